@@ -1,0 +1,189 @@
+// The configuration: its schema, its defaults and the type that everything else is written against.
+// A `Config` is plain JSON (no functions, no class instances), because the primary sends it to the workers over IPC.
+import { z } from 'zod';
+
+const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `60s`, `5m`, `24h`, `7d`, `250ms` → milliseconds. */
+const duration = (fallback: string, about: string) =>
+  z
+    .string()
+    .regex(/^\d{1,9}(ms|s|m|h|d)$/, 'expected a duration such as 500ms, 60s, 5m, 24h or 7d')
+    .default(fallback)
+    .transform((text) => {
+      const [, amount = '0', unit = 's'] = /^(\d+)(\D+)$/.exec(text) ?? [];
+      return Number(amount) * (DURATION_UNITS[unit] ?? 1_000);
+    })
+    .describe(about);
+
+const address = (fallback: string | null, about: string) =>
+  z
+    .union([z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, 'expected ADDRESS:PORT'), z.null()])
+    .default(fallback)
+    .describe(about);
+
+/** A literal, or where the secret is kept. `load.ts` replaces the two object forms before this schema is asked. */
+const secret = (about: string) => z.string().min(1).describe(about);
+
+
+export const providerSchema = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$/, 'expected 1 to 64 letters, digits, spaces, dots, dashes or underscores')
+      .describe('Name in logs, metrics and headers; unique.'),
+    mode: z.enum(['forward_single', 'forward_domain']).describe('Protect one host, or every host below `cookie_domain`.'),
+    external_host: z.string().describe('Public origin of the application, or of the login host in `forward_domain`.'),
+    cookie_domain: z.string().default('').describe('Domain of the session cookie; required in `forward_domain`, empty otherwise.'),
+    cookie_secret: secret('At least 32 bytes; `akprox secret` prints one.'),
+    prefix: z
+      .enum(['/akprox', '/outpost.goauthentik.io'])
+      .default('/akprox')
+      .describe('Path prefix of the URLs we generate. Both prefixes are always served.'),
+    oidc: z
+      .strictObject({
+        issuer: z.string().describe('Issuer URL, exactly as the provider spells it.'),
+        client_id: z.string().min(1).max(255).describe('OAuth client id.'),
+        client_secret: secret('OAuth client secret.').optional(),
+        scopes: z.array(z.string().min(1)).default(['openid', 'profile', 'email']).describe('Scopes to ask for.'),
+        id_token_signed_response_alg: z
+          .enum(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519', 'HS256', 'HS384', 'HS512'])
+          .optional()
+          .describe('Signature algorithm of ID tokens. Default: the only one that discovery names, else RS256.'),
+        token_endpoint_auth_method: z
+          .enum(['client_secret_basic', 'client_secret_post', 'none'])
+          .optional()
+          .describe('How we authenticate at the token endpoint. Default: `client_secret_post`, or `none` without a secret.'),
+      })
+      .describe('The OpenID Connect client.'),
+    skip_path_regex: z.array(z.string()).default([]).describe('RE2 expressions; a match is let through without a session.'),
+    access: z
+      .strictObject({
+        groups: z.array(z.string().min(1)).default([]).describe('Groups that are allowed.'),
+        emails: z.array(z.string().min(3)).default([]).describe('E-mail addresses that are allowed.'),
+        email_domains: z.array(z.string().min(1)).default([]).describe('Domains of verified e-mail addresses that are allowed.'),
+      })
+      .prefault({})
+      .describe('Who may pass. Any match allows; everything empty allows whoever can log in.'),
+    session: z
+      .strictObject({
+        lifetime: duration('24h', 'Longest life of a session.'),
+        refresh: z.boolean().default(true).describe('Renew the session with its refresh token, if the provider gives one.'),
+      })
+      .prefault({})
+      .describe('How long a session lives.'),
+    headers: z
+      .strictObject({
+        families: z
+          .array(z.enum(['akprox', 'authentik']))
+          .min(1)
+          .default(['akprox', 'authentik'])
+          .describe('Which families of identity headers an allowed check carries.'),
+        pass_jwt: z.boolean().default(false).describe('Send the token as `X-authentik-jwt`.'),
+      })
+      .prefault({})
+      .describe('The identity headers.'),
+    basic_auth: z
+      .strictObject({
+        enabled: z.boolean().default(false).describe('Send `Authorization: Basic` to the application.'),
+        user_attribute: z.string().default('').describe('User attribute that holds the user name; empty: the e-mail address.'),
+        password_attribute: z.string().default('').describe('User attribute that holds the password.'),
+      })
+      .prefault({})
+      .describe('Basic credentials for the application.'),
+    intercept_header_auth: z.boolean().default(true).describe('Accept `Authorization: Bearer` and `Basic` as a login.'),
+    allow_preflight: z.boolean().default(false).describe('Let CORS preflight requests through without a session.'),
+    tls: z
+      .strictObject({
+        cert: z.string().describe('Certificate chain, PEM file.'),
+        key: z.string().describe('Private key, PEM file.'),
+      })
+      .optional()
+      .describe('Certificate for this host on the HTTPS listener, chosen by SNI.'),
+  })
+  .describe('One OIDC client and the host or domain that it protects.');
+
+const embeddedStore = z.strictObject({
+  kind: z.literal('embedded').describe('One host: every worker shares one LMDB environment.'),
+  path: z.string().default('./data').describe('Directory of the environment; made if it is absent.'),
+  max_bytes: z.number().int().min(1_048_576).default(1_073_741_824).describe('Upper bound of the file, in bytes.'),
+});
+
+const tlsOptions = z.union([
+  z.boolean(),
+  z.strictObject({
+    ca: z.string().optional().describe('CA bundle, PEM file.'),
+    cert: z.string().optional().describe('Client certificate, PEM file.'),
+    key: z.string().optional().describe('Client key, PEM file.'),
+    insecure: z.boolean().default(false).describe('Do not verify the server certificate.'),
+  }),
+]);
+
+const hostPort = z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, 'expected HOST:PORT');
+
+const redisStore = z.strictObject({
+  kind: z.literal('redis').describe('Several hosts share sessions through Redis or Valkey.'),
+  url: z.string().regex(/^rediss?:\/\//, 'expected redis:// or rediss://').optional().describe('One server.'),
+  sentinels: z.array(hostPort).min(1).optional().describe('Sentinels; `name` is required.'),
+  name: z.string().optional().describe('Name of the primary that the Sentinels know.'),
+  cluster: z.array(hostPort).min(1).optional().describe('Nodes of a Redis Cluster.'),
+  username: z.string().optional().describe('ACL user.'),
+  password: secret('Password.').optional(),
+  sentinel_password: secret('Password of the Sentinels.').optional(),
+  db: z.number().int().min(0).optional().describe('Database number; not with a Cluster.'),
+  prefix: z.string().max(64).default('akprox:').describe('Prefix of every key and channel.'),
+  tls: tlsOptions.optional().describe('TLS, or its CA.'),
+});
+
+export const configSchema = z.strictObject({
+  listen: z
+    .strictObject({
+      http: address('0.0.0.0:9000', 'The HTTP listener.'),
+      https: address('0.0.0.0:9443', 'The HTTPS listener, self-signed until a provider has a certificate; null: none.'),
+      compat: address(null, 'A listener that speaks HTTP/1.0 too, for stock nginx; null: none.'),
+      metrics: address('0.0.0.0:9300', 'Metrics, liveness and readiness.'),
+    })
+    .prefault({})
+    .describe('Addresses.'),
+  workers: z
+    .union([z.literal('auto'), z.number().int().min(1).max(256)])
+    .default('auto')
+    .describe('Worker processes; `auto`: one per available core.'),
+  trusted_proxies: z
+    .array(z.string())
+    .default(['127.0.0.0/8', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7', 'fe80::/10', '::1/128'])
+    .describe('Whose X-Forwarded-For and (outside checks) X-Forwarded-Host are believed.'),
+  max_header_bytes: z.number().int().min(4_096).max(1_048_576).default(65_536).describe('Largest request head; more is answered 431.'),
+  log: z
+    .strictObject({
+      level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info').describe('Least level that is written.'),
+      checks: z.enum(['none', 'denied', 'all']).default('none').describe('Which checks are logged.'),
+    })
+    .prefault({})
+    .describe('Logging, NDJSON on standard output.'),
+  store: z
+    .discriminatedUnion('kind', [embeddedStore, redisStore])
+    .prefault({ kind: 'embedded' })
+    .describe('Where sessions live.'),
+  cache: z
+    .strictObject({
+      max_bytes: z.number().int().min(65_536).default(67_108_864).describe('Upper bound of each worker\'s session cache, in bytes.'),
+      max_age: duration('60s', 'A cached session older than this is read again, in the background.'),
+      stale_max: duration('300s', 'A cached session older than this is not served, whatever happens.'),
+    })
+    .prefault({})
+    .describe('The session cache of each worker.'),
+  providers: z.array(providerSchema).default([]).describe('The OIDC clients and what they protect.'),
+});
+
+
+export type Config = z.output<typeof configSchema>;
+export type ProviderConfig = z.output<typeof providerSchema> & { readonly authentik?: AuthentikProviderFacts };
+export type StoreConfig = Config['store'];
+
+/** What only a provider from authentik has; never in the file. */
+export interface AuthentikProviderFacts {
+  readonly pk: number;
+  readonly application_slug: string;
+  readonly outpost_name: string;
+}
