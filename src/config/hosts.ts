@@ -1,0 +1,43 @@
+// Reads the two settings that decide whose cookie goes where. Strict on purpose: `new URL` alone would accept and quietly
+// change `https:host`, a backslash or an address written as one number, and we would protect another host than was meant.
+import { isIP } from 'node:net';
+import { domainToASCII } from 'node:url';
+
+const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
+
+export interface PublicOrigin {
+  /** `https://host[:port]`: lower case, no default port, no trailing slash or dot. */
+  readonly origin: string;
+  readonly host: string;
+  readonly hostname: string;
+}
+
+/** Undefined unless `text` is an http(s) origin; a lone trailing slash is taken for nothing. */
+export function parseOrigin(text: string): PublicOrigin | undefined {
+  const [, authority] = /^https?:\/\/([^\s/?#@\\]+)\/?$/i.exec(text) ?? [];
+  if (authority === undefined || !URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  const hostname = url.hostname.replace(/\.$/, '');
+  const isAddress = isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
+  // `https://2130706433` parses to 127.0.0.1: an address counts only where one was written.
+  if (isAddress ? !authority.toLowerCase().startsWith(hostname) : !isDomain(hostname)) return undefined;
+  const host = url.port === '' ? hostname : `${hostname}:${url.port}`;
+  return { origin: `${url.protocol}//${host}`, host, hostname };
+}
+
+/** Lower case, ASCII, without the leading dot of old cookie specifications; undefined unless it is a domain name. */
+export function parseCookieDomain(text: string): string | undefined {
+  // `domainToASCII` would cut `company.tld/x` short instead of refusing it.
+  if (/[\s/?#@:\\]/.test(text)) return undefined;
+  const domain = domainToASCII(text.replace(/^\./, '')).toLowerCase();
+  return isIP(domain) === 0 && isDomain(domain) ? domain : undefined;
+}
+
+/** Equal, or below it on a label boundary: `evilcompany.tld` is not below `company.tld`. */
+export function isWithin(hostname: string, domain: string): boolean {
+  return hostname === domain || hostname.endsWith(`.${domain}`);
+}
+
+function isDomain(name: string): boolean {
+  return name.length <= 253 && name.split('.').every((label) => LABEL.test(label));
+}

@@ -1,0 +1,188 @@
+// File and environment → a Config, or every problem at once. Nothing starts on half a configuration, and nothing is
+// replaced by a default because it was wrong. No value ever appears in a problem or a warning.
+import { readFileSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { LineCounter, parseDocument } from 'yaml';
+import { type AuthentikEnv, type Env, overlayEnvironment, type ReadFile, readAuthentikEnv } from './environment.js';
+import { parseCookieDomain, parseOrigin } from './hosts.js';
+import { isRecord, type Problem, readFailure, schemaProblems, valueAt } from './problems.js';
+import { directoryOf, ruleProblems } from './rules.js';
+import { type Config, configSchema } from './schema.js';
+import { resolveSecrets } from './secrets.js';
+
+export interface LoadOptions {
+  readonly env: Env;
+  readonly cwd: string;
+  readonly readFile?: ReadFile;
+}
+
+export interface Loaded {
+  readonly ok: true;
+  /** Origins and cookie domains normalised, secrets resolved, PEM paths absolute. */
+  readonly config: Config;
+  /** How to reach authentik core, if the environment says so. */
+  readonly authentik: AuthentikEnv | null;
+  /** Absolute path of the file; null when the environment was enough. */
+  readonly path: string | null;
+  readonly warnings: string[];
+}
+
+export interface NotLoaded {
+  readonly ok: false;
+  readonly problems: Problem[];
+  /** Absolute path of the file that was read or looked for; null when there was none. */
+  readonly file: string | null;
+}
+
+export type LoadResult = Loaded | NotLoaded;
+
+/** Never throws: what is wrong comes back as `problems`, at most one for a path and all of them together. */
+export function loadConfig({ env, cwd, readFile: read = readText }: LoadOptions): LoadResult {
+  const readFile: ReadFile = (path) => read(resolve(cwd, path));
+  const source = readSource({ env, cwd, readFile });
+  const core = readAuthentikEnv(env, readFile);
+  const missing = source.path === null && core.ok && core.authentik === null ? [nothingToRead(cwd)] : [];
+  const directory = directoryOf(source.path, cwd);
+  const secrets = resolveSecrets(source.raw, { env, readFile, directory });
+  const overlay = overlayEnvironment(isRecord(secrets.value) ? secrets.value : {}, env, readFile);
+
+  const outside = [...missing, ...source.problems, ...(core.ok ? [] : core.problems), ...overlay.problems];
+  // Judging the settings of a file that could not be read would report its every required setting as missing.
+  const readable = source.problems.length === 0;
+  const parsed = configSchema.safeParse(overlay.value);
+  const inside = [
+    ...secrets.problems,
+    ...(parsed.success ? [] : schemaProblems(configSchema, overlay.value, parsed.error.issues)),
+    ...ruleProblems(overlay.value, { readFile, directory }),
+  ];
+  const problems = readable
+    ? [...outside, ...onePerPath(inside.map((problem) => withOrigin(problem, overlay.origins)))]
+    : outside;
+  if (problems.length > 0 || !parsed.success || !core.ok) return { ok: false, problems, file: source.path };
+
+  const config = normalise(parsed.data, directory);
+  const warnings = [...overlay.warnings, ...doubts(config, core.authentik)];
+  return { ok: true, config, authentik: core.authentik, path: source.path, warnings };
+}
+
+/**
+ * Where the metrics listener of a running daemon is, for the health probe; null when it is switched off. Looks past every
+ * problem: a daemon goes on with its old configuration while a bad file lies on disk, and a probe must not kill it then.
+ */
+export function loadMetricsAddress({ env, cwd, readFile: read = readText }: LoadOptions): string | null {
+  const readFile: ReadFile = (path) => read(resolve(cwd, path));
+  const { raw } = readSource({ env, cwd, readFile });
+  const written = valueAt(overlayEnvironment(isRecord(raw) ? raw : {}, env, readFile).value, ['listen', 'metrics']);
+  return typeof written === 'string' || written === null ? written : configSchema.parse({}).listen.metrics;
+}
+
+interface Source {
+  readonly raw: unknown;
+  readonly path: string | null;
+  readonly problems: Problem[];
+}
+
+function readSource({ env, cwd, readFile }: Required<LoadOptions>): Source {
+  const named = env['AKPROX_CONFIG'] || undefined;
+  const path = resolve(cwd, named ?? 'akprox.yaml');
+  try {
+    return { path, ...parseYaml(readFile(path), basename(path)) };
+  } catch (error) {
+    const reason = readFailure(error);
+    if (named === undefined && reason === 'ENOENT') return { raw: {}, path: null, problems: [] };
+    const problem = {
+      path: named === undefined ? 'akprox.yaml' : 'AKPROX_CONFIG',
+      message: `file ${path} cannot be read (${reason})`,
+    };
+    return { raw: {}, path, problems: [problem] };
+  }
+}
+
+function parseYaml(text: string, file: string): { raw: unknown; problems: Problem[] } {
+  const lines = new LineCounter();
+  // `prettyErrors` would quote the line, and with it perhaps a secret.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const problems = document.errors.map((error) => {
+    const { line, col } = lines.linePos(error.pos[0]);
+    return { path: `${file}:${line}:${col}`, message: error.message.replace(/: ".*$/s, '') };
+  });
+  if (problems.length > 0) return { raw: {}, problems };
+  try {
+    const raw: unknown = document.toJS() ?? {};
+    return isRecord(raw)
+      ? { raw, problems }
+      : { raw: {}, problems: [{ path: file, message: 'expected settings, found a list or a scalar' }] };
+  } catch {
+    // An alias without its anchor, or aliases that multiply without end.
+    return { raw: {}, problems: [{ path: file, message: 'has an alias that cannot be resolved' }] };
+  }
+}
+
+function nothingToRead(cwd: string): Problem {
+  return {
+    path: 'akprox.yaml',
+    message: `not found in ${cwd}: write one, name one in AKPROX_CONFIG, or set AUTHENTIK_HOST and AUTHENTIK_TOKEN`,
+  };
+}
+
+/** The first problem of a path, the rest would follow from it; in the order of the settings. */
+function onePerPath(problems: readonly Problem[]): Problem[] {
+  const first = new Map<string, Problem>();
+  for (const problem of problems) if (!first.has(problem.path)) first.set(problem.path, problem);
+  return [...first.values()].sort((left, right) => left.path.localeCompare(right.path, 'en', { numeric: true }));
+}
+
+function withOrigin({ path, message }: Problem, origins: ReadonlyMap<string, string>): Problem {
+  const variable = origins.get(path) ?? origins.get(path.replace(/\[\d+\]$/, ''));
+  return { path, message: variable === undefined ? message : `${message} (from ${variable})` };
+}
+
+function normalise(config: Config, directory: string): Config {
+  const absolute = (file: string) => resolve(directory, file);
+  return {
+    ...config,
+    store: withAbsolutePems(config.store, absolute),
+    providers: config.providers.map((provider) => ({
+      ...provider,
+      external_host: parseOrigin(provider.external_host)?.origin ?? provider.external_host,
+      cookie_domain: parseCookieDomain(provider.cookie_domain) ?? '',
+      ...(provider.tls && { tls: { cert: absolute(provider.tls.cert), key: absolute(provider.tls.key) } }),
+    })),
+  };
+}
+
+function withAbsolutePems(store: Config['store'], absolute: (file: string) => string): Config['store'] {
+  if (store.kind !== 'redis' || typeof store.tls !== 'object') return store;
+  const { ca, cert, key, insecure } = store.tls;
+  const files = Object.entries({ ca, cert, key }).flatMap(([name, file]) =>
+    file === undefined ? [] : [[name, absolute(file)]],
+  );
+  return { ...store, tls: { ...Object.fromEntries(files), insecure } };
+}
+
+/** What works and is probably not meant. */
+function doubts(config: Config, authentik: AuthentikEnv | null): string[] {
+  const warnings: string[] = [];
+  if (config.providers.length === 0 && authentik === null)
+    warnings.push('there are no providers: every check is refused');
+  if (config.cache.max_age > config.cache.stale_max)
+    warnings.push('cache.max_age is above cache.stale_max and has no effect');
+  const domains = new Map<string, number>();
+  config.providers.forEach((provider, index) => {
+    const path = `providers[${index}]`;
+    if (provider.external_host.startsWith('http:'))
+      warnings.push(`${path}.external_host is http: its cookies travel in the clear`);
+    if (provider.mode !== 'forward_domain') return;
+    const earlier = domains.get(provider.cookie_domain);
+    if (earlier === undefined) domains.set(provider.cookie_domain, index);
+    else
+      warnings.push(
+        `${path}.cookie_domain is that of providers[${earlier}] too: only one of them answers for the hosts below it`,
+      );
+  });
+  return warnings;
+}
+
+function readText(path: string): string {
+  return readFileSync(path, 'utf8');
+}

@@ -1,0 +1,120 @@
+// The rules for providers: each alone, then among each other. Reads raw values like `rules.ts`, and never quotes one.
+import { RE2JS } from 're2js';
+import { explain } from '../infra/errors.js';
+import { isWithin, parseCookieDomain, parseOrigin } from './hosts.js';
+import { isRecord, type Problem, valueAt } from './problems.js';
+
+/** The keys that sign and seal cookies are derived from it: 256 bits, as much as they are worth. */
+const COOKIE_SECRET_BYTES = 32;
+
+type Raw = Record<string, unknown>;
+
+export function providerProblems(providers: unknown): Problem[] {
+  if (!Array.isArray(providers)) return [];
+  const alone = providers.flatMap((provider: unknown, index) => {
+    if (!isRecord(provider)) return [];
+    const problems = [...hostProblems(provider), ...clientProblems(provider), ...patternProblems(provider)];
+    return problems.map(({ path, message }) => ({ path: `providers[${index}].${path}`, message }));
+  });
+  return [
+    ...alone,
+    ...duplicates(providers, 'name', (name) => name),
+    ...duplicates(providers, 'external_host', hostOf),
+  ];
+}
+
+function hostProblems(provider: Raw): Problem[] {
+  const problems: Problem[] = [];
+  const { mode, external_host, cookie_domain = '', cookie_secret } = provider;
+  const origin = typeof external_host === 'string' ? parseOrigin(external_host) : undefined;
+  if (typeof external_host === 'string' && !origin) {
+    problems.push({
+      path: 'external_host',
+      message: 'expected an origin: http:// or https://, a host, nothing behind it',
+    });
+  }
+  if (typeof cookie_domain === 'string') {
+    const message = cookieDomainProblem(mode, cookie_domain, origin?.hostname);
+    if (message !== undefined) problems.push({ path: 'cookie_domain', message });
+  }
+  if (typeof cookie_secret === 'string' && Buffer.byteLength(cookie_secret) < COOKIE_SECRET_BYTES) {
+    problems.push({ path: 'cookie_secret', message: 'is shorter than 32 bytes, `akprox secret` prints one' });
+  }
+  return problems;
+}
+
+function cookieDomainProblem(mode: unknown, text: string, hostname: string | undefined): string | undefined {
+  if (mode === 'forward_single') return text === '' ? undefined : 'must be empty in forward_single';
+  if (mode !== 'forward_domain') return undefined;
+  if (text === '') return 'is required in forward_domain';
+  const domain = parseCookieDomain(text);
+  if (domain === undefined) return 'expected a domain name, without scheme, port or path';
+  // Browsers drop a cookie for a whole top-level domain, so every login would loop.
+  if (!domain.includes('.') && domain !== 'localhost') return 'has a single label, browsers keep no cookie for it';
+  if (hostname !== undefined && !isWithin(hostname, domain)) return 'external_host is neither this domain nor below it';
+  return undefined;
+}
+
+function clientProblems(provider: Raw): Problem[] {
+  const problems: Problem[] = [];
+  const { oidc } = provider;
+  if (!isRecord(oidc)) return [];
+  const { issuer, client_secret, id_token_signed_response_alg: algorithm, token_endpoint_auth_method: method } = oidc;
+  if (typeof issuer === 'string' && !isIssuer(issuer)) {
+    problems.push({
+      path: 'oidc.issuer',
+      message: 'expected an http:// or https:// URL without user, query or fragment',
+    });
+  }
+  if (client_secret === undefined) {
+    const needs =
+      typeof algorithm === 'string' && algorithm.startsWith('HS')
+        ? `id_token_signed_response_alg ${algorithm}`
+        : typeof method === 'string' && method.startsWith('client_secret_') && `token_endpoint_auth_method ${method}`;
+    if (needs) problems.push({ path: 'oidc.client_secret', message: `is required with ${needs}` });
+  }
+  return problems;
+}
+
+/** OpenID Connect Discovery 1.0, section 3: scheme, host, optionally port and path; no query, no fragment. */
+function isIssuer(text: string): boolean {
+  return /^https?:\/\/[^\s@?#\\]+$/i.test(text) && URL.canParse(text);
+}
+
+function patternProblems(provider: Raw): Problem[] {
+  const patterns: unknown = provider['skip_path_regex'];
+  if (!Array.isArray(patterns)) return [];
+  return patterns.flatMap((pattern: unknown, index) => {
+    if (typeof pattern !== 'string') return [];
+    try {
+      RE2JS.compile(pattern);
+      return [];
+    } catch (error) {
+      const reason = explain(error).replace(/^error parsing regexp: /, '');
+      return [{ path: `skip_path_regex[${index}]`, message: `is not an RE2 expression: ${reason}` }];
+    }
+  });
+}
+
+/** `http://a` and `https://a` are the same host to a check, which is told no scheme that it could trust. */
+function hostOf(external: string): string | undefined {
+  return parseOrigin(external)?.host;
+}
+
+function duplicates(
+  providers: readonly unknown[],
+  key: string,
+  identify: (text: string) => string | undefined,
+): Problem[] {
+  const first = new Map<string, number>();
+  return providers.flatMap((provider, index) => {
+    const value = valueAt(provider, [key]);
+    const identity = typeof value === 'string' ? identify(value) : undefined;
+    if (identity === undefined) return [];
+    const earlier = first.get(identity);
+    if (earlier !== undefined)
+      return [{ path: `providers[${index}].${key}`, message: `is taken by providers[${earlier}]` }];
+    first.set(identity, index);
+    return [];
+  });
+}

@@ -1,0 +1,128 @@
+// What a schema cannot say: rules between settings, and formats that need a parser.
+// The rules read the raw document and skip what has the wrong type, so that they can be reported beside the schema's
+// issues. They never change a value; `load.ts` normalises once everything has passed.
+import { isIP, isIPv6 } from 'node:net';
+import { dirname, resolve } from 'node:path';
+import ipaddr from 'ipaddr.js';
+import type { ReadFile } from './environment.js';
+import { isRecord, type Problem, readFailure, valueAt } from './problems.js';
+import { providerProblems } from './provider-rules.js';
+import { configSchema } from './schema.js';
+
+export interface RuleSources {
+  readonly readFile: ReadFile;
+  /** What a relative path of a PEM file is relative to: the directory of the configuration file. */
+  readonly directory: string;
+}
+
+export function ruleProblems(raw: unknown, sources: RuleSources): Problem[] {
+  return [
+    ...listenerProblems(raw),
+    ...trustedProxyProblems(raw),
+    ...storeProblems(valueAt(raw, ['store'])),
+    ...providerProblems(valueAt(raw, ['providers'])),
+    ...fileProblems(raw, sources),
+  ];
+}
+
+function listenerProblems(raw: unknown): Problem[] {
+  const defaults = configSchema.parse({}).listen;
+  const problems: Problem[] = [];
+  const taken: { path: string; host: string; port: number }[] = [];
+  for (const key of ['http', 'https', 'compat', 'metrics'] as const) {
+    const written = valueAt(raw, ['listen', key]);
+    const listener = splitAddress(written === undefined ? defaults[key] : written);
+    if (!listener) continue;
+    const path = `listen.${key}`;
+    const { host, port } = listener;
+    if (port > 65_535) problems.push({ path, message: 'port is above 65535' });
+    if (host.startsWith('[') && !isIPv6(host.slice(1, -1)))
+      problems.push({ path, message: 'expected an IPv6 address between [ and ]' });
+    const other = port === 0 ? undefined : taken.find((one) => one.port === port && overlap(one.host, host));
+    if (other) problems.push({ path, message: `listens where ${other.path} does` });
+    taken.push({ path, host, port });
+  }
+  return problems;
+}
+
+/** An unspecified address takes the port on every address, so it collides with all of them. */
+function overlap(left: string, right: string): boolean {
+  const everywhere = ['0.0.0.0', '[::]'];
+  return left === right || everywhere.includes(left) || everywhere.includes(right);
+}
+
+function splitAddress(address: unknown): { host: string; port: number } | undefined {
+  const [, host, port] = (typeof address === 'string' && /^(\[[^\]]*\]|[^:\s]+):(\d{1,5})$/.exec(address)) || [];
+  return host === undefined ? undefined : { host: host.toLowerCase(), port: Number(port) };
+}
+
+function trustedProxyProblems(raw: unknown): Problem[] {
+  return list(valueAt(raw, ['trusted_proxies'])).flatMap((entry, index) =>
+    typeof entry !== 'string' || isAddressOrNetwork(entry)
+      ? []
+      : [{ path: `trusted_proxies[${index}]`, message: 'expected an IP address or a network such as 10.0.0.0/8' }],
+  );
+}
+
+/** ipaddr.js also takes `10` and `0x0a.1` for addresses; node's stricter `isIP` comes first. */
+function isAddressOrNetwork(text: string): boolean {
+  const [address = '', ...prefix] = text.split('/');
+  if (isIP(address) === 0) return false;
+  return prefix.length === 0 ? ipaddr.isValid(address) : prefix.length === 1 && ipaddr.isValidCIDR(text);
+}
+
+function storeProblems(store: unknown): Problem[] {
+  if (!isRecord(store) || store['kind'] !== 'redis') return [];
+  const problems: Problem[] = [];
+  const add = (key: string, message: string) => problems.push({ path: key === '' ? 'store' : `store.${key}`, message });
+  const ways = ['url', 'sentinels', 'cluster'].filter((key) => store[key] !== undefined);
+  if (ways.length !== 1)
+    add('', `needs exactly one of url, sentinels and cluster, has ${ways.join(' and ') || 'none'}`);
+  if (store['sentinels'] !== undefined && store['name'] === undefined) add('name', 'is required with sentinels');
+  if (store['cluster'] !== undefined && store['db'] !== undefined)
+    add('db', 'does not go with cluster, which has one database');
+  for (const key of ['name', 'sentinel_password']) {
+    if (store[key] !== undefined && store['sentinels'] === undefined) add(key, 'goes with sentinels only');
+  }
+  const { url } = store;
+  if (typeof url === 'string' && /^rediss?:\/\//.test(url) && !(URL.canParse(url) && new URL(url).hostname !== '')) {
+    add('url', 'expected redis://HOST:PORT or rediss://HOST:PORT');
+  }
+  for (const key of ['sentinels', 'cluster']) {
+    list(store[key]).forEach((node, index) => {
+      const port = splitAddress(node)?.port;
+      if (port !== undefined && (port < 1 || port > 65_535)) add(`${key}[${index}]`, 'expected a port from 1 to 65535');
+    });
+  }
+  const { tls } = store;
+  if (isRecord(tls) && (tls['cert'] === undefined) !== (tls['key'] === undefined))
+    add('tls', 'cert and key go together');
+  return problems;
+}
+
+function fileProblems(raw: unknown, sources: RuleSources): Problem[] {
+  const paths = [
+    ...['ca', 'cert', 'key'].map((key) => ({ path: `store.tls.${key}`, file: valueAt(raw, ['store', 'tls', key]) })),
+    ...list(valueAt(raw, ['providers'])).flatMap((provider, index) =>
+      ['cert', 'key'].map((key) => ({ path: `providers[${index}].tls.${key}`, file: valueAt(provider, ['tls', key]) })),
+    ),
+  ];
+  return paths.flatMap(({ path, file }) => {
+    if (typeof file !== 'string') return [];
+    try {
+      const text = sources.readFile(resolve(sources.directory, file));
+      return text.includes('-----BEGIN ') ? [] : [{ path, message: `file ${file} is not a PEM file` }];
+    } catch (error) {
+      return [{ path, message: `file ${file} cannot be read (${readFailure(error)})` }];
+    }
+  });
+}
+
+/** The directory that relative paths of a configuration start from. */
+export function directoryOf(file: string | null, cwd: string): string {
+  return file === null ? cwd : dirname(file);
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}

@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+// The program: the only file with side effects at the top level. A forked worker starts here too.
+import cluster from 'node:cluster';
+import { run } from './cli.js';
+import { type Loaded, loadConfig } from './config/load.js';
+import { explain } from './infra/errors.js';
+
+const { env } = process;
+const cwd = process.cwd();
+
+// Loaded on demand: `akprox check` and the container probe need neither uWebSockets.js nor a store.
+async function serve({ config, warnings }: Loaded): Promise<number> {
+  const primary = await import('./cluster/primary.js');
+  return primary.serve({ config, warnings, reload: () => loadConfig({ env, cwd }) });
+}
+
+try {
+  if (cluster.isWorker) {
+    await (await import('./cluster/worker.js')).runWorker();
+  } else {
+    process.exitCode = await run(process.argv.slice(2), {
+      env,
+      cwd,
+      stdout: (text) => process.stdout.write(text),
+      stderr: (text) => process.stderr.write(text),
+      serve,
+    });
+  }
+} catch (error) {
+  process.stderr.write(`akprox: ${explain(error)}\n`);
+  process.exitCode = 1;
+}
