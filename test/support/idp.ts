@@ -88,7 +88,7 @@ export async function startIdp(options: IdpOptions): Promise<Idp> {
       ...account,
       iss: issuer,
       aud: client.client_id,
-      sub: form.get('username'),
+      sub: form.get('username') ?? '',
       iat: now,
       exp: now + 600,
     };

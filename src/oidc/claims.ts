@@ -1,0 +1,127 @@
+// Verifies a JWT of the provider: signature first, with our key and our algorithm, then every claim that says whom and when
+// it is for. ID tokens, access tokens and logout tokens all pass through here.
+import { type CryptoKey, errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose';
+import { AkproxError } from '../infra/errors.js';
+import { type Connection, LEEWAY, type OidcClient } from './client.js';
+
+/** What about a token was wrong. */
+export type JwtCheck =
+  | 'format'
+  | 'alg'
+  | 'key'
+  | 'signature'
+  | 'typ'
+  | 'iss'
+  | 'aud'
+  | 'azp'
+  | 'sub'
+  | 'exp'
+  | 'nbf'
+  | 'iat'
+  | 'nonce';
+
+export interface JwtExpectations {
+  /** When absent, the token's nonce is not looked at. */
+  readonly nonce?: string;
+  /** Claims that must be there besides `iss` and `aud`. Default: `sub` and `exp`. */
+  readonly required?: readonly string[];
+  /** Unix milliseconds; default: the client's clock. */
+  readonly now?: number;
+}
+
+export interface VerifiedJwt {
+  readonly payload: JWTPayload;
+  readonly typ: string | undefined;
+}
+
+const LONGEST_TOKEN = 65_536;
+
+/** Rejects with `token_invalid`, naming the check, or with the error of a provider that cannot be asked for its keys. */
+export async function verifyJwt(client: OidcClient, token: string, expect: JwtExpectations = {}): Promise<JWTPayload> {
+  const result = await checkJwt(client, token, expect);
+  if ('failed' in result) throw new AkproxError('token_invalid', `the provider's token was refused: ${result.failed}`);
+  return result.payload;
+}
+
+/** The same as a value. Rejects only when the provider cannot be asked. */
+export async function checkJwt(
+  client: OidcClient,
+  token: string,
+  expect: JwtExpectations = {},
+): Promise<VerifiedJwt | { readonly failed: JwtCheck }> {
+  if (token.length > LONGEST_TOKEN) return { failed: 'format' };
+  const connection = await client.connect();
+  const now = expect.now ?? client.now();
+  let verified: VerifiedJwt;
+  try {
+    verified = await verifySignature(connection, token, {
+      algorithms: [...connection.algorithms],
+      issuer: client.oidc.issuer,
+      audience: client.oidc.client_id,
+      clockTolerance: LEEWAY,
+      currentDate: new Date(now),
+      requiredClaims: [...(expect.required ?? ['sub', 'exp'])],
+    });
+  } catch (error) {
+    if (error instanceof AkproxError) throw error;
+    return { failed: nameCheck(error) };
+  }
+  const failed = checkClaims(client, verified.payload, expect, now);
+  return failed === null ? verified : { failed };
+}
+
+async function verifySignature(connection: Connection, token: string, options: JWTVerifyOptions): Promise<VerifiedJwt> {
+  // Without a `kid` several keys may fit: all of them are tried.
+  const candidates: CryptoKey[] = [];
+  const key: JWTVerifyGetKey = async (header, input) => {
+    try {
+      return await connection.key(header, input);
+    } catch (error) {
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+      for await (const candidate of error) candidates.push(candidate);
+      const first = candidates.shift();
+      if (first === undefined) throw error;
+      return first;
+    }
+  };
+  try {
+    return read(await jwtVerify(token, key, options));
+  } catch (error) {
+    let last = error;
+    for (const candidate of candidates) {
+      if (!(last instanceof errors.JWSSignatureVerificationFailed)) break;
+      try {
+        return read(await jwtVerify(token, candidate, options));
+      } catch (next) {
+        last = next;
+      }
+    }
+    throw last;
+  }
+}
+
+function read(result: { payload: JWTPayload; protectedHeader: { typ?: string } }): VerifiedJwt {
+  return { payload: result.payload, typ: result.protectedHeader.typ };
+}
+
+function checkClaims(client: OidcClient, payload: JWTPayload, expect: JwtExpectations, now: number): JwtCheck | null {
+  const { sub, aud, iat } = payload;
+  if (sub !== undefined && (typeof sub !== 'string' || sub === '' || sub.length > 255)) return 'sub';
+  // Several audiences: the token must have been made for us (OIDC Core §3.1.3.7, 4 and 5).
+  if (Array.isArray(aud) && aud.length > 1 && payload['azp'] !== client.oidc.client_id) return 'azp';
+  if (iat !== undefined && (!Number.isFinite(iat) || iat * 1_000 > now + LEEWAY * 1_000)) return 'iat';
+  if (expect.nonce !== undefined && payload['nonce'] !== expect.nonce) return 'nonce';
+  return null;
+}
+
+const NAMED = new Set<string>(['iss', 'aud', 'sub', 'exp', 'nbf', 'iat', 'typ']);
+
+function nameCheck(error: unknown): JwtCheck {
+  if (error instanceof errors.JWTExpired) return 'exp';
+  if (error instanceof errors.JWTClaimValidationFailed)
+    return NAMED.has(error.claim) ? (error.claim as JwtCheck) : 'format';
+  if (error instanceof errors.JOSEAlgNotAllowed) return 'alg';
+  if (error instanceof errors.JWSSignatureVerificationFailed) return 'signature';
+  if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) return 'key';
+  return error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid ? 'format' : 'key';
+}

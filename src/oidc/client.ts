@@ -1,0 +1,250 @@
+// Our half of one provider: its metadata, found on first use and then kept, how we authenticate, and which key and
+// algorithm its tokens are verified with. The algorithm comes from the configuration or from discovery, never from a token.
+import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose';
+import * as openid from 'openid-client';
+import type { ProviderConfig } from '../config/schema.js';
+import { AkproxError } from '../infra/errors.js';
+import { isRecord } from '../provider/claims.js';
+import { translate } from './failures.js';
+import { createTransport, type Transport } from './transport.js';
+
+export interface OidcEvent {
+  readonly event: 'discovered' | 'discovery_failed' | 'userinfo_failed' | 'introspection_unsupported';
+  readonly error?: unknown;
+}
+
+export interface OidcClientOptions {
+  readonly oidc: ProviderConfig['oidc'];
+  readonly redirectUri: string;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  readonly fetch?: typeof fetch;
+  /** Instead of discovery, for a source that knows the endpoints (authentik). They may be http: then; the operator chose them. */
+  readonly metadata?: openid.ServerMetadata;
+  readonly log?: (event: OidcEvent) => void;
+  /** 0 to 1, for the jitter. */
+  readonly random?: () => number;
+}
+
+export interface OidcClient {
+  readonly oidc: ProviderConfig['oidc'];
+  readonly redirectUri: string;
+  readonly now: () => number;
+  readonly log: (event: OidcEvent) => void;
+  /** Discovers if that has not succeeded yet. Rejects with `idp_unreachable` or `idp_rejected`. */
+  connect(): Promise<Connection>;
+  /** What `connect` found, if it has. */
+  readonly connection: Connection | null;
+  /** Connects in the background, again and again until it succeeds. */
+  warmUp(signal?: AbortSignal): void;
+  /** Ends the warm-up. The client stays usable. */
+  close(): void;
+}
+
+/** All that is known once the provider has answered. */
+export interface Connection {
+  readonly metadata: openid.ServerMetadata;
+  /** Authenticates as configured. */
+  readonly configuration: openid.Configuration;
+  /** Sends the client id and no secret. */
+  readonly anonymous: openid.Configuration;
+  /** Header `alg` values that count as the configured algorithm. */
+  readonly algorithms: readonly string[];
+  readonly key: JWTVerifyGetKey;
+}
+
+/** Seconds that two clocks may differ. */
+export const LEEWAY = 60;
+
+const FAILURE_KEPT = 1_000;
+const FIRST_DELAY = 1_000;
+const LONGEST_DELAY = 60_000;
+const TIMEOUT_SECONDS = 10;
+/** An unknown `kid` makes us ask for the keys again, at most this often. */
+const JWKS_COOLDOWN = 10_000;
+const JWKS_MAX_AGE = 600_000;
+
+export function createOidcClient(options: OidcClientOptions): OidcClient {
+  const { oidc, now } = options;
+  const log = options.log ?? (() => {});
+  const random = options.random ?? Math.random;
+  const transport = createTransport(options.fetch ?? fetch);
+  const closing = new AbortController();
+
+  let connection: Connection | null = null;
+  let pending: Promise<Connection> | null = null;
+  let failure: { error: AkproxError; until: number } | null = null;
+
+  async function connect(): Promise<Connection> {
+    if (connection) return connection;
+    if (pending) return pending;
+    // A storm of logins must not become a storm of discoveries.
+    if (failure && now() < failure.until) throw failure.error;
+    pending = establish(options, transport).then(
+      (made) => {
+        connection = made;
+        failure = null;
+        log({ event: 'discovered' });
+        return made;
+      },
+      (cause: unknown) => {
+        const error = translate(cause, 'the discovery document');
+        failure = { error, until: now() + FAILURE_KEPT };
+        log({ event: 'discovery_failed', error });
+        throw error;
+      },
+    );
+    try {
+      return await pending;
+    } finally {
+      pending = null;
+    }
+  }
+
+  function warmUp(signal?: AbortSignal): void {
+    const stop = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
+    const attempt = (delay: number): void => {
+      if (stop.aborted) return;
+      connect().catch(() => {
+        if (stop.aborted) return;
+        const timer = setTimeout(
+          () => {
+            stop.removeEventListener('abort', cancel);
+            attempt(Math.min(delay * 2, LONGEST_DELAY));
+          },
+          delay * (1 + random() / 4),
+        );
+        const cancel = () => clearTimeout(timer);
+        timer.unref();
+        stop.addEventListener('abort', cancel, { once: true });
+      });
+    };
+    attempt(FIRST_DELAY);
+  }
+
+  return {
+    oidc,
+    redirectUri: options.redirectUri,
+    now,
+    log,
+    connect,
+    get connection() {
+      return connection;
+    },
+    warmUp,
+    close: () => closing.abort(),
+  };
+}
+
+async function establish(options: OidcClientOptions, transport: Transport): Promise<Connection> {
+  const { oidc } = options;
+  const insecure = new URL(oidc.issuer).protocol === 'http:' || options.metadata !== undefined;
+  const metadata = options.metadata ?? (await discover(oidc, transport, insecure));
+  // Exactly, trailing slash included: `iss` of every token is compared with this string (OIDC Discovery §4.3).
+  if (metadata.issuer !== oidc.issuer) throw wrongIssuer(oidc.issuer, metadata.issuer);
+  const algorithm = chooseAlgorithm(oidc, metadata);
+  const algorithms = sameAlgorithm(algorithm);
+  const configure = (auth: openid.ClientAuth): openid.Configuration => {
+    const server = { ...metadata, id_token_signing_alg_values_supported: [...algorithms] };
+    const configuration = new openid.Configuration(server, oidc.client_id, { [openid.clockTolerance]: LEEWAY }, auth);
+    configuration[openid.customFetch] = transport;
+    configuration.timeout = TIMEOUT_SECONDS;
+    if (insecure) openid.allowInsecureRequests(configuration);
+    return configuration;
+  };
+  return {
+    metadata,
+    configuration: configure(clientAuth(oidc)),
+    anonymous: configure(openid.None()),
+    algorithms,
+    key: algorithm.startsWith('HS') ? sharedKey(oidc) : publicKeys(metadata, transport, insecure),
+  };
+}
+
+async function discover(
+  oidc: ProviderConfig['oidc'],
+  transport: Transport,
+  insecure: boolean,
+): Promise<openid.ServerMetadata> {
+  try {
+    const found = await openid.discovery(new URL(oidc.issuer), oidc.client_id, undefined, openid.None(), {
+      [openid.customFetch]: transport,
+      timeout: TIMEOUT_SECONDS,
+      execute: insecure ? [openid.allowInsecureRequests] : [],
+    });
+    return found.serverMetadata();
+  } catch (error) {
+    const facts = error instanceof openid.ClientError ? error.cause : undefined;
+    if (isRecord(facts) && facts['attribute'] === 'issuer' && isRecord(facts['body'])) {
+      throw wrongIssuer(oidc.issuer, String(facts['body']['issuer']));
+    }
+    // Whatever stands at that address, it is not the provider that was configured, or not yet.
+    const failed = translate(error, 'the discovery document');
+    throw failed.code === 'idp_unreachable' ? failed : new AkproxError('idp_unreachable', failed.message, failed.cause);
+  }
+}
+
+function wrongIssuer(configured: string, found: string): AkproxError {
+  const text = `oidc.issuer is ${JSON.stringify(configured)}, but the provider calls itself ${JSON.stringify(found.slice(0, 200))}`;
+  return new AkproxError('idp_rejected', text);
+}
+
+function clientAuth(oidc: ProviderConfig['oidc']): openid.ClientAuth {
+  const secret = oidc.client_secret;
+  if (secret === undefined || oidc.token_endpoint_auth_method === 'none') return openid.None();
+  return oidc.token_endpoint_auth_method === 'client_secret_basic'
+    ? openid.ClientSecretBasic(secret)
+    : openid.ClientSecretPost(secret);
+}
+
+const SUPPORTED = /^(?:(?:RS|PS|ES|HS)(?:256|384|512)|EdDSA|Ed25519)$/;
+
+function chooseAlgorithm(oidc: ProviderConfig['oidc'], metadata: openid.ServerMetadata): string {
+  const listed = metadata.id_token_signing_alg_values_supported ?? ['RS256'];
+  const only = listed.length === 1 ? listed[0] : undefined;
+  const chosen = oidc.id_token_signed_response_alg ?? only ?? (listed.includes('RS256') ? 'RS256' : undefined);
+  if (chosen !== undefined && SUPPORTED.test(chosen)) return chosen;
+  const choices = listed.filter((alg) => SUPPORTED.test(alg)).join(', ') || 'none that akprox knows';
+  throw new AkproxError('idp_rejected', `set oidc.id_token_signed_response_alg; the provider offers ${choices}`);
+}
+
+/** RFC 9864 renamed EdDSA with this curve to Ed25519; a provider may be on either side of that. */
+function sameAlgorithm(algorithm: string): readonly string[] {
+  return algorithm === 'EdDSA' || algorithm === 'Ed25519' ? ['EdDSA', 'Ed25519'] : [algorithm];
+}
+
+/** OIDC Core §10.1: the key of an HMAC is the UTF-8 bytes of the client secret. */
+function sharedKey(oidc: ProviderConfig['oidc']): JWTVerifyGetKey {
+  if (oidc.client_secret === undefined) {
+    throw new AkproxError('idp_rejected', 'the provider signs with HMAC, which needs oidc.client_secret');
+  }
+  const key = new TextEncoder().encode(oidc.client_secret);
+  return async () => key;
+}
+
+function publicKeys(metadata: openid.ServerMetadata, transport: Transport, insecure: boolean): JWTVerifyGetKey {
+  const text = metadata.jwks_uri ?? '';
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !(url.protocol === 'https:' || (insecure && url.protocol === 'http:'))) {
+    throw new AkproxError('idp_rejected', 'the provider names no usable jwks_uri');
+  }
+  return createRemoteJWKSet(url, {
+    timeoutDuration: TIMEOUT_SECONDS * 1_000,
+    cooldownDuration: JWKS_COOLDOWN,
+    cacheMaxAge: JWKS_MAX_AGE,
+    [customFetch]: (address, init) => fetchKeys(transport, address, init.headers),
+  });
+}
+
+/** jose selects keys by their `alg` too; for the two names of Ed25519 that would be one name too strict. */
+async function fetchKeys(transport: Transport, url: string, headers: Headers): Promise<Response> {
+  const response = await transport(url, { method: 'GET', headers });
+  const body: unknown = response.status === 200 ? await response.json().catch(() => null) : null;
+  if (!isRecord(body) || !Array.isArray(body['keys'])) {
+    throw new AkproxError('idp_unreachable', `the provider's key set could not be read (status ${response.status})`);
+  }
+  const keys = body['keys'].map((key: unknown) =>
+    isRecord(key) && sameAlgorithm(String(key['alg'])).length > 1 ? { ...key, alg: undefined } : key,
+  );
+  return Response.json({ keys });
+}

@@ -1,0 +1,155 @@
+// The authorization code flow as request and response halves (OIDC Core §3.1): pure apart from asking the provider. What a
+// login has to remember between them is the caller's.
+import * as openid from 'openid-client';
+import { AkproxError } from '../infra/errors.js';
+import { type Claims, readClaims } from '../provider/claims.js';
+import { checkJwt, verifyJwt } from './claims.js';
+import type { Connection, OidcClient } from './client.js';
+import { knownOauthError, translate } from './failures.js';
+
+export interface LoginRequest {
+  readonly url: string;
+  readonly state: string;
+  readonly nonce: string;
+  readonly codeVerifier: string;
+}
+
+export interface LoginResult {
+  readonly claims: Claims;
+  /** '' when a refresh brought none: the former one is still the best hint. */
+  readonly idToken: string;
+  readonly accessToken: string;
+  readonly refreshToken: string | null;
+  /** Unix milliseconds: the ID token's `exp`. */
+  readonly expiresAt: number;
+  /** For `X-authentik-jwt`: the access token if it is a JWT made for us, as authentik's are, else the ID token. */
+  readonly jwt: string;
+}
+
+export type CallbackOutcome =
+  | { readonly kind: 'code'; readonly code: string; readonly state: string; readonly iss: string | undefined }
+  | { readonly kind: 'error'; readonly error: string; readonly state: string }
+  | { readonly kind: 'malformed' };
+
+type TokenResponse = openid.TokenEndpointResponse & openid.TokenEndpointResponseHelpers;
+export type TokenPayload = Readonly<Record<string, unknown>>;
+
+/** `random`: node's `randomBytes` or a test's. */
+export async function beginLogin(client: OidcClient, random: (size: number) => Buffer): Promise<LoginRequest> {
+  const { configuration } = await client.connect();
+  const [state, nonce, codeVerifier] = [secretText(random), secretText(random), secretText(random)];
+  const url = openid.buildAuthorizationUrl(configuration, {
+    response_type: 'code',
+    redirect_uri: client.redirectUri,
+    scope: client.oidc.scopes.join(' '),
+    state,
+    nonce,
+    code_challenge: await openid.calculatePKCECodeChallenge(codeVerifier),
+    code_challenge_method: 'S256',
+  });
+  return { url: url.href, state, nonce, codeVerifier };
+}
+
+/** 256 bits, 43 characters: also what RFC 7636 §4.1 asks of a verifier. */
+function secretText(random: (size: number) => Buffer): string {
+  return random(32).toString('base64url');
+}
+
+/** What came back from the authorization endpoint. Error codes that are not registered become `other`. */
+export function callbackOutcome(params: URLSearchParams): CallbackOutcome {
+  for (const name of new Set(params.keys())) if (params.getAll(name).length > 1) return { kind: 'malformed' };
+  const state = params.get('state') ?? '';
+  const [code, error] = [params.get('code'), params.get('error')];
+  if (state === '') return { kind: 'malformed' };
+  if (error !== null) return { kind: 'error', error: knownOauthError(error), state };
+  if (code === null || code === '') return { kind: 'malformed' };
+  return { kind: 'code', code, state, iss: params.get('iss') ?? undefined };
+}
+
+/**
+ * Redeems the code and verifies what it brings. The caller has matched `state` and refused doubled parameters.
+ * Rejects with `idp_unreachable`, `idp_rejected` (the OAuth error code in the message) or `token_invalid` (the check).
+ */
+export async function finishLogin(
+  client: OidcClient,
+  callback: { readonly code: string; readonly iss?: string | undefined },
+  expected: { readonly state: string; readonly nonce: string; readonly codeVerifier: string },
+): Promise<LoginResult> {
+  const connection = await client.connect();
+  checkResponseIssuer(connection, callback.iss);
+  // Not `authorizationCodeGrant`: it drops the query of the redirect URI, and authentik's has one.
+  const tokens = await openid
+    .genericGrantRequest(connection.configuration, 'authorization_code', {
+      code: callback.code,
+      redirect_uri: client.redirectUri,
+      code_verifier: expected.codeVerifier,
+    })
+    .catch((error: unknown) => Promise.reject(translate(error, 'the token endpoint')));
+  if (tokens.id_token === undefined)
+    throw new AkproxError('idp_rejected', 'the token endpoint sent no ID token: is `openid` in oidc.scopes?');
+  const payload = await verifyJwt(client, tokens.id_token, { nonce: expected.nonce });
+  const complete = await completeClaims(client, connection, payload, tokens.access_token);
+  return {
+    claims: readClaims(complete ?? payload),
+    idToken: tokens.id_token,
+    accessToken: tokens.access_token,
+    refreshToken: tokens.refresh_token ?? null,
+    expiresAt: expiryOf(payload),
+    jwt: await jwtToPassOn(client, payload, tokens),
+  };
+}
+
+/** RFC 9207 §2.4: against mix-up with another provider. */
+function checkResponseIssuer(connection: Connection, iss: string | undefined): void {
+  const promised = connection.metadata.authorization_response_iss_parameter_supported === true;
+  if (iss === undefined ? promised : iss !== connection.metadata.issuer) {
+    throw new AkproxError('token_invalid', 'the callback was refused: iss');
+  }
+}
+
+/** With the userinfo endpoint's claims below the token's, when the token itself says nobody's name. Null: it did not answer. */
+export async function completeClaims(
+  client: OidcClient,
+  connection: Connection,
+  payload: TokenPayload,
+  accessToken: string,
+): Promise<TokenPayload | null> {
+  const named = ['email', 'preferred_username', 'groups'].some((claim) => payload[claim] !== undefined);
+  if (named || connection.metadata.userinfo_endpoint === undefined) return payload;
+  try {
+    // Refuses an answer about another `sub` (OIDC Core §5.3.2).
+    const userinfo = await openid.fetchUserInfo(connection.configuration, accessToken, String(payload['sub']));
+    return { ...userinfo, ...payload };
+  } catch (error) {
+    client.log({ event: 'userinfo_failed', error: translate(error, 'the userinfo endpoint') });
+    return null;
+  }
+}
+
+export async function jwtToPassOn(client: OidcClient, payload: TokenPayload, tokens: TokenResponse): Promise<string> {
+  const token = tokens.access_token;
+  if (token.split('.').length === 3) {
+    const result = await checkJwt(client, token);
+    if (!('failed' in result) && result.payload.sub === payload['sub']) return token;
+  }
+  return tokens.id_token ?? '';
+}
+
+export function expiryOf(payload: TokenPayload): number {
+  return Math.floor(Number(payload['exp']) * 1_000);
+}
+
+/** OIDC RP-Initiated Logout 1.0 §2. Null when the provider has no such endpoint. Without a hint it may ask the user. */
+export async function endSessionUrl(
+  client: OidcClient,
+  request: { readonly idToken: string | null; readonly postLogoutRedirectUri: string; readonly state?: string },
+): Promise<string | null> {
+  const { configuration, metadata } = await client.connect();
+  if (metadata.end_session_endpoint === undefined) return null;
+  const url = openid.buildEndSessionUrl(configuration, {
+    post_logout_redirect_uri: request.postLogoutRedirectUri,
+    ...(request.idToken ? { id_token_hint: request.idToken } : {}),
+    ...(request.state === undefined ? {} : { state: request.state }),
+  });
+  return url.href;
+}

@@ -1,0 +1,57 @@
+// Renews a login with its refresh token (OIDC Core §12). The new ID token is optional, and must be about the same user.
+import * as openid from 'openid-client';
+import { AkproxError } from '../infra/errors.js';
+import { type Claims, readClaims } from '../provider/claims.js';
+import { verifyJwt } from './claims.js';
+import type { OidcClient } from './client.js';
+import { refusal, translate } from './failures.js';
+import { completeClaims, expiryOf, jwtToPassOn, type LoginResult } from './flow.js';
+
+export type RefreshResult =
+  | ({ readonly kind: 'renewed' } & LoginResult)
+  /** The provider has ended the grant: the user must log in again. */
+  | { readonly kind: 'ended' }
+  /** Nothing is known about the grant; the session may live on to its own end. */
+  | { readonly kind: 'fault'; readonly error: AkproxError };
+
+/** For an answer with neither an ID token nor `expires_in`. */
+const UNKNOWN_LIFETIME = 300_000;
+
+/** Never rejects. `idToken` and `jwt` are '' when the answer had no ID token: keep the former ones. */
+export async function refreshTokens(
+  client: OidcClient,
+  refreshToken: string,
+  previous: Claims,
+): Promise<RefreshResult> {
+  try {
+    return await redeem(client, refreshToken, previous);
+  } catch (error) {
+    if (refusal(error) === 'invalid_grant') return { kind: 'ended' };
+    return { kind: 'fault', error: translate(error, 'the token endpoint') };
+  }
+}
+
+async function redeem(client: OidcClient, refreshToken: string, previous: Claims): Promise<RefreshResult> {
+  const connection = await client.connect();
+  const tokens = await openid.refreshTokenGrant(connection.configuration, refreshToken);
+  const kept = { accessToken: tokens.access_token, refreshToken: tokens.refresh_token ?? refreshToken };
+  if (tokens.id_token === undefined) {
+    const lifetime = tokens.expires_in === undefined ? UNKNOWN_LIFETIME : tokens.expires_in * 1_000;
+    const expiresAt = Math.floor(client.now() + lifetime);
+    return { kind: 'renewed', claims: previous, idToken: '', jwt: '', expiresAt, ...kept };
+  }
+  // `iss` and `aud` equal the former ones because both times they had to equal the configured ones.
+  const payload = await verifyJwt(client, tokens.id_token);
+  if (payload.sub !== previous.sub)
+    throw new AkproxError('token_invalid', "the provider's token was refused: sub changed");
+  const complete = await completeClaims(client, connection, payload, tokens.access_token);
+  const claims = complete === null ? previous : readClaims(complete);
+  return {
+    kind: 'renewed',
+    claims: claims.sid === '' ? { ...claims, sid: previous.sid } : claims,
+    idToken: tokens.id_token,
+    jwt: await jwtToPassOn(client, payload, tokens),
+    expiresAt: expiryOf(payload),
+    ...kept,
+  };
+}

@@ -1,0 +1,56 @@
+// The one way out to an identity provider: ten seconds and one MiB per answer, redirects not followed, and every network
+// fault an `idp_unreachable`. openid-client and jose both speak through it.
+import { AkproxError } from '../infra/errors.js';
+
+const TIMEOUT = 10_000;
+const MOST_BYTES = 1_048_576;
+
+export interface TransportInit {
+  readonly method: string;
+  readonly headers: Record<string, string> | Headers;
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type Transport = (url: string, init: TransportInit) => Promise<Response>;
+
+export function createTransport(fetchImplementation: typeof fetch): Transport {
+  return async (url, init) => {
+    const timeout = AbortSignal.timeout(TIMEOUT);
+    const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout;
+    try {
+      const response = await fetchImplementation(url, {
+        method: init.method,
+        headers: init.headers,
+        body: (init.body ?? null) as RequestInit['body'] & null,
+        redirect: 'manual',
+        signal,
+      });
+      const body = await readBounded(response);
+      const empty = [101, 204, 205, 304].includes(response.status);
+      return new Response(empty ? null : body, { status: response.status, headers: response.headers });
+    } catch (error) {
+      if (error instanceof AkproxError) throw error;
+      throw new AkproxError('idp_unreachable', `no answer from the provider at ${new URL(url).origin}`, error);
+    }
+  };
+}
+
+/** Counts what comes out of the decompressor, so that a small answer cannot become a large one. */
+async function readBounded(response: Response): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    // Leaving the loop cancels the stream.
+    if (size > MOST_BYTES) throw new AkproxError('idp_rejected', 'the provider sent an answer of more than 1 MiB');
+    chunks.push(chunk);
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return whole;
+}

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { refreshTokens } from '../../src/oidc/refresh.js';
+import type { Idp } from '../support/idp.js';
+import { ALICE, logIn, seconds, startTestIdp, tamper, testClient } from './setup.js';
+
+let idp: Idp;
+before(async () => {
+  idp = await startTestIdp();
+});
+after(() => idp.close());
+
+test('renewed, with a new refresh token each time; the old one ends it all', async () => {
+  const client = testClient(idp.issuer);
+  const login = await logIn(client);
+  const first = await refreshTokens(client, login.refreshToken ?? '', login.claims);
+  assert.ok(first.kind === 'renewed');
+  assert.notEqual(first.refreshToken, login.refreshToken);
+  assert.deepEqual(first.claims, login.claims);
+  assert.ok(first.expiresAt >= login.expiresAt);
+  const second = await refreshTokens(client, first.refreshToken ?? '', first.claims);
+  assert.equal(second.kind, 'renewed');
+  assert.deepEqual(await refreshTokens(client, login.refreshToken ?? '', login.claims), { kind: 'ended' });
+});
+
+test('a refresh token that never was', async () => {
+  const client = testClient(idp.issuer);
+  const { claims } = await logIn(client);
+  assert.deepEqual(await refreshTokens(client, 'nonsense', claims), { kind: 'ended' });
+});
+
+/** A refresh whose answer is changed on the way. */
+async function refreshWith(
+  change: (body: Record<string, unknown>) => Record<string, unknown> | Promise<Record<string, unknown>>,
+) {
+  const login = await logIn(testClient(idp.issuer));
+  const client = testClient(idp.issuer, { fetch: tamper('/token', change) });
+  return { login, result: await refreshTokens(client, login.refreshToken ?? '', login.claims) };
+}
+
+const token = (claims: Record<string, unknown> = {}) =>
+  idp.sign({ iss: idp.issuer, aud: 'app', sub: 'alice', iat: seconds(), exp: seconds() + 60, ...ALICE, ...claims });
+
+test('without an ID token the former claims stay, for as long as the access token lives', async () => {
+  const { login, result } = await refreshWith((body) => ({
+    ...body,
+    id_token: undefined,
+    expires_in: 120,
+    refresh_token: undefined,
+  }));
+  assert.ok(result.kind === 'renewed');
+  assert.deepEqual(
+    [result.claims, result.idToken, result.jwt, result.refreshToken],
+    [login.claims, '', '', login.refreshToken],
+  );
+  assert.ok(Math.abs(result.expiresAt - Date.now() - 120_000) < 5_000);
+});
+
+test('new groups take effect, and the former sid stays when the new token has none', async () => {
+  const { login, result } = await refreshWith(async (body) => ({
+    ...body,
+    id_token: await token({ groups: ['guests'] }),
+  }));
+  assert.ok(result.kind === 'renewed');
+  assert.deepEqual([result.claims.groups, result.claims.sid], [['guests'], login.claims.sid]);
+});
+
+for (const [name, claims] of [
+  ['somebody else', { sub: 'bob' }],
+  ['another issuer', { iss: 'https://evil.tld' }],
+  ['another client', { aud: 'other' }],
+] satisfies [string, Record<string, unknown>][]) {
+  test(`a token about ${name} is a fault`, async () => {
+    const { result } = await refreshWith(async (body) => ({ ...body, id_token: await token(claims) }));
+    assert.ok(result.kind === 'fault');
+    assert.equal(result.error.code, 'token_invalid');
+  });
+}
+
+test('a provider that is down is a fault, not an end', async () => {
+  const { claims } = await logIn(testClient(idp.issuer));
+  for (const broken of [
+    () => Promise.reject(new TypeError('fetch failed')),
+    async () => Response.json({ error: 'invalid_grant' }, { status: 503 }),
+  ]) {
+    const client = testClient(idp.issuer, {
+      fetch: (input, init) => (String(input).endsWith('/token') ? broken() : fetch(input, init)),
+    });
+    const result = await refreshTokens(client, 'r', claims);
+    assert.ok(result.kind === 'fault');
+    assert.equal(result.error.code, 'idp_unreachable');
+  }
+});
+
+test('a wrong client secret is a fault: the grant may be well', async () => {
+  const login = await logIn(testClient(idp.issuer));
+  const client = testClient(idp.issuer, { oidc: { client_secret: 'wrong' } });
+  const result = await refreshTokens(client, login.refreshToken ?? '', login.claims);
+  assert.ok(result.kind === 'fault');
+  assert.equal(result.error.code, 'idp_rejected');
+});
