@@ -172,8 +172,9 @@ function configuration(options: IdpOptions, alg: IdpAlg, privateJwk: JWK): Confi
       client.grantTypeAllowed('refresh_token') &&
       (refreshTokens === 'always' || code.scopes.has('offline_access')),
     rotateRefreshToken: true,
-    // The back channel of a test lives on the loopback interface.
-    fetch: (url: string | URL | Request, init?: RequestInit) => globalThis.fetch(url, init),
+    // Without oidc-provider's own dispatcher, which refuses the loopback interface, where every back channel of ours lives.
+    fetch: (url: string | URL, init: RequestInit) =>
+      globalThis.fetch(url, { ...init, dispatcher: undefined } as RequestInit),
     clientBasedCORS: () => false,
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     findAccount: (_ctx, id) => {
