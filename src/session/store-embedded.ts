@@ -1,0 +1,620 @@
+// The embedded SessionStore: one LMDB environment in a directory, shared by every worker of one host.
+// Nothing is cached in the process: each read opens a fresh snapshot, so a session that one worker ends is gone for all.
+
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { AkproxError, explain } from '../infra/errors.js';
+import type { SealedSession, SessionStore, StoreStats } from './store.js';
+
+/** A call is given up after this long: another process may hold the write lock, or the disk may hang. */
+const CALL_TIMEOUT_MS = 5_000;
+/** Operations per transaction (they share one fsync), and sessions removed per operation. */
+const BATCH = 32;
+const STEP = 50;
+/** Share of `maxBytes` for live pages. The rest is for pages that a transaction copies before it frees the old ones. */
+const LIVE_SHARE = 0.75;
+const FORMAT = 1;
+const HEADER = 9;
+const PRESENT = Buffer.from([1]);
+
+type Table = Database<Buffer, Buffer>;
+
+interface Tables {
+  /** key → format byte, expiry, sealed value. */
+  readonly sessions: Table;
+  /** expiry ‖ key → provider \0 subject \0 sid: the sweep's order, and what to take out of the indexes. */
+  readonly byExpiry: Table;
+  /** hash \0 key → 1 */
+  readonly bySubject: Table;
+  readonly bySid: Table;
+  readonly byProvider: Table;
+  /** provider → number of its entries in `byProvider`, so that `stats` need not scan. */
+  readonly counts: Table;
+}
+
+interface Owner {
+  readonly provider: string;
+  readonly subject: string;
+  readonly sid: string;
+}
+
+/** The outcome of a put that would go over the bound. */
+const FULL = Symbol('full');
+
+export async function openEmbeddedStore(options: {
+  path: string;
+  maxBytes: number;
+  now: () => number;
+}): Promise<SessionStore> {
+  const { path } = options;
+  prepareDirectory(path);
+  await verifyDataFile(path);
+  try {
+    // overlappingSync off = LMDB's classic commit: data pages, fdatasync, then the meta page through O_DSYNC, and only then
+    // the promise resolves. Pages in use are never overwritten, so neither kill -9 nor a power cut can lose an acknowledged
+    // write or tear the file. noMemInit stays off: no heap content reaches the disk.
+    const environment = {
+      path,
+      noSubdir: false,
+      overlappingSync: false,
+      permissionsMode: 0o600,
+      cache: false,
+      maxDbs: 8,
+      maxReaders: 512,
+    };
+    const root: RootDatabase<Buffer, Buffer> = open<Buffer, Buffer>(environment);
+    const table = (name: string): Table =>
+      root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary', cache: false });
+    const tables: Tables = {
+      sessions: table('sessions'),
+      byExpiry: table('by-expiry'),
+      bySubject: table('by-subject'),
+      bySid: table('by-sid'),
+      byProvider: table('by-provider'),
+      counts: table('counts'),
+    };
+    return new EmbeddedStore(root, tables, options.maxBytes, options.now);
+  } catch (error) {
+    throw unusable(path, `cannot be opened (${explain(error)})`, error);
+  }
+}
+
+class EmbeddedStore implements SessionStore {
+  readonly #root: RootDatabase<Buffer, Buffer>;
+  readonly #tables: Tables;
+  readonly #maxBytes: number;
+  readonly #now: () => number;
+  readonly #queue: Operation[] = [];
+  #pumping: Promise<void> | null = null;
+  #closed = false;
+
+  constructor(root: RootDatabase<Buffer, Buffer>, tables: Tables, maxBytes: number, now: () => number) {
+    this.#root = root;
+    this.#tables = tables;
+    this.#maxBytes = maxBytes;
+    this.#now = now;
+  }
+
+  async get(key: string): Promise<Uint8Array | null> {
+    const record = this.#read(() => this.#tables.sessions.get(Buffer.from(key)));
+    if (record === undefined) return null;
+    const expiry = expiryOf(record);
+    if (expiry === null) {
+      await this.#write(() => this.#liveOrGone(key)).catch(() => undefined); // absent either way
+      return null;
+    }
+    return this.#now() >= expiry ? null : new Uint8Array(record.subarray(HEADER));
+  }
+
+  async put(session: SealedSession): Promise<void> {
+    await this.#store(session, false);
+  }
+
+  async replace(session: SealedSession): Promise<boolean> {
+    return this.#store(session, true);
+  }
+
+  async delete(key: string): Promise<boolean> {
+    return this.#write(() => this.#remove(key));
+  }
+
+  async deleteSubject(subject: string): Promise<string[]> {
+    return this.#removeAll(this.#tables.bySubject, subject);
+  }
+
+  async deleteSid(sid: string): Promise<string[]> {
+    return sid === '' ? [] : this.#removeAll(this.#tables.bySid, sid);
+  }
+
+  async deleteProvider(provider: string): Promise<string[]> {
+    return this.#removeAll(this.#tables.byProvider, provider);
+  }
+
+  async stats(): Promise<StoreStats> {
+    const entries = this.#read(() => [...this.#tables.counts.getRange({})]);
+    return { sessions: Object.fromEntries(entries.map(({ key, value }) => [key.toString(), readCount(value)])) };
+  }
+
+  async sweep(): Promise<number> {
+    // A worker that was killed in the middle of a read leaves a reader slot that pins old pages: free it.
+    this.#read(() => this.#root.readerCheck());
+    let removed = 0;
+    // Looking first costs no write lock: with several workers most sweeps find nothing.
+    while (this.#read(() => this.#expired(1)).length > 0) removed += await this.#write(() => this.#sweepStep());
+    return removed;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await bounded((this.#pumping ?? Promise.resolve()).then(() => this.#root.close()));
+  }
+
+  async #store(session: SealedSession, onlyIfThere: boolean): Promise<boolean> {
+    checkNames(session);
+    const attempt = () => this.#write(() => this.#putNow(session, onlyIfThere));
+    let outcome = await attempt();
+    if (outcome === FULL) {
+      await this.sweep();
+      outcome = await attempt();
+    }
+    if (outcome === FULL) {
+      throw new AkproxError(
+        'store_unavailable',
+        `the embedded store is full (store.max_bytes is ${this.#maxBytes}): raise it, or shorten session.lifetime`,
+      );
+    }
+    return outcome;
+  }
+
+  // --- Inside a write transaction: synchronous, and nothing throws between the first write and the last -------------------
+
+  #putNow(session: SealedSession, onlyIfThere: boolean): boolean | typeof FULL {
+    const expiry = this.#liveOrGone(session.key);
+    if (onlyIfThere && expiry === null) return false;
+    if (this.#wouldOverflow(session.value.byteLength)) return FULL;
+    this.#remove(session.key);
+    const { sessions, byExpiry, bySubject, bySid, byProvider } = this.#tables;
+    const key = Buffer.from(session.key);
+    sessions.put(key, Buffer.concat([Buffer.from([FORMAT]), expiryBytes(session.expiresAt), session.value]));
+    byExpiry.put(expiryKey(session.expiresAt, session.key), Buffer.from(ownerText(session)));
+    bySubject.put(indexKey(session.subject, session.key), PRESENT);
+    if (session.sid !== '') bySid.put(indexKey(session.sid, session.key), PRESENT);
+    const providerKey = indexKey(session.provider, session.key);
+    if (!byProvider.doesExist(providerKey)) this.#count(session.provider, 1);
+    byProvider.put(providerKey, PRESENT);
+    return true;
+  }
+
+  /** The expiry of a live session, or null. A damaged record is removed; the sweep clears its index entries in time. */
+  #liveOrGone(key: string): number | null {
+    const record = this.#tables.sessions.get(Buffer.from(key));
+    if (record === undefined) return null;
+    const expiry = expiryOf(record);
+    if (expiry === null) this.#tables.sessions.remove(Buffer.from(key));
+    return expiry === null || this.#now() >= expiry ? null : expiry;
+  }
+
+  /** True when a live session was removed. An expired one goes too, but counts as absent. */
+  #remove(key: string): boolean {
+    const name = Buffer.from(key);
+    const record = this.#tables.sessions.get(name);
+    if (record === undefined) return false;
+    const expiry = expiryOf(record);
+    this.#tables.sessions.remove(name);
+    if (expiry === null) return false;
+    const entry = expiryKey(expiry, key);
+    const owner = this.#tables.byExpiry.get(entry);
+    this.#tables.byExpiry.remove(entry);
+    if (owner !== undefined) this.#unlink(key, parseOwner(owner), null);
+    return this.#now() < expiry;
+  }
+
+  /** Takes a session out of the indexes, but for entries that it shares with `keep`. */
+  #unlink(key: string, owner: Owner, keep: Owner | null): void {
+    const { bySubject, bySid, byProvider } = this.#tables;
+    if (owner.subject !== keep?.subject) bySubject.remove(indexKey(owner.subject, key));
+    if (owner.sid !== '' && owner.sid !== keep?.sid) bySid.remove(indexKey(owner.sid, key));
+    if (owner.provider === keep?.provider) return;
+    const providerKey = indexKey(owner.provider, key);
+    if (!byProvider.doesExist(providerKey)) return;
+    byProvider.remove(providerKey);
+    this.#count(owner.provider, -1);
+  }
+
+  #count(provider: string, by: number): void {
+    const name = Buffer.from(provider);
+    const count = readCount(this.#tables.counts.get(name)) + by;
+    if (count <= 0) this.#tables.counts.remove(name);
+    else this.#tables.counts.put(name, countBytes(count));
+  }
+
+  #expired(limit: number): Buffer[] {
+    const end = Buffer.concat([expiryBytes(this.#now()), Buffer.from([0xff])]); // no key starts with 0xff
+    return [...this.#tables.byExpiry.getRange({ start: Buffer.from([0]), end, limit })].map(({ key }) => key);
+  }
+
+  #sweepStep(): number {
+    let removed = 0;
+    for (const entry of this.#expired(STEP)) {
+      const key = entry.subarray(8).toString();
+      const record = this.#tables.sessions.get(Buffer.from(key));
+      const expiry = record === undefined ? null : expiryOf(record);
+      const owner = this.#tables.byExpiry.get(entry);
+      if (expiry !== null && expiryKey(expiry, key).equals(entry)) {
+        this.#remove(key);
+        removed += 1;
+        continue;
+      }
+      // Left over from a damaged record; the key may be in use again.
+      const current = expiry === null ? undefined : this.#tables.byExpiry.get(expiryKey(expiry, key));
+      this.#tables.byExpiry.remove(entry);
+      if (owner !== undefined) this.#unlink(key, parseOwner(owner), current === undefined ? null : parseOwner(current));
+    }
+    return removed;
+  }
+
+  async #removeAll(index: Table, hash: string): Promise<string[]> {
+    const prefix = Buffer.from(`${hash}\0`);
+    const end = Buffer.concat([prefix, Buffer.from([0xff])]);
+    const removed: string[] = [];
+    for (;;) {
+      const more = await this.#write(() => {
+        const entries = [...index.getRange({ start: prefix, end, limit: STEP })].map(({ key }) => key);
+        for (const entry of entries) {
+          const key = entry.subarray(prefix.length).toString();
+          if (this.#remove(key)) removed.push(key);
+          // Still there only when the record was damaged.
+          if (!index.doesExist(entry)) continue;
+          index.remove(entry);
+          if (index === this.#tables.byProvider) this.#count(hash, -1);
+        }
+        return entries.length === STEP;
+      });
+      if (!more) return removed;
+    }
+  }
+
+  /** lmdb-js never answers MDB_MAP_FULL: it enlarges the map. So the bound is kept here, by counting pages in use. */
+  #wouldOverflow(valueBytes: number): boolean {
+    const { pageSize, lastPageNumber, free } = tableStats(this.#root);
+    const limit = this.#maxBytes * LIVE_SHARE;
+    const wanted = valueBytes + 16 * pageSize;
+    if ((lastPageNumber + 1) * pageSize + wanted * BATCH <= limit) return false;
+    const pages = [this.#root, ...Object.values(this.#tables)].reduce(
+      (sum, table) => sum + pagesOf(tableStats(table)),
+      2 + pagesOf(free),
+    );
+    return pages * pageSize + wanted > limit;
+  }
+
+  // --- Around a transaction ---------------------------------------------------------------------------------------------
+
+  #read<T>(action: () => T): T {
+    if (this.#closed) throw new AkproxError('store_unavailable', 'the embedded store is closed');
+    try {
+      this.#root.resetReadTxn(); // lmdb-js keeps a snapshot for an event turn; another process may have committed since
+      return action();
+    } catch (error) {
+      throw new AkproxError('store_unavailable', 'the embedded store cannot be read', error);
+    }
+  }
+
+  /**
+   * Resolves once the transaction that ran `action` is on the disk. An LMDB error inside marks the whole transaction bad, so
+   * it is all or nothing. After a timeout in the middle of a commit the outcome is unknown; an action still queued never runs.
+   */
+  #write<T>(action: () => T): Promise<T> {
+    if (this.#closed) return Promise.reject(new AkproxError('store_unavailable', 'the embedded store is closed'));
+    const { promise, operation } = operationOf(action);
+    this.#queue.push(operation);
+    this.#pumping ??= this.#pump();
+    return bounded(promise, () => {
+      const at = this.#queue.indexOf(operation);
+      if (at >= 0) this.#queue.splice(at, 1);
+    });
+  }
+
+  /** One transaction at a time; what is asked meanwhile shares the next one. */
+  async #pump(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, BATCH);
+      try {
+        await this.#root.transaction(() => {
+          for (const operation of batch) operation.run();
+        });
+        for (const operation of batch) operation.committed();
+      } catch (error) {
+        const cause = await commitError(error);
+        for (const operation of batch) operation.failed(cause);
+      }
+    }
+    this.#pumping = null;
+  }
+}
+
+interface Operation {
+  run(): void;
+  committed(): void;
+  failed(error: unknown): void;
+}
+
+function operationOf<T>(action: () => T): { promise: Promise<T>; operation: Operation } {
+  let outcome: { readonly value: T } | { readonly error: unknown } = { error: new Error('the transaction never ran') };
+  let operation: Operation | undefined;
+  const promise = new Promise<T>((resolve, reject) => {
+    operation = {
+      run() {
+        try {
+          outcome = { value: action() };
+        } catch (error) {
+          outcome = { error };
+        }
+      },
+      committed() {
+        if ('value' in outcome) resolve(outcome.value);
+        else reject(outcome.error);
+      },
+      failed: reject,
+    };
+  });
+  if (operation === undefined) throw new Error('unreachable: a promise runs its executor at once');
+  return { promise, operation };
+}
+
+/** lmdb-js hands out the reason of a failed commit as a promise of its own; unheard, it would end the process. */
+async function commitError(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || !('commitError' in error)) return error;
+  try {
+    return await error.commitError;
+  } catch (reason) {
+    return reason;
+  }
+}
+
+async function bounded<T>(work: Promise<T>, onTimeout: () => void = () => undefined): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      onTimeout();
+      reject(new Error(`no answer within ${CALL_TIMEOUT_MS} ms`));
+    }, CALL_TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([work, timeout]);
+  } catch (error) {
+    throw new AkproxError('store_unavailable', 'the embedded store cannot be written', error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+// --- Keys and records -------------------------------------------------------------------------------------------------------
+
+/** Not negative, so that the bytes of the IEEE double, big-endian, sort like the number. */
+function expiryBytes(milliseconds: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleBE(Math.max(0, milliseconds));
+  return bytes;
+}
+
+function expiryKey(milliseconds: number, key: string): Buffer {
+  return Buffer.concat([expiryBytes(milliseconds), Buffer.from(key)]);
+}
+
+function indexKey(hash: string, key: string): Buffer {
+  return Buffer.from(`${hash}\0${key}`);
+}
+
+function expiryOf(record: Buffer): number | null {
+  if (record.length < HEADER || record[0] !== FORMAT) return null;
+  const expiry = record.readDoubleBE(1);
+  return expiry >= 0 ? expiry : null; // false for NaN
+}
+
+function ownerText(owner: Owner): string {
+  return `${owner.provider}\0${owner.subject}\0${owner.sid}`;
+}
+
+function parseOwner(bytes: Buffer): Owner {
+  const [provider = '', subject = '', sid = ''] = bytes.toString().split('\0');
+  return { provider, subject, sid };
+}
+
+function countBytes(count: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(count);
+  return bytes;
+}
+
+function readCount(bytes: Buffer | undefined): number {
+  return bytes?.length === 4 ? bytes.readUInt32BE() : 0;
+}
+
+/** Checked before a transaction begins, because nothing may throw between its writes. LMDB's keys end at 1 978 bytes. */
+function checkNames(session: SealedSession): void {
+  for (const name of ['key', 'subject', 'sid', 'provider'] as const) {
+    const text = session[name];
+    const empty = text === '' && name !== 'sid';
+    if (empty || text.includes('\0') || Buffer.byteLength(text) > 900) {
+      throw new AkproxError('internal', `a session's ${name} is empty, too long or not safe in a key`);
+    }
+  }
+  if (Number.isNaN(session.expiresAt)) throw new AkproxError('internal', "a session's expiresAt is not a number");
+}
+
+// --- Page counts ------------------------------------------------------------------------------------------------------------
+
+interface PageCounts {
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
+
+interface TableStats extends PageCounts {
+  readonly pageSize: number;
+  readonly lastPageNumber: number;
+  readonly free: PageCounts;
+}
+
+/** lmdb-js types it `{}`; this is what its native `stat`, `info` and `freeStat` fill in. */
+function tableStats(table: Table): TableStats {
+  return table.getStats() as TableStats;
+}
+
+function pagesOf(counts: PageCounts): number {
+  return counts.treeBranchPageCount + counts.treeLeafPageCount + counts.overflowPages;
+}
+
+// --- Before LMDB sees the file ----------------------------------------------------------------------------------------------
+
+function unusable(path: string, problem: string, cause?: unknown): AkproxError {
+  return new AkproxError('store_unusable', `store.path ${JSON.stringify(path)} ${problem}`, cause);
+}
+
+function prepareDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    if (!statSync(path).isDirectory()) throw new Error('not a directory');
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : '';
+    if (code === 'EEXIST' || code === 'ENOTDIR') throw unusable(path, 'is not a directory', error);
+    throw unusable(path, `is not a directory that can be made and written (${explain(error)})`, error);
+  }
+}
+
+/**
+ * LMDB maps the file and trusts it: a damaged one ends the process with a signal instead of an error. So its meta pages and the
+ * upper part of its trees are checked first. Other processes may commit meanwhile: only what fails twice over an unchanged
+ * file is damage.
+ */
+async function verifyDataFile(path: string): Promise<void> {
+  const file = join(path, 'data.mdb');
+  for (let attempt = 0; existsSync(file); attempt += 1) {
+    let before = '';
+    try {
+      before = fingerprint(file);
+      checkFile(file);
+      return;
+    } catch (error) {
+      if (attempt > 0 && before === fingerprint(file)) {
+        throw unusable(path, `holds a damaged data.mdb (${explain(error)}): move it away, or restore it`, error);
+      }
+      // In use and busy: whoever commits to it has checked it.
+      if (attempt >= 20) return;
+    }
+    await delay(25);
+  }
+}
+
+/** Changes with every commit. */
+function fingerprint(file: string): string {
+  const { size, mtimeMs, ino } = statSync(file);
+  return `${ino}/${size}/${mtimeMs}`;
+}
+
+/** The format of LMDB data version 2 on a 64-bit little-endian machine: `MDB_meta`, `MDB_db` and `MDB_page_header` in mdb.c. */
+const PAGE_HEADER = 24;
+const META_FLAG = 0x08;
+const BRANCH = 0x01;
+const LEAF = 0x02;
+const OVERFLOW = 0x04;
+const BIG_DATA = 0x01;
+const SUB_TABLE = 0x02;
+const NO_PAGE = 0xffff_ffff_ffff_ffffn;
+const MAX_PAGES_CHECKED = 8_192;
+
+function checkFile(file: string): void {
+  const descriptor = openSync(file, 'r');
+  try {
+    const { size } = fstatSync(descriptor);
+    if (size === 0) return; // LMDB starts such a file anew
+    const read = (offset: number, length: number): Buffer => {
+      const bytes = Buffer.alloc(length);
+      if (readSync(descriptor, bytes, 0, length, offset) !== length) throw new Error('the file is too short');
+      return bytes;
+    };
+    const first = parseMeta(read(0, 256));
+    const second = parseMeta(read(first.pageSize, 256));
+    if (second.pageSize !== first.pageSize) throw new Error('its meta pages disagree');
+    const meta = second.transaction > first.transaction ? second : first;
+    const pages = Math.floor(size / meta.pageSize);
+    checkTrees(meta.roots, pages, (page) => read(page * meta.pageSize, meta.pageSize));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function parseMeta(page: Buffer): { pageSize: number; transaction: bigint; roots: bigint[] } {
+  if (page.readUInt16LE(18) !== META_FLAG || page.readUInt32LE(PAGE_HEADER) !== 0xbeefc0de) {
+    throw new Error('it is not an LMDB file');
+  }
+  const version = page.readUInt32LE(PAGE_HEADER + 4) & 0xffff;
+  if (version !== 2) throw new Error(`its format is version ${version}, not 2`);
+  const pageSize = page.readUInt32LE(PAGE_HEADER + 24);
+  if (pageSize < 256 || pageSize > 65_536 || (pageSize & (pageSize - 1)) !== 0)
+    throw new Error('its page size is wrong');
+  return {
+    pageSize,
+    transaction: page.readBigUInt64LE(PAGE_HEADER + 128),
+    roots: [page.readBigUInt64LE(PAGE_HEADER + 24 + 40), page.readBigUInt64LE(PAGE_HEADER + 72 + 40)],
+  };
+}
+
+/** Breadth first, so that the branch pages come before the many leaves. */
+function checkTrees(roots: readonly bigint[], pages: number, read: (page: number) => Buffer): void {
+  const pending: number[] = [];
+  const visit = (page: bigint): void => {
+    if (page === NO_PAGE) return;
+    if (page < 2n || page >= BigInt(pages)) throw new Error('it is cut off, or points outside itself');
+    pending.push(Number(page));
+  };
+  roots.forEach(visit);
+  for (let i = 0; i < pending.length && i < MAX_PAGES_CHECKED; i += 1) {
+    const page = pending[i] ?? 0;
+    for (const child of childrenOf(read(page), page, pages)) visit(child);
+  }
+}
+
+function childrenOf(page: Buffer, number: number, pages: number): bigint[] {
+  const flags = page.readUInt16LE(18) & (BRANCH | LEAF | OVERFLOW | META_FLAG);
+  // All offsets in a page count from the end of its header, where the slots begin.
+  const lower = PAGE_HEADER + page.readUInt16LE(20);
+  const upper = PAGE_HEADER + page.readUInt16LE(22);
+  if (page.readBigUInt64LE(0) !== BigInt(number) || (flags !== BRANCH && flags !== LEAF))
+    throw new Error('a page is damaged');
+  if (lower > upper || upper > page.length) throw new Error('a page is damaged');
+  const children: bigint[] = [];
+  for (let slot = PAGE_HEADER; slot < lower; slot += 2) {
+    const node = PAGE_HEADER + page.readUInt16LE(slot);
+    if (node < upper || node + 8 > page.length) throw new Error('a page is damaged');
+    const low = page.readUInt32LE(node);
+    const nodeFlags = page.readUInt16LE(node + 4);
+    const data = node + 8 + page.readUInt16LE(node + 6);
+    if (flags === BRANCH) {
+      if (data > page.length) throw new Error('a page is damaged');
+      children.push(BigInt(low) | (BigInt(nodeFlags) << 32n));
+    } else if (nodeFlags & BIG_DATA) {
+      if (data + 24 > page.length) throw new Error('a page is damaged');
+      const end = page.readBigUInt64LE(data) + page.readBigUInt64LE(data + 16);
+      if (end > BigInt(pages)) throw new Error('it is cut off, or points outside itself');
+    } else {
+      if (data + low > page.length) throw new Error('a page is damaged');
+      if (nodeFlags & SUB_TABLE && low >= 48) children.push(page.readBigUInt64LE(data + 40));
+    }
+  }
+  return children;
+}
