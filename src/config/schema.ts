@@ -25,16 +25,23 @@ const address = (fallback: string | null, about: string) =>
 /** A literal, or where the secret is kept. `load.ts` replaces the two object forms before this schema is asked. */
 const secret = (about: string) => z.string().min(1).describe(about);
 
-
 export const providerSchema = z
   .strictObject({
     name: z
       .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$/, 'expected 1 to 64 letters, digits, spaces, dots, dashes or underscores')
+      .regex(
+        /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$/,
+        'expected 1 to 64 letters, digits, spaces, dots, dashes or underscores',
+      )
       .describe('Name in logs, metrics and headers; unique.'),
-    mode: z.enum(['forward_single', 'forward_domain']).describe('Protect one host, or every host below `cookie_domain`.'),
+    mode: z
+      .enum(['forward_single', 'forward_domain'])
+      .describe('Protect one host, or every host below `cookie_domain`.'),
     external_host: z.string().describe('Public origin of the application, or of the login host in `forward_domain`.'),
-    cookie_domain: z.string().default('').describe('Domain of the session cookie; required in `forward_domain`, empty otherwise.'),
+    cookie_domain: z
+      .string()
+      .default('')
+      .describe('Domain of the session cookie; required in `forward_domain`, empty otherwise.'),
     cookie_secret: secret('At least 32 bytes; `akprox secret` prints one.'),
     prefix: z
       .enum(['/akprox', '/outpost.goauthentik.io'])
@@ -47,28 +54,54 @@ export const providerSchema = z
         client_secret: secret('OAuth client secret.').optional(),
         scopes: z.array(z.string().min(1)).default(['openid', 'profile', 'email']).describe('Scopes to ask for.'),
         id_token_signed_response_alg: z
-          .enum(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519', 'HS256', 'HS384', 'HS512'])
+          .enum([
+            'RS256',
+            'RS384',
+            'RS512',
+            'PS256',
+            'PS384',
+            'PS512',
+            'ES256',
+            'ES384',
+            'ES512',
+            'EdDSA',
+            'Ed25519',
+            'HS256',
+            'HS384',
+            'HS512',
+          ])
           .optional()
           .describe('Signature algorithm of ID tokens. Default: the only one that discovery names, else RS256.'),
         token_endpoint_auth_method: z
           .enum(['client_secret_basic', 'client_secret_post', 'none'])
           .optional()
-          .describe('How we authenticate at the token endpoint. Default: `client_secret_post`, or `none` without a secret.'),
+          .describe(
+            'How we authenticate at the token endpoint. Default: `client_secret_post`, or `none` without a secret.',
+          ),
       })
       .describe('The OpenID Connect client.'),
-    skip_path_regex: z.array(z.string()).default([]).describe('RE2 expressions; a match is let through without a session.'),
+    skip_path_regex: z
+      .array(z.string())
+      .default([])
+      .describe('RE2 expressions; a match is let through without a session.'),
     access: z
       .strictObject({
         groups: z.array(z.string().min(1)).default([]).describe('Groups that are allowed.'),
         emails: z.array(z.string().min(3)).default([]).describe('E-mail addresses that are allowed.'),
-        email_domains: z.array(z.string().min(1)).default([]).describe('Domains of verified e-mail addresses that are allowed.'),
+        email_domains: z
+          .array(z.string().min(1))
+          .default([])
+          .describe('Domains of verified e-mail addresses that are allowed.'),
       })
       .prefault({})
       .describe('Who may pass. Any match allows; everything empty allows whoever can log in.'),
     session: z
       .strictObject({
         lifetime: duration('24h', 'Longest life of a session.'),
-        refresh: z.boolean().default(true).describe('Renew the session with its refresh token, if the provider gives one.'),
+        refresh: z
+          .boolean()
+          .default(true)
+          .describe('Renew the session with its refresh token, if the provider gives one.'),
       })
       .prefault({})
       .describe('How long a session lives.'),
@@ -86,7 +119,10 @@ export const providerSchema = z
     basic_auth: z
       .strictObject({
         enabled: z.boolean().default(false).describe('Send `Authorization: Basic` to the application.'),
-        user_attribute: z.string().default('').describe('User attribute that holds the user name; empty: the e-mail address.'),
+        user_attribute: z
+          .string()
+          .default('')
+          .describe('User attribute that holds the user name; empty: the e-mail address.'),
         password_attribute: z.string().default('').describe('User attribute that holds the password.'),
       })
       .prefault({})
@@ -123,7 +159,11 @@ const hostPort = z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, 'exp
 
 const redisStore = z.strictObject({
   kind: z.literal('redis').describe('Several hosts share sessions through Redis or Valkey.'),
-  url: z.string().regex(/^rediss?:\/\//, 'expected redis:// or rediss://').optional().describe('One server.'),
+  url: z
+    .string()
+    .regex(/^rediss?:\/\//, 'expected redis:// or rediss://')
+    .optional()
+    .describe('One server.'),
   sentinels: z.array(hostPort).min(1).optional().describe('Sentinels; `name` is required.'),
   name: z.string().optional().describe('Name of the primary that the Sentinels know.'),
   cluster: z.array(hostPort).min(1).optional().describe('Nodes of a Redis Cluster.'),
@@ -153,10 +193,19 @@ export const configSchema = z.strictObject({
     .array(z.string())
     .default(['127.0.0.0/8', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7', 'fe80::/10', '::1/128'])
     .describe('Whose X-Forwarded-For and (outside checks) X-Forwarded-Host are believed.'),
-  max_header_bytes: z.number().int().min(4_096).max(1_048_576).default(65_536).describe('Largest request head; more is answered 431.'),
+  max_header_bytes: z
+    .number()
+    .int()
+    .min(4_096)
+    .max(1_048_576)
+    .default(65_536)
+    .describe('Largest request head; more is answered 431.'),
   log: z
     .strictObject({
-      level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info').describe('Least level that is written.'),
+      level: z
+        .enum(['trace', 'debug', 'info', 'warn', 'error'])
+        .default('info')
+        .describe('Least level that is written.'),
       checks: z.enum(['none', 'denied', 'all']).default('none').describe('Which checks are logged.'),
     })
     .prefault({})
@@ -167,7 +216,12 @@ export const configSchema = z.strictObject({
     .describe('Where sessions live.'),
   cache: z
     .strictObject({
-      max_bytes: z.number().int().min(65_536).default(67_108_864).describe('Upper bound of each worker\'s session cache, in bytes.'),
+      max_bytes: z
+        .number()
+        .int()
+        .min(65_536)
+        .default(67_108_864)
+        .describe("Upper bound of each worker's session cache, in bytes."),
       max_age: duration('60s', 'A cached session older than this is read again, in the background.'),
       stale_max: duration('300s', 'A cached session older than this is not served, whatever happens.'),
     })
@@ -175,7 +229,6 @@ export const configSchema = z.strictObject({
     .describe('The session cache of each worker.'),
   providers: z.array(providerSchema).default([]).describe('The OIDC clients and what they protect.'),
 });
-
 
 export type Config = z.output<typeof configSchema>;
 export type ProviderConfig = z.output<typeof providerSchema> & { readonly authentik?: AuthentikProviderFacts };
@@ -186,4 +239,5 @@ export interface AuthentikProviderFacts {
   readonly pk: number;
   readonly application_slug: string;
   readonly outpost_name: string;
+  readonly jwks_uri: string;
 }

@@ -41,5 +41,8 @@ export function explain(error: unknown): string {
     parts.push(e instanceof Error ? e.message || e.name : String(e));
     e = e instanceof Error ? e.cause : undefined;
   }
-  return parts.filter((part, i) => part !== '' && parts.indexOf(part) === i).join(': ').slice(0, 500);
+  return parts
+    .filter((part, i) => part !== '' && parts.indexOf(part) === i)
+    .join(': ')
+    .slice(0, 500);
 }

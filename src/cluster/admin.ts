@@ -1,0 +1,79 @@
+// The metrics listener of the primary: /metrics, /livez, /readyz and P/ping. It binds its port for itself alone, which is
+// how a second daemon on this host is noticed (the workers' ports can be shared: SO_REUSEPORT).
+import http from 'node:http';
+import type { Logger } from 'pino';
+import { AkproxError } from '../infra/errors.js';
+import { renderMetrics } from '../infra/metrics.js';
+import { parseAddress } from './address.js';
+import type { WorkerReport } from './messages.js';
+
+export interface AdminOptions {
+  readonly ready: () => { ready: boolean; reason: string };
+  readonly reports: () => Promise<WorkerReport[]>;
+  readonly facts: () => { workers: number; restarts: number };
+  readonly log: Logger;
+}
+
+export interface Admin {
+  /** Null when `listen.metrics` is null. */
+  readonly address: string | null;
+  close(): void;
+}
+
+export async function startAdmin(address: string | null, options: AdminOptions): Promise<Admin> {
+  if (address === null) return { address: null, close: () => {} };
+  const server = http.createServer((req, res) => {
+    answer(req, options)
+      .then(({ status, type, body }) => {
+        res.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store' });
+        res.end(req.method === 'HEAD' ? undefined : body);
+      })
+      .catch((error: unknown) => {
+        options.log.error({ err: error }, 'the metrics listener failed');
+        res.writeHead(500).end();
+      });
+  });
+  const { host, port } = parseAddress(address);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const why =
+        cause.code === 'EADDRINUSE' ? 'the port is taken; is another akprox running on this host?' : cause.message;
+      reject(new AkproxError('listen_failed', `listen.metrics: cannot listen on ${address}: ${why}`, cause));
+    });
+    server.listen(port, host, resolve);
+  });
+  const bound = server.address();
+  return {
+    address: typeof bound === 'object' && bound !== null ? address.replace(/\d+$/, String(bound.port)) : address,
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+async function answer(
+  req: http.IncomingMessage,
+  options: AdminOptions,
+): Promise<{ status: number; type: string; body: string }> {
+  const text = 'text/plain; charset=utf-8';
+  switch ((req.url ?? '/').split('?')[0]) {
+    case '/livez':
+      return { status: 200, type: text, body: 'ok\n' };
+    case '/readyz': {
+      const { ready, reason } = options.ready();
+      return { status: ready ? 200 : 503, type: text, body: `${reason}\n` };
+    }
+    case '/akprox/ping':
+    case '/outpost.goauthentik.io/ping':
+      return { status: 204, type: text, body: '' };
+    case '/metrics':
+      return {
+        status: 200,
+        type: 'text/plain; version=0.0.4; charset=utf-8',
+        body: await renderMetrics(await options.reports(), options.facts()),
+      };
+    default:
+      return { status: 404, type: text, body: 'not found: /metrics, /livez, /readyz\n' };
+  }
+}

@@ -1,0 +1,58 @@
+// Every message between the primary and its workers, in one union per direction. Plain JSON: IPC serializes it.
+import type { Config, ProviderConfig } from '../config/schema.js';
+import type { Revocation } from '../session/revocation.js';
+
+export interface TlsPaths {
+  readonly key: string;
+  readonly cert: string;
+}
+
+/** What a worker needs before it can serve. */
+export interface WorkerSetup {
+  readonly config: Config;
+  readonly providers: readonly ProviderConfig[];
+  /** For names without a certificate of their own; null when HTTPS is off. */
+  readonly selfSigned: TlsPaths | null;
+}
+
+export type ToWorker =
+  | { readonly type: 'setup'; readonly setup: WorkerSetup }
+  | {
+      readonly type: 'configure';
+      readonly generation: number;
+      readonly config: Config;
+      readonly providers: readonly ProviderConfig[];
+    }
+  | { readonly type: 'revoked'; readonly revocation: Revocation }
+  | { readonly type: 'report'; readonly request: number }
+  | { readonly type: 'drain'; readonly graceMs: number };
+
+export type ToPrimary =
+  | { readonly type: 'ready' }
+  | { readonly type: 'failed'; readonly code: string; readonly message: string }
+  | { readonly type: 'configured'; readonly generation: number }
+  | { readonly type: 'revoke'; readonly revocation: Revocation }
+  | { readonly type: 'report'; readonly request: number; readonly report: WorkerReport }
+  | { readonly type: 'drained' };
+
+/** A worker's counters, cumulative since it started. Histograms and labels are made of them at scrape time. */
+export interface WorkerReport {
+  readonly checks: readonly { readonly provider: string; readonly result: string; readonly count: number }[];
+  readonly logins: readonly { readonly provider: string; readonly result: string; readonly count: number }[];
+  readonly revocations: readonly { readonly source: string; readonly count: number }[];
+  readonly cache: {
+    readonly hits: number;
+    readonly misses: number;
+    readonly evictions: number;
+    readonly bytes: number;
+    readonly entries: number;
+  };
+  readonly store: readonly {
+    readonly op: string;
+    readonly count: number;
+    readonly errors: number;
+    readonly seconds: number;
+  }[];
+  readonly lag: { readonly count: number; readonly sumMs: number; readonly maxMs: number };
+  readonly errors: number;
+}

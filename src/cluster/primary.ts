@@ -1,0 +1,296 @@
+// The primary: forks the workers, starts dead ones again, carries revocations between them, swaps configurations and
+// drains. It serves no check itself; it owns the metrics listener, which also guards against a second daemon.
+import cluster, { type Worker } from 'node:cluster';
+import { createServer as createProbe } from 'node:net';
+import { availableParallelism } from 'node:os';
+import type { Logger } from 'pino';
+import type { LoadResult } from '../config/load.js';
+import type { Config } from '../config/schema.js';
+import { AkproxError, explain } from '../infra/errors.js';
+import { createLog } from '../infra/log.js';
+import { VERSION } from '../infra/version.js';
+import { openStore } from '../session/open-store.js';
+import type { SessionStore } from '../session/store.js';
+import { parseAddress } from './address.js';
+import { type Admin, startAdmin } from './admin.js';
+import type { ToPrimary, ToWorker, WorkerReport } from './messages.js';
+import { writeSelfSigned } from './self-signed.js';
+
+export interface ServeOptions {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+  /** Reads the configuration again, for SIGHUP. */
+  readonly reload: () => LoadResult;
+}
+
+const DRAIN_GRACE = 10_000;
+const SWEEP_EVERY = 60_000;
+const REPORT_TIMEOUT = 1_000;
+/** A worker that dies is started again at once, then after 1, 2, 4 … 30 s while it keeps dying young. */
+const YOUNG = 10_000;
+const LONGEST_WAIT = 30_000;
+
+/** Runs until it is told to stop; resolves with the exit code. */
+export async function serve(options: ServeOptions): Promise<number> {
+  const log = createLog(options.config.log.level, 'primary');
+  for (const warning of options.warnings) log.warn(warning);
+  let primary: Primary | null = null;
+  try {
+    primary = await Primary.start(options, log);
+    return await primary.stopped;
+  } catch (error) {
+    const code = error instanceof AkproxError ? error.code : 'internal';
+    log.error({ err: error, code }, 'akprox cannot start');
+    return 1;
+  } finally {
+    primary?.cleanUp();
+  }
+}
+
+interface Member {
+  readonly worker: Worker;
+  readonly startedAt: number;
+  ready: boolean;
+}
+
+class Primary {
+  readonly stopped: Promise<number>;
+  private stop: (code: number) => void = () => {};
+  private readonly members = new Map<number, Member>();
+  private readonly reports = new Map<
+    number,
+    { left: number; got: WorkerReport[]; done: (reports: WorkerReport[]) => void }
+  >();
+  private admin: Admin | null = null;
+  private store: SessionStore | null = null;
+  private config: Config;
+  private generation = 0;
+  private nextReport = 0;
+  private restarts = 0;
+  private deathsInARow = 0;
+  private draining = false;
+  private everReady = false;
+  private listening = false;
+  private tls: Awaited<ReturnType<typeof writeSelfSigned>> | null = null;
+
+  private constructor(
+    private readonly options: ServeOptions,
+    private readonly log: Logger,
+  ) {
+    this.config = options.config;
+    this.stopped = new Promise((resolve) => {
+      this.stop = resolve;
+    });
+  }
+
+  static async start(options: ServeOptions, log: Logger): Promise<Primary> {
+    const primary = new Primary(options, log);
+    await primary.open();
+    return primary;
+  }
+
+  private async open(): Promise<void> {
+    const { log } = this;
+    this.config = await withRealPorts(this.config);
+    this.admin = await startAdmin(this.config.listen.metrics, {
+      ready: () => this.readiness(),
+      reports: () => this.collectReports(),
+      facts: () => ({ workers: this.readyCount(), restarts: this.restarts }),
+      log,
+    });
+    // Opened here first: an unusable path is one clear error, not one per worker.
+    this.store = await openStore(this.config.store, Date.now);
+    if (this.config.listen.https !== null) this.tls = await writeSelfSigned();
+
+    cluster.setupPrimary({ silent: false });
+    cluster.on('exit', (worker, code, signal) => this.onExit(worker, code, signal));
+    cluster.on('message', (worker, message: ToPrimary) => this.onMessage(worker, message));
+    process.on('SIGTERM', () => this.drain('SIGTERM'));
+    process.on('SIGINT', () => this.drain('SIGINT'));
+    process.on('SIGHUP', () => this.reload());
+    setInterval(() => this.sweep(), SWEEP_EVERY).unref();
+
+    const count = this.config.workers === 'auto' ? availableParallelism() : this.config.workers;
+    log.info(
+      { version: VERSION, workers: count, providers: this.config.providers.length, store: this.config.store.kind },
+      'starting',
+    );
+    for (let i = 0; i < count; i += 1) this.fork();
+  }
+
+  private fork(): void {
+    const worker = cluster.fork({ UWS_HTTP_MAX_HEADERS_SIZE: String(this.config.max_header_bytes) });
+    this.members.set(worker.id, { worker, startedAt: Date.now(), ready: false });
+    this.tell(worker, {
+      type: 'setup',
+      setup: { config: this.config, providers: this.config.providers, selfSigned: this.tls?.paths ?? null },
+    });
+  }
+
+  private tell(worker: Worker, message: ToWorker): void {
+    if (worker.isConnected())
+      worker.send(message, (error) => error && this.log.warn({ err: error }, 'a worker could not be told'));
+  }
+
+  private broadcast(message: ToWorker, except?: Worker): void {
+    for (const { worker } of this.members.values()) if (worker !== except) this.tell(worker, message);
+  }
+
+  private onMessage(worker: Worker, message: ToPrimary): void {
+    switch (message.type) {
+      case 'ready':
+        this.onReady(worker);
+        break;
+      case 'failed':
+        this.log.error({ code: message.code }, message.message);
+        // At start nothing will get better by itself; later it may, and the others go on.
+        if (!this.everReady) this.giveUp();
+        else worker.process.kill('SIGKILL');
+        break;
+      case 'revoke':
+        this.broadcast({ type: 'revoked', revocation: message.revocation }, worker);
+        break;
+      case 'report': {
+        const pending = this.reports.get(message.request);
+        if (pending === undefined) break;
+        pending.got.push(message.report);
+        pending.left -= 1;
+        if (pending.left === 0) pending.done(pending.got);
+        break;
+      }
+      case 'configured':
+      case 'drained':
+        break;
+    }
+  }
+
+  private onReady(worker: Worker): void {
+    const member = this.members.get(worker.id);
+    if (member === undefined) return;
+    member.ready = true;
+    this.everReady = true;
+    this.log.info({ worker: worker.id, worker_pid: worker.process.pid }, 'worker ready');
+    if (this.listening || this.readyCount() < this.members.size) return;
+    this.listening = true;
+    const { http, https, compat } = this.config.listen;
+    this.log.info({ http, https, compat, metrics: this.admin?.address ?? null }, 'listening');
+  }
+
+  private onExit(worker: Worker, code: number | null, signal: string | null): void {
+    const member = this.members.get(worker.id);
+    this.members.delete(worker.id);
+    if (this.draining) {
+      if (this.members.size === 0) this.stop(0);
+      return;
+    }
+    const young = member !== undefined && Date.now() - member.startedAt < YOUNG;
+    this.deathsInARow = young ? this.deathsInARow + 1 : 0;
+    const wait = this.deathsInARow === 0 ? 0 : Math.min(1_000 * 2 ** (this.deathsInARow - 1), LONGEST_WAIT);
+    this.restarts += 1;
+    this.log.error({ worker: worker.id, exit: code, signal, restart_in_ms: wait }, 'a worker died');
+    setTimeout(() => {
+      if (!this.draining) this.fork();
+    }, wait);
+  }
+
+  private reload(): void {
+    const result = this.options.reload();
+    if (!result.ok) {
+      for (const { path, message } of result.problems) this.log.error({ setting: path }, message);
+      this.log.error('the configuration was not changed: the new one has problems');
+      return;
+    }
+    const { listen, workers, store, cache, max_header_bytes } = this.config;
+    const next: Config = { ...result.config, listen, workers, store, cache, max_header_bytes };
+    for (const setting of ['listen', 'workers', 'store', 'cache', 'max_header_bytes'] as const) {
+      if (JSON.stringify(result.config[setting]) !== JSON.stringify(this.options.config[setting])) {
+        this.log.warn({ setting }, 'this setting changes at a restart only');
+      }
+    }
+    this.config = next;
+    this.log.level = next.log.level;
+    this.generation += 1;
+    this.broadcast({ type: 'configure', generation: this.generation, config: next, providers: next.providers });
+    this.log.info({ generation: this.generation, providers: next.providers.length }, 'the configuration was changed');
+  }
+
+  private drain(signal: string): void {
+    if (this.draining) return;
+    this.draining = true; // readiness goes red from here on
+    this.log.info({ signal }, 'draining');
+    if (this.members.size === 0) this.stop(0);
+    this.broadcast({ type: 'drain', graceMs: DRAIN_GRACE });
+    setTimeout(() => this.killAll(), DRAIN_GRACE + 5_000).unref();
+  }
+
+  private giveUp(): void {
+    this.draining = true;
+    this.killAll();
+    this.stop(1);
+  }
+
+  private killAll(): void {
+    for (const { worker } of this.members.values()) worker.process.kill('SIGKILL');
+  }
+
+  private sweep(): void {
+    this.store?.sweep().catch((error: unknown) => this.log.warn({ err: error }, 'expired sessions could not be swept'));
+  }
+
+  private readyCount(): number {
+    return [...this.members.values()].filter((member) => member.ready).length;
+  }
+
+  private readiness(): { ready: boolean; reason: string } {
+    if (this.draining) return { ready: false, reason: 'draining' };
+    return this.readyCount() > 0 ? { ready: true, reason: 'ok' } : { ready: false, reason: 'no worker is ready' };
+  }
+
+  /** The counters of every ready worker; of those that answer in time. */
+  private collectReports(): Promise<WorkerReport[]> {
+    const asked = [...this.members.values()].filter((member) => member.ready);
+    if (asked.length === 0) return Promise.resolve([]);
+    this.nextReport += 1;
+    const request = this.nextReport;
+    return new Promise((resolve) => {
+      const got: WorkerReport[] = [];
+      const done = (): void => {
+        clearTimeout(timer);
+        this.reports.delete(request);
+        resolve(got);
+      };
+      const timer = setTimeout(done, REPORT_TIMEOUT);
+      this.reports.set(request, { left: asked.length, got, done });
+      for (const { worker } of asked) this.tell(worker, { type: 'report', request });
+    });
+  }
+
+  cleanUp(): void {
+    this.admin?.close();
+    this.tls?.remove();
+    this.store?.close().catch((error: unknown) => this.log.warn(explain(error)));
+    process.removeAllListeners('SIGHUP');
+    cluster.removeAllListeners();
+  }
+}
+
+/** Port 0 means "any": each worker would get its own, so one is chosen here for all of them. */
+async function withRealPorts(config: Config): Promise<Config> {
+  const choose = async (address: string | null): Promise<string | null> => {
+    if (address === null || !address.endsWith(':0')) return address;
+    const { host } = parseAddress(address);
+    const port = await new Promise<number>((resolve, reject) => {
+      const probe = createProbe().once('error', reject);
+      probe.listen(0, host, () => {
+        const bound = probe.address();
+        probe.close(() => resolve(typeof bound === 'object' && bound !== null ? bound.port : 0));
+      });
+    });
+    return address.replace(/0$/, String(port));
+  };
+  const { http, https, compat, metrics } = config.listen;
+  return {
+    ...config,
+    listen: { http: await choose(http), https: await choose(https), compat: await choose(compat), metrics },
+  };
+}

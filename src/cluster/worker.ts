@@ -1,0 +1,276 @@
+// A worker: the composition root, the only file that knows everybody. It is set up by the primary over IPC, listens, and
+// says `ready`; a configuration change swaps the context that its routes ask for, so that no check is ever refused.
+import { performance } from 'node:perf_hooks';
+import { LRUCache } from 'lru-cache';
+import type { Logger } from 'pino';
+import type { Config, ProviderConfig } from '../config/schema.js';
+import { createCompatServer } from '../http/compat.js';
+import { inBandStepOf, type OutpostContext } from '../http/outpost.js';
+import { createServer, type Server, type TlsFiles } from '../http/server.js';
+import { createTrustedProxies } from '../http/trusted-proxies.js';
+import { AkproxError, explain } from '../infra/errors.js';
+import { createLog } from '../infra/log.js';
+import { createOidcClient, type OidcClient } from '../oidc/client.js';
+import { hostname } from '../provider/host.js';
+import { CHECK_RESULTS, type Provider, type ProviderTable, updateProviders } from '../provider/provider.js';
+import { MeasuredStore } from '../session/measured-store.js';
+import { openStore } from '../session/open-store.js';
+import type { Revocation } from '../session/revocation.js';
+import { Sessions } from '../session/sessions.js';
+import { parseAddress } from './address.js';
+import { checkLogger } from './check-log.js';
+import type { ToPrimary, ToWorker, WorkerReport, WorkerSetup } from './messages.js';
+
+/** How far behind the clock of the hot path may be, in milliseconds. */
+const CLOCK_STEP = 20;
+
+export async function runWorker(): Promise<void> {
+  const exit = (): never => process.exit(1);
+  // Without its primary a worker hears of no revocation: it must not go on.
+  process.on('disconnect', exit);
+  // The primary decides when to stop; a Ctrl-C reaches the whole process group.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => {});
+  process.on('SIGHUP', () => {});
+  let worker: Worker | null = null;
+  process.on('message', (message: ToWorker) => {
+    if (message.type === 'setup') {
+      Worker.start(message.setup).then(
+        (started) => {
+          worker = started;
+          send({ type: 'ready' });
+        },
+        (error: unknown) => {
+          const code = error instanceof AkproxError ? error.code : 'internal';
+          send({ type: 'failed', code, message: explain(error) });
+        },
+      );
+    } else worker?.hear(message);
+  });
+}
+
+function send(message: ToPrimary): void {
+  process.send?.(message);
+}
+
+class Worker {
+  private readonly servers: { server: Server; tls: boolean }[] = [];
+  private compat: ReturnType<typeof createCompatServer> | null = null;
+  private providers: ProviderTable;
+  private context: OutpostContext;
+  private readonly oidc = new Map<Provider, OidcClient>();
+  private readonly logins = new Map<Provider, Map<string, number>>();
+  private readonly revocationHandlers: ((revocation: Revocation) => void)[] = [];
+  private readonly clock = { now: Date.now() };
+  private readonly unknownHosts = new LRUCache<string, number>({ max: 1_000 });
+  private readonly logoutTokens = new LRUCache<string, true>({ max: 100_000, ttl: 3_600_000 });
+  private errors = 0;
+
+  private constructor(
+    private config: Config,
+    private readonly setup: WorkerSetup,
+    private readonly log: Logger,
+    private readonly store: MeasuredStore,
+    private readonly sessions: Sessions,
+  ) {
+    this.providers = updateProviders(null, setup.providers);
+    this.context = this.makeContext();
+    setInterval(() => {
+      this.clock.now = Date.now();
+    }, CLOCK_STEP).unref();
+  }
+
+  static async start(setup: WorkerSetup): Promise<Worker> {
+    const { config } = setup;
+    const log = createLog(config.log.level, 'worker');
+    const store = new MeasuredStore(await openStore(config.store, Date.now), () => performance.now() / 1_000);
+    const handlers: ((revocation: Revocation) => void)[] = [];
+    const channel = {
+      publish: (revocation: Revocation) => send({ type: 'revoke', revocation }),
+      subscribe: (handler: (revocation: Revocation) => void) => void handlers.push(handler),
+    };
+    const sessions = new Sessions({ store, channel, cache: config.cache, now: Date.now, random: Math.random, log });
+    const worker = new Worker(config, setup, log, store, sessions);
+    worker.revocationHandlers.push(...handlers);
+    worker.warmUp();
+    await worker.listen();
+    process.on('uncaughtException', (error) => worker.fault(error));
+    process.on('unhandledRejection', (error) => worker.fault(error));
+    return worker;
+  }
+
+  hear(message: ToWorker): void {
+    switch (message.type) {
+      case 'configure':
+        this.configure(message.config, message.providers);
+        send({ type: 'configured', generation: message.generation });
+        break;
+      case 'revoked':
+        for (const handler of this.revocationHandlers) handler(message.revocation);
+        break;
+      case 'report':
+        send({ type: 'report', request: message.request, report: this.report() });
+        break;
+      case 'drain':
+        void this.drain(message.graceMs);
+        break;
+      case 'setup':
+        break;
+    }
+  }
+
+  private async listen(): Promise<void> {
+    const { http, https, compat } = this.config.listen;
+    const options = {
+      context: () => this.context,
+      onError: (error: unknown) => this.fault(error),
+      logDenied: checkLogger(this.log, () => this.context),
+    };
+    if (http !== null) {
+      const server = createServer(options, null);
+      this.servers.push({ server, tls: false });
+      const { host, port } = parseAddress(http);
+      await server.listen(host, port).catch((error: unknown) => named('listen.http', error));
+    }
+    if (https !== null && this.setup.selfSigned !== null) {
+      const server = createServer(options, this.setup.selfSigned);
+      this.servers.push({ server, tls: true });
+      server.setCertificates(this.certificates());
+      const { host, port } = parseAddress(https);
+      await server.listen(host, port).catch((error: unknown) => named('listen.https', error));
+    }
+    if (compat !== null) {
+      const server = createCompatServer({ ...options, maxHeaderBytes: this.config.max_header_bytes });
+      this.compat = server;
+      const { host, port } = parseAddress(compat);
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', (cause) =>
+          reject(new AkproxError('listen_failed', `listen.compat: cannot listen on ${compat}`, cause)),
+        );
+        server.listen(port, host, resolve);
+      });
+    }
+  }
+
+  /** Swaps the context in place: requests under way keep the old one, the next one gets the new one. */
+  private configure(config: Config, providers: readonly ProviderConfig[]): void {
+    this.config = config;
+    this.log.level = config.log.level;
+    this.providers = updateProviders(this.providers, providers);
+    this.context = this.makeContext();
+    for (const [provider, client] of this.oidc) {
+      if (this.providers.all.includes(provider)) continue;
+      client.close();
+      this.oidc.delete(provider);
+    }
+    for (const { server, tls } of this.servers) if (tls) server.setCertificates(this.certificates());
+    this.warmUp();
+  }
+
+  private makeContext(): OutpostContext {
+    return {
+      providers: this.providers,
+      sessions: this.sessions,
+      clock: this.clock,
+      inBand: inBandStepOf(() => this.context),
+      headerAuth: () => Promise.resolve({ kind: 'ignored' }),
+      log: this.log,
+      unknownHosts: { shouldLog: (host, now) => this.shouldLogHost(host, now) },
+      logChecks: this.config.log.checks,
+      oidc: (provider) => this.clientOf(provider),
+      now: Date.now,
+      countLogin: (provider, result) => this.countLogin(provider, result),
+      logoutTokens: { firstUse: (issuer, jti) => this.firstUse(`${issuer}\0${jti}`) },
+      trustedProxies: createTrustedProxies(this.config.trusted_proxies),
+    };
+  }
+
+  private certificates(): Map<string, TlsFiles> {
+    const certificates = new Map<string, TlsFiles>();
+    for (const provider of this.providers.all) {
+      if (provider.config.tls) certificates.set(hostname(provider.host), provider.config.tls);
+    }
+    return certificates;
+  }
+
+  private clientOf(provider: Provider): OidcClient {
+    let client = this.oidc.get(provider);
+    if (client === undefined) {
+      client = createOidcClient({
+        oidc: provider.config.oidc,
+        redirectUri: provider.redirectUri,
+        now: Date.now,
+        log: (event) => this.log.warn({ provider: provider.name, ...event }, 'identity provider'),
+      });
+      this.oidc.set(provider, client);
+    }
+    return client;
+  }
+
+  private warmUp(): void {
+    for (const provider of this.providers.all) this.clientOf(provider).warmUp();
+  }
+
+  private shouldLogHost(host: string, now: number): boolean {
+    if (now < (this.unknownHosts.get(host) ?? 0)) return false;
+    this.unknownHosts.set(host, now + 60_000);
+    return true;
+  }
+
+  private firstUse(key: string): boolean {
+    if (this.logoutTokens.has(key)) return false;
+    this.logoutTokens.set(key, true);
+    return true;
+  }
+
+  private countLogin(provider: Provider, result: string): void {
+    const counts = this.logins.get(provider) ?? new Map<string, number>();
+    this.logins.set(provider, counts.set(result, (counts.get(result) ?? 0) + 1));
+  }
+
+  private fault(error: unknown): void {
+    this.errors += 1;
+    this.log.error(
+      { err: error, at: error instanceof Error ? error.stack?.split('\n')[1]?.trim() : undefined },
+      'an unexpected error',
+    );
+  }
+
+  private report(): WorkerReport {
+    const { sessions } = this;
+    return {
+      checks: this.providers.all.flatMap((provider) =>
+        CHECK_RESULTS.map((result, index) => ({ provider: provider.name, result, count: provider.checks[index] ?? 0 })),
+      ),
+      logins: [...this.logins].flatMap(([provider, counts]) =>
+        [...counts].map(([result, count]) => ({ provider: provider.name, result, count })),
+      ),
+      revocations: [...sessions.revocations].map(([source, count]) => ({ source, count })),
+      cache: {
+        hits: sessions.hits,
+        misses: sessions.misses,
+        evictions: sessions.cache.evictions,
+        bytes: sessions.cache.bytes,
+        entries: sessions.cache.size,
+      },
+      store: [...this.store.ops].map(([op, stats]) => ({ op, ...stats })),
+      lag: { ...sessions.lag },
+      errors: this.errors,
+    };
+  }
+
+  private async drain(graceMs: number): Promise<void> {
+    this.compat?.close();
+    await Promise.all(this.servers.map(({ server }) => server.drain(graceMs)));
+    for (const client of this.oidc.values()) client.close();
+    await this.store.close();
+    send({ type: 'drained' });
+    process.removeAllListeners('disconnect');
+    process.disconnect?.();
+    process.exit(0);
+  }
+}
+
+function named(setting: string, error: unknown): never {
+  throw new AkproxError('listen_failed', `${setting}: ${explain(error)}; is another program on that port?`, error);
+}

@@ -1,0 +1,93 @@
+// A login attempt: everything that a login has to remember, sealed into one short-lived cookie of the browser that began
+// it. The server keeps nothing until the login has succeeded. At most five at once, never more than 4 KiB together.
+import { createHash } from 'node:crypto';
+import { isRecord } from '../provider/claims.js';
+import type { Provider } from '../provider/provider.js';
+import { seal, unseal } from '../session/seal.js';
+import { cookiesWithPrefix, writeCookie } from './cookies.js';
+import type { Snapshot } from './exchange.js';
+
+export interface Attempt {
+  readonly state: string;
+  readonly nonce: string;
+  readonly codeVerifier: string;
+  /** Where the login leads, validated when it began. */
+  readonly target: string;
+  /** Unix milliseconds. */
+  readonly startedAt: number;
+}
+
+export const ATTEMPT_LIFETIME = 600_000;
+const MOST_ATTEMPTS = 5;
+const MOST_BYTES = 4_096;
+/** Cookies under our prefix that we look at; a browser holds five of ours, an attacker may send more. */
+const MOST_READ = 16;
+
+/** Set-Cookie values that add this attempt and remove what there is no room for, oldest first. */
+export function saveAttempt(provider: Provider, attempt: Attempt, request: Snapshot, now: number): string[] {
+  const name = attemptCookieName(provider, attempt.state);
+  const value = seal(provider.keys.attempt, name, Buffer.from(JSON.stringify(attempt), 'utf8')).toString('base64url');
+  const kept: { name: string; size: number; startedAt: number }[] = [];
+  const removed: string[] = [];
+  for (const cookie of cookiesWithPrefix(request.getHeaders('cookie'), provider.attemptCookiePrefix, MOST_READ)) {
+    if (cookie.name === name) continue;
+    const other = open(provider, cookie.name, cookie.value);
+    if (other === null || now >= other.startedAt + ATTEMPT_LIFETIME) removed.push(cookie.name);
+    else
+      kept.push({ name: cookie.name, size: cookie.name.length + cookie.value.length + 3, startedAt: other.startedAt });
+  }
+  kept.sort((a, b) => b.startedAt - a.startedAt);
+  let bytes = name.length + value.length + 3;
+  kept.forEach((other, index) => {
+    bytes += other.size;
+    if (index + 2 > MOST_ATTEMPTS || bytes > MOST_BYTES) removed.push(other.name);
+  });
+  return [
+    writeCookie(name, value, {
+      path: provider.prefix,
+      domain: '',
+      secure: provider.secure,
+      maxAge: ATTEMPT_LIFETIME / 1_000,
+    }),
+    ...removed.filter((other) => COOKIE_NAME.test(other)).map((other) => dropCookie(provider, other)),
+  ];
+}
+
+/** The attempt that a callback's `state` belongs to, `expired`, or null when this browser did not begin it. */
+export function findAttempt(
+  provider: Provider,
+  state: string,
+  request: Snapshot,
+  now: number,
+): Attempt | 'expired' | null {
+  const name = attemptCookieName(provider, state);
+  for (const cookie of cookiesWithPrefix(request.getHeaders('cookie'), name, MOST_READ)) {
+    const attempt = cookie.name === name ? open(provider, name, cookie.value) : null;
+    if (attempt === null || attempt.state !== state) continue;
+    return now >= attempt.startedAt + ATTEMPT_LIFETIME ? 'expired' : attempt;
+  }
+  return null;
+}
+
+export function dropAttempt(provider: Provider, state: string): string {
+  return dropCookie(provider, attemptCookieName(provider, state));
+}
+
+/** Named after the state, so that parallel tabs have a cookie each. */
+function attemptCookieName(provider: Provider, state: string): string {
+  return provider.attemptCookiePrefix + createHash('sha256').update(state).digest('hex').slice(0, 12);
+}
+
+const COOKIE_NAME = /^[A-Za-z0-9_]{1,64}$/;
+
+function dropCookie(provider: Provider, name: string): string {
+  return writeCookie(name, '', { path: provider.prefix, domain: '', secure: provider.secure, maxAge: 0 });
+}
+
+function open(provider: Provider, name: string, value: string): Attempt | null {
+  if (value.length > MOST_BYTES) return null;
+  const plain = unseal(provider.keys.attempt, name, Buffer.from(value, 'base64url'));
+  if (plain === null) return null;
+  const attempt: unknown = JSON.parse(plain.toString('utf8'));
+  return isRecord(attempt) && typeof attempt['startedAt'] === 'number' ? (attempt as unknown as Attempt) : null;
+}

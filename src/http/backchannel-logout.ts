@@ -1,0 +1,37 @@
+// P/backchannel_logout: the IdP says that a session of its own has ended (OIDC Back-Channel Logout 1.0 §2.5 to §2.8).
+import { verifyLogoutToken } from '../oidc/logout-token.js';
+import type { Provider } from '../provider/provider.js';
+import { json, type Reply, type Snapshot } from './exchange.js';
+import type { StepContext } from './steps.js';
+
+/** Largest body that is read, in bytes. */
+export const LOGOUT_BODY_LIMIT = 65_536;
+
+export async function backchannelLogout(
+  context: StepContext,
+  request: Snapshot,
+  provider: Provider,
+  body: string,
+): Promise<Reply> {
+  if (request.method !== 'POST')
+    return json(405, { error: 'invalid_request', error_description: 'POST only' }, [['Allow', 'POST']]);
+  const tokens = new URLSearchParams(body).getAll('logout_token');
+  const token = tokens.length === 1 ? tokens[0] : undefined;
+  if (token === undefined) return invalid('exactly one logout_token is required');
+  const verified = await verifyLogoutToken(context.oidc(provider), token, { now: context.now });
+  if (!verified.ok) {
+    context.log.warn({ provider: provider.name, reason: verified.reason }, 'a logout token was refused');
+    return invalid('the logout token is not valid');
+  }
+  if (!context.logoutTokens.firstUse(provider.config.oidc.issuer, verified.jti))
+    return invalid('the logout token was used before');
+  let ended = 0;
+  if (verified.sid !== '') ended += await context.sessions.endSid(provider, verified.sid, 'backchannel');
+  else ended += await context.sessions.endSubject(provider, verified.sub, 'backchannel');
+  context.log.info({ provider: provider.name, ended }, 'sessions ended by the identity provider');
+  return { status: 200, headers: [['Cache-Control', 'no-store']], body: '' };
+}
+
+function invalid(description: string): Reply {
+  return json(400, { error: 'invalid_request', error_description: description });
+}

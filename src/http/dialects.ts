@@ -1,0 +1,134 @@
+// How each proxy asks, and nothing else is read: a proxy passes the client's copies of the other header families through,
+// so "whichever header is there" would let a client choose the host that the policy is looked up for (contract §2.1).
+import { type ForwardUrl, parseAbsolute, parseForwardUrl } from '../provider/forward-url.js';
+import type { HeaderSource } from './exchange.js';
+
+export interface Dialect {
+  readonly name: 'traefik' | 'caddy' | 'nginx' | 'envoy';
+  /** Whether the proxy relays a redirect to the browser; nginx turns one into a 500. */
+  readonly redirects: boolean;
+  /** HOT PATH. The host that the browser asked for, as sent; '' when it is not there. */
+  host(req: HeaderSource): string;
+  /** HOT PATH. Path and query that the browser asked for, as sent; '' when not known. */
+  uri(req: HeaderSource): string;
+  /** The browser's method, upper case; '' when not known. */
+  method(req: HeaderSource): string;
+  /** The whole forward URL; null when it does not parse. `scheme` is used where the proxy does not say. */
+  forwardUrl(req: HeaderSource, scheme: 'http' | 'https'): ForwardUrl | null;
+  /** What must be there exactly once, and the setting of the proxy that puts it there. */
+  readonly required: readonly { readonly header: string; readonly hint: string }[];
+}
+
+const TRAEFIK_HINT =
+  'Traefik sets it by itself; if it is missing, the middleware asks the outpost through another proxy: let `forwardAuth.address` point at the outpost directly, and use `trustForwardHeader: true` only behind `forwardedHeaders.trustedIPs`';
+const CADDY_HINT =
+  "Caddy's forward_auth sets it by itself; if it is missing, something between Caddy and the outpost removes it";
+
+function forwardAuth(name: 'traefik' | 'caddy', hint: string): Dialect {
+  return {
+    name,
+    redirects: true,
+    host: (req) => req.getHeader('x-forwarded-host'),
+    uri: (req) => req.getHeader('x-forwarded-uri'),
+    method: (req) => req.getHeader('x-forwarded-method').toUpperCase(),
+    forwardUrl: (req, scheme) =>
+      parseForwardUrl(
+        req.getHeader('x-forwarded-proto') || scheme,
+        req.getHeader('x-forwarded-host'),
+        req.getHeader('x-forwarded-uri'),
+      ),
+    required: [
+      { header: 'x-forwarded-host', hint },
+      { header: 'x-forwarded-uri', hint },
+      { header: 'x-forwarded-method', hint },
+    ],
+  };
+}
+
+const traefik = forwardAuth('traefik', TRAEFIK_HINT);
+const caddy = forwardAuth('caddy', CADDY_HINT);
+
+const nginx: Dialect = {
+  name: 'nginx',
+  redirects: false,
+  host: (req) => {
+    const url = req.getHeader('x-original-url');
+    return url === '' ? req.getHeader('host') : hostOf(url);
+  },
+  uri: (req) => {
+    const url = req.getHeader('x-original-url');
+    return url === '' ? req.getHeader('x-original-uri') : pathOf(url);
+  },
+  method: (req) => req.getHeader('x-original-method').toUpperCase(),
+  forwardUrl: (req, scheme) => {
+    const url = req.getHeader('x-original-url');
+    return url === ''
+      ? parseForwardUrl(scheme, req.getHeader('host'), req.getHeader('x-original-uri') || '/')
+      : parseAbsolute(url);
+  },
+  required: [{ header: 'host', hint: 'set `proxy_set_header Host $host;` in the auth location' }],
+};
+
+const ENVOY_PREFIX = '/auth/envoy';
+
+const envoy: Dialect = {
+  name: 'envoy',
+  redirects: true,
+  host: (req) => req.getHeader('host'),
+  uri: (req) => {
+    const path = behindEnvoyPrefix(req.getUrl());
+    const query = req.getQuery();
+    return query ? `${path}?${query}` : path;
+  },
+  method: (req) => req.getMethod().toUpperCase(),
+  forwardUrl: (req, scheme) =>
+    parseForwardUrl(req.getHeader('x-forwarded-proto') || scheme, req.getHeader('host'), envoy.uri(req)),
+  required: [{ header: 'host', hint: 'Envoy sends it by itself' }],
+};
+
+/** In the path (`P/auth/envoy/…`) or, from `P/auth?envoy`, nothing of the path belongs to the browser's URL. */
+function behindEnvoyPrefix(path: string): string {
+  const at = path.indexOf(ENVOY_PREFIX);
+  return (at === -1 ? '' : path.slice(at + ENVOY_PREFIX.length)) || '/';
+}
+
+/** `scheme://host/path` → `host`, without building a URL; '' when it has not that form. */
+function hostOf(url: string): string {
+  const start = url.indexOf('://');
+  if (start === -1) return '';
+  const end = url.indexOf('/', start + 3);
+  return end === -1 ? url.slice(start + 3) : url.slice(start + 3, end);
+}
+
+function pathOf(url: string): string {
+  const start = url.indexOf('://');
+  if (start === -1) return '';
+  const end = url.indexOf('/', start + 3);
+  return end === -1 ? '/' : url.slice(end);
+}
+
+export const DIALECTS = { traefik, caddy, nginx, envoy } as const;
+
+/** `P/auth?traefik`: the dialect is a key of the query; without one it is nginx. Other keys are the client's and mean nothing. */
+export function dialectOfQuery(query: string | undefined): Dialect {
+  switch (query) {
+    case undefined:
+    case '':
+    case 'nginx':
+      return nginx;
+    case 'traefik':
+      return traefik;
+    case 'caddy':
+      return caddy;
+    case 'envoy':
+      return envoy;
+    default:
+      return firstDialectKey(query);
+  }
+}
+
+/** The first pair decides: the operator wrote it, and whatever a proxy appends of the client's query comes behind it. */
+function firstDialectKey(query: string): Dialect {
+  const key = /^[^&=]*/.exec(query)?.[0] ?? '';
+  return key === 'traefik' ? traefik : key === 'caddy' ? caddy : key === 'envoy' ? envoy : nginx;
+}

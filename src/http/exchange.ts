@@ -1,0 +1,108 @@
+// What a request is to the rest of the code, whichever listener it came in on, and what an answer is.
+
+/** How headers are read. uWebSockets.js' own request has this shape, so the hot path reads it with nothing between. */
+export interface HeaderSource {
+  /** Lower-case name; '' when absent; the first of several. */
+  getHeader(lowerCaseName: string): string;
+  forEach(visit: (lowerCaseName: string, value: string) => void): void;
+  /** Lower or upper case, as the listener has it. */
+  getMethod(): string;
+  /** The path as sent, without query. */
+  getUrl(): string;
+  /** Without `?`; '' or undefined when there is none. */
+  getQuery(): string | undefined;
+}
+
+/** A request that outlives its handler: everything is copied, because uWebSockets.js' request is dead after the first await. */
+export class Snapshot implements HeaderSource {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  /** Address of the TCP peer. */
+  readonly peer: string;
+  private readonly headers: readonly (readonly [string, string])[];
+
+  private constructor(
+    method: string,
+    path: string,
+    query: string,
+    peer: string,
+    headers: readonly (readonly [string, string])[],
+  ) {
+    this.method = method;
+    this.path = path;
+    this.query = query;
+    this.peer = peer;
+    this.headers = headers;
+  }
+
+  static of(source: HeaderSource, peer: string): Snapshot {
+    const headers: [string, string][] = [];
+    source.forEach((name, value) => {
+      headers.push([name, value]);
+    });
+    return new Snapshot(source.getMethod().toUpperCase(), source.getUrl(), source.getQuery() ?? '', peer, headers);
+  }
+
+  /** The same headers for another request line: how an in-band handler sees the forward URL. */
+  redirectedTo(method: string, path: string, query: string): Snapshot {
+    return new Snapshot(method, path, query, this.peer, this.headers);
+  }
+
+  getHeader(name: string): string {
+    for (const [key, value] of this.headers) if (key === name) return value;
+    return '';
+  }
+
+  getHeaders(name: string): string[] {
+    return this.headers.filter(([key]) => key === name).map(([, value]) => value);
+  }
+
+  forEach(visit: (name: string, value: string) => void): void {
+    for (const [name, value] of this.headers) visit(name, value);
+  }
+
+  getMethod(): string {
+    return this.method;
+  }
+
+  getUrl(): string {
+    return this.path;
+  }
+
+  getQuery(): string {
+    return this.query;
+  }
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: string;
+}
+
+const NO_STORE = ['Cache-Control', 'no-store'] as const;
+
+export function redirect(
+  location: string,
+  cookies: readonly string[] = [],
+  extra: readonly (readonly [string, string])[] = [],
+): Reply {
+  return {
+    status: 302,
+    headers: [['Location', location], NO_STORE, ...extra, ...cookies.map((cookie) => ['Set-Cookie', cookie] as const)],
+    body: '',
+  };
+}
+
+export function json(status: number, value: unknown, extra: readonly (readonly [string, string])[] = []): Reply {
+  return {
+    status,
+    headers: [['Content-Type', 'application/json'], NO_STORE, ...extra],
+    body: `${JSON.stringify(value)}\n`,
+  };
+}
+
+export function empty(status: number, extra: readonly (readonly [string, string])[] = []): Reply {
+  return { status, headers: [NO_STORE, ...extra], body: '' };
+}

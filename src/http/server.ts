@@ -1,0 +1,286 @@
+// The listeners on uWebSockets.js, and the only file that imports it. Its traps (design/hot-path.md §3) are dealt with here:
+//   - a handler that neither answers nor sets onAborted aborts the process, one that throws answers nothing: `guarded`;
+//   - `req` is dead after the first await: `Snapshot.of` before it;
+//   - after an await every write belongs into `cork`, and not at all when the client has gone;
+//   - a Content-Length without its body (stock nginx sends that) would eat the next request: such connections are closed.
+import * as uWS from 'uWebSockets.js';
+import { AkproxError } from '../infra/errors.js';
+import { BLOCK_HEADER } from '../provider/identity.js';
+import { LOGOUT_BODY_LIMIT } from './backchannel-logout.js';
+import { type Allow, check, checkSlowly, type Decision, render } from './check.js';
+import type { Dialect } from './dialects.js';
+import { dialectOfQuery } from './dialects.js';
+import { json, type Reply, Snapshot } from './exchange.js';
+import { answerStep, CHECK_PATHS, type OutpostContext, PREFIXES } from './outpost.js';
+
+export interface ServerOptions {
+  /** Asked for anew at each request: a new configuration is a new context. */
+  readonly context: () => OutpostContext;
+  readonly onError: (error: unknown) => void;
+  readonly logDenied: (dialect: Dialect, request: Snapshot, decision: Decision) => void;
+}
+
+export interface TlsFiles {
+  readonly key: string;
+  readonly cert: string;
+}
+
+export interface Server {
+  /** Resolves when the port is bound; rejects with `listen_failed`. */
+  listen(host: string, port: number): Promise<void>;
+  /** Certificates by SNI name; replaces those of the former call. */
+  setCertificates(certificates: ReadonlyMap<string, TlsFiles>): void;
+  /** Stops accepting, answers what is in flight and closes; resolves when nothing is left or `graceMs` is over. */
+  drain(graceMs: number): Promise<void>;
+}
+
+/** One connection in about a thousand is closed after its answer, so that pools spread over the workers again. */
+const REBALANCE = 1 / 1_000;
+
+// Switches off the `uWebSockets` header: denials are relayed to browsers. The function is missing in the typings.
+(uWS as unknown as { _cfg(option: string): void })._cfg('silent');
+
+/** `tls` null: plain HTTP. */
+export function createServer(options: ServerOptions, tls: TlsFiles | null): Server {
+  const app = tls === null ? uWS.App() : uWS.SSLApp({ key_file_name: tls.key, cert_file_name: tls.cert });
+  let listening: uWS.us_listen_socket | null = null;
+  let draining = false;
+  let inFlight = 0;
+  let drained: (() => void) | null = null;
+  let names = new Map<string, TlsFiles>();
+
+  /** HOT PATH: an allowed check of a cached session is answered right here. */
+  function onCheck(res: uWS.HttpResponse, req: uWS.HttpRequest, dialect: Dialect): void {
+    const context = options.context();
+    const decision = check(context, dialect, req);
+    if (decision.kind !== 'allow') onUndecided(res, req, dialect);
+    else if (context.logChecks === 'all')
+      finish(res, decision, dialect, afterwards(req), Snapshot.of(req, peerOf(res)));
+    else writeAllow(res, decision, mustClose(req));
+  }
+
+  /** THE ONE PLACE that sends a 2xx for a check. 200, `Content-Length: 0`, the complete identity set in one write. */
+  function writeAllow(res: uWS.HttpResponse, allow: Allow, close: boolean): void {
+    res.writeHeader(BLOCK_HEADER, allow.block);
+    res.endWithoutBody(0, close);
+  }
+
+  function onUndecided(res: uWS.HttpResponse, req: uWS.HttpRequest, dialect: Dialect): void {
+    const context = options.context();
+    const after = afterwards(req);
+    const request = context.logChecks === 'none' ? null : Snapshot.of(req, peerOf(res));
+    const decision = checkSlowly(context, dialect, req, request?.peer ?? peerIfNeeded(res, dialect));
+    if (decision instanceof Promise)
+      answerLater(
+        res,
+        decision.then((final) => ({ final, request })),
+        dialect,
+        after,
+      );
+    else finish(res, decision, dialect, after, request);
+  }
+
+  function finish(
+    res: uWS.HttpResponse,
+    decision: Decision,
+    dialect: Dialect,
+    after: Afterwards,
+    request: Snapshot | null,
+  ): void {
+    if (request !== null) options.logDenied(dialect, request, decision);
+    if (decision.kind === 'allow') writeAllow(res, decision, after.close);
+    else writeReply(res, render(decision, dialect), after);
+  }
+
+  function answerLater(
+    res: uWS.HttpResponse,
+    work: Promise<{ final: Decision; request: Snapshot | null }>,
+    dialect: Dialect,
+    after: Afterwards,
+  ): void {
+    const state = begin(res);
+    work.then(
+      ({ final, request }) => {
+        if (!state.aborted) res.cork(() => finish(res, final, dialect, after, request));
+        end();
+      },
+      (error: unknown) => {
+        options.onError(error);
+        if (!state.aborted) res.cork(() => writeReply(res, INTERNAL, LAST));
+        end();
+      },
+    );
+  }
+
+  function onStep(res: uWS.HttpResponse, req: uWS.HttpRequest): void {
+    const after = afterwards(req);
+    const request = Snapshot.of(req, peerOf(res));
+    const state = begin(res);
+    // The body must be asked for before the first await, or uWebSockets.js has thrown it away.
+    const body = request.method === 'POST' ? readBody(res, LOGOUT_BODY_LIMIT) : Promise.resolve('');
+    answerStep(options.context(), request, () => body).then(
+      (reply) => {
+        if (!state.aborted) res.cork(() => writeReply(res, reply, after));
+        end();
+      },
+      (error: unknown) => {
+        options.onError(error);
+        if (!state.aborted) res.cork(() => writeReply(res, INTERNAL, LAST));
+        end();
+      },
+    );
+  }
+
+  function begin(res: uWS.HttpResponse): { aborted: boolean } {
+    const state = { aborted: false };
+    inFlight += 1;
+    res.onAborted(() => {
+      state.aborted = true;
+    });
+    return state;
+  }
+
+  function end(): void {
+    inFlight -= 1;
+    if (draining && inFlight === 0) drained?.();
+  }
+
+  function mustClose(req: uWS.HttpRequest): boolean {
+    const length = req.getHeader('content-length');
+    return (length !== '' && length !== '0') || draining || Math.random() < REBALANCE;
+  }
+
+  function afterwards(req: uWS.HttpRequest): Afterwards {
+    return { close: mustClose(req), head: req.getMethod() === 'head' };
+  }
+
+  /** No handler may end without an answer, whatever happens in it. */
+  function guarded(
+    handler: (res: uWS.HttpResponse, req: uWS.HttpRequest) => void,
+  ): (res: uWS.HttpResponse, req: uWS.HttpRequest) => void {
+    return (res, req) => {
+      try {
+        handler(res, req);
+      } catch (error) {
+        options.onError(error);
+        res.cork(() => writeReply(res, INTERNAL, LAST));
+      }
+    };
+  }
+
+  function addRoutes(): void {
+    for (const prefix of PREFIXES) {
+      for (const { path, dialect } of CHECK_PATHS) {
+        app.any(
+          prefix + path,
+          dialect === null
+            ? guarded((res, req) => onCheck(res, req, dialectOfQuery(req.getQuery())))
+            : guarded((res, req) => onCheck(res, req, dialect)),
+        );
+      }
+    }
+    app.any('/*', guarded(onStep));
+  }
+
+  addRoutes();
+
+  return {
+    listen(host, port) {
+      return new Promise((resolve, reject) => {
+        app.listen(host, port, (socket) => {
+          if (!socket) {
+            reject(new AkproxError('listen_failed', `cannot listen on ${host}:${port}`));
+            return;
+          }
+          listening = socket;
+          resolve();
+        });
+      });
+    },
+
+    setCertificates(certificates) {
+      for (const [name, files] of names) {
+        const next = certificates.get(name);
+        if (next?.cert !== files.cert || next.key !== files.key) app.removeServerName(name);
+      }
+      for (const [name, files] of certificates) {
+        const former = names.get(name);
+        if (former?.cert === files.cert && former.key === files.key) continue;
+        app.addServerName(name, { key_file_name: files.key, cert_file_name: files.cert });
+        app.domain(name);
+        addRoutes();
+      }
+      app.domain('');
+      names = new Map(certificates);
+    },
+
+    async drain(graceMs) {
+      draining = true;
+      if (listening !== null) uWS.us_listen_socket_close(listening);
+      listening = null;
+      if (inFlight > 0) {
+        await new Promise<void>((resolve) => {
+          drained = resolve;
+          setTimeout(resolve, graceMs).unref();
+        });
+      }
+      app.close();
+    },
+  };
+}
+
+const INTERNAL: Reply = json(500, { error: 'internal', message: 'the outpost failed to answer; its log says why' });
+
+/** How an answer ends: whether the connection closes, and whether only the head is sent. */
+interface Afterwards {
+  readonly close: boolean;
+  readonly head: boolean;
+}
+
+const LAST: Afterwards = { close: true, head: false };
+
+function writeReply(res: uWS.HttpResponse, reply: Reply, { close, head }: Afterwards): void {
+  res.writeStatus(STATUS_LINES[reply.status] ?? String(reply.status));
+  for (const [name, value] of reply.headers) res.writeHeader(name, value);
+  // uWebSockets.js would send a body to HEAD too, and the next answer on the connection would be read as garbage.
+  if (reply.body === '' || head)
+    res.endWithoutBody(reply.status === 204 ? undefined : Buffer.byteLength(reply.body), close);
+  else res.end(reply.body, close);
+}
+
+const STATUS_LINES: Readonly<Record<number, string>> = {
+  200: '200 OK',
+  204: '204 No Content',
+  302: '302 Found',
+  400: '400 Bad Request',
+  401: '401 Unauthorized',
+  403: '403 Forbidden',
+  404: '404 Not Found',
+  405: '405 Method Not Allowed',
+  413: '413 Content Too Large',
+  500: '500 Internal Server Error',
+  502: '502 Bad Gateway',
+  503: '503 Service Unavailable',
+};
+
+function peerOf(res: uWS.HttpResponse): string {
+  return Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
+}
+
+/** Only a step that runs in-band may want the peer, and only the redirecting dialects have those. */
+function peerIfNeeded(res: uWS.HttpResponse, dialect: Dialect): string {
+  return dialect.redirects ? peerOf(res) : '';
+}
+
+/** Null when it is larger than `limit` bytes. Never rejects. */
+function readBody(res: uWS.HttpResponse, limit: number): Promise<string | null> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    res.onData((chunk, isLast) => {
+      size += chunk.byteLength;
+      if (size <= limit) chunks.push(Buffer.from(new Uint8Array(chunk))); // `chunk` is only lent to us: copy it
+      if (isLast || size > limit) resolve(size > limit ? null : Buffer.concat(chunks).toString('utf8'));
+    });
+  });
+}

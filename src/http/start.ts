@@ -1,0 +1,17 @@
+// P/start begins a login: checks where it shall lead, seals the attempt into a cookie, sends the browser to the IdP.
+import { randomBytes } from 'node:crypto';
+import { beginLogin } from '../oidc/flow.js';
+import type { Provider } from '../provider/provider.js';
+import { resolveReturnUrl } from '../provider/return-url.js';
+import { saveAttempt } from './attempt.js';
+import { type Reply, redirect, type Snapshot } from './exchange.js';
+import type { StepContext } from './steps.js';
+
+export async function start(context: StepContext, request: Snapshot, provider: Provider): Promise<Reply> {
+  const target = resolveReturnUrl(request.query, provider.returnTarget);
+  const login = await beginLogin(context.oidc(provider), randomBytes);
+  const now = context.now();
+  const attempt = { state: login.state, nonce: login.nonce, codeVerifier: login.codeVerifier, target, startedAt: now };
+  context.countLogin(provider, 'started');
+  return redirect(login.url, saveAttempt(provider, attempt, request, now));
+}

@@ -1,0 +1,41 @@
+// Whose X-Forwarded-* headers are believed, for logs and for the host of paths other than checks. No verdict of a check
+// depends on a client address, so an address that cannot be read is simply not trusted.
+import ipaddr from 'ipaddr.js';
+import { LRUCache } from 'lru-cache';
+
+export interface TrustedProxies {
+  trusts(peer: string): boolean;
+  /** The client's address: X-Forwarded-For walked from the right as long as the speaker is trusted. */
+  clientAddress(peer: string, forwardedFor: string): string;
+}
+
+export function createTrustedProxies(cidrs: readonly string[]): TrustedProxies {
+  const ranges = cidrs.map((cidr) =>
+    cidr.includes('/') ? ipaddr.parseCIDR(cidr) : ipaddr.parseCIDR(`${cidr}/${cidr.includes(':') ? 128 : 32}`),
+  );
+  const known = new LRUCache<string, boolean>({ max: 1_024 });
+
+  function trusts(peer: string): boolean {
+    const cached = known.get(peer);
+    if (cached !== undefined) return cached;
+    const verdict = ipaddr.isValid(peer) && matches(ipaddr.process(peer), ranges);
+    known.set(peer, verdict);
+    return verdict;
+  }
+
+  return {
+    trusts,
+    clientAddress(peer, forwardedFor) {
+      let client = peer;
+      for (const hop of forwardedFor.split(',').slice(-32).reverse()) {
+        if (!trusts(client) || !ipaddr.isValid(hop.trim())) break;
+        client = hop.trim();
+      }
+      return client;
+    },
+  };
+}
+
+function matches(address: ipaddr.IPv4 | ipaddr.IPv6, ranges: readonly [ipaddr.IPv4 | ipaddr.IPv6, number][]): boolean {
+  return ranges.some(([network, bits]) => network.kind() === address.kind() && address.match([network, bits] as never));
+}

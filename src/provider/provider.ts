@@ -1,0 +1,165 @@
+// A provider at run time: everything that can be worked out before the first request is, once, here.
+// `ProviderTable` answers "whose host is this?"; it never falls back to "the only one there is" (contract §2.2).
+import { createHash, hkdfSync } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { ProviderConfig } from '../config/schema.js';
+import { VERSION } from '../infra/version.js';
+import { type AllowList, compileAllowList } from './allow-list.js';
+import { hostname, parseHost } from './host.js';
+import { type IdentityFacts, renderIdentity } from './identity.js';
+import type { ReturnTarget } from './return-url.js';
+
+/** How a check ended; the index into `Provider.checks`. Also the `result` label of `akprox_checks_total`. */
+export const CHECK_RESULTS = [
+  'allowed',
+  'anonymous',
+  'challenged',
+  'forbidden',
+  'refused',
+  'in_band',
+  'unavailable',
+  'invalid',
+] as const;
+export type CheckResult = (typeof CHECK_RESULTS)[number];
+
+export interface Provider {
+  readonly config: ProviderConfig;
+  /** Stable over renames at authentik and unique over both sources; what MACs and hashes are bound to. */
+  readonly id: string;
+  readonly name: string;
+  /** `https://whoami.company.tld`, no trailing slash. */
+  readonly origin: string;
+  /** `host[:port]` of the origin. */
+  readonly host: string;
+  readonly secure: boolean;
+  /** `/akprox` or `/outpost.goauthentik.io`: the prefix of the URLs that we make. */
+  readonly prefix: string;
+  readonly redirectUri: string;
+  readonly returnTarget: ReturnTarget;
+  readonly cookieName: string;
+  /** `name=`, what the cookie scan looks for. */
+  readonly cookieNeedle: string;
+  readonly attemptCookiePrefix: string;
+  readonly allowList: AllowList | null;
+  readonly identity: IdentityFacts;
+  /** The complete identity set with every value empty: what an allow-listed path is answered with. */
+  readonly anonymousBlock: ArrayBuffer;
+  readonly keys: ProviderKeys;
+  /** Checks by result, plain numbers (a prom-client `inc` costs more than the rest of the check). */
+  readonly checks: Float64Array;
+}
+
+/** Derived from `cookie_secret` with HKDF (RFC 5869), one key per purpose, bound to the provider. */
+export interface ProviderKeys {
+  readonly ticket: Buffer;
+  readonly attempt: Buffer;
+  readonly index: Buffer;
+}
+
+/** `checks` is handed on when a provider changes, so that its counters never go backwards. */
+export function createProvider(config: ProviderConfig, checks?: Float64Array): Provider {
+  const url = new URL(config.external_host);
+  const id = config.authentik ? `authentik:${config.authentik.pk}` : `file:${config.name}`;
+  const clientHash = createHash('sha256').update(config.oidc.client_id).digest('hex').slice(0, 8);
+  const cookieName = `authentik_proxy_${clientHash}`;
+  const identity: IdentityFacts = {
+    name: config.name,
+    families: config.headers.families,
+    passJwt: config.headers.pass_jwt,
+    jwksUri: config.authentik?.jwks_uri ?? '',
+    outpostName: config.authentik?.outpost_name ?? 'akprox',
+    applicationSlug: config.authentik?.application_slug ?? config.name,
+    version: `goauthentik.io/outpost/${VERSION}`,
+    basicAuth: config.basic_auth,
+  };
+  const key = (purpose: string): Buffer =>
+    Buffer.from(hkdfSync('sha256', config.cookie_secret, '', `akprox ${purpose} v1\0${id}`, 32));
+  const callbackQuery = config.authentik ? '?X-authentik-auth-callback=true' : '';
+  const { allowList } = compileAllowList(config.skip_path_regex, config.mode);
+  return {
+    config,
+    id,
+    name: config.name,
+    origin: url.origin,
+    host: url.host,
+    secure: url.protocol === 'https:',
+    prefix: config.prefix,
+    redirectUri: `${url.origin}${config.prefix}/callback${callbackQuery}`,
+    returnTarget: { mode: config.mode, origin: url.origin, cookieDomain: config.cookie_domain },
+    cookieName,
+    cookieNeedle: `${cookieName}=`,
+    attemptCookiePrefix: `akprox_login_${clientHash}_`,
+    allowList: config.skip_path_regex.length > 0 ? allowList : null,
+    identity,
+    anonymousBlock: renderIdentity(identity, null, '').bytes,
+    keys: { ticket: key('ticket'), attempt: key('attempt'), index: key('index') },
+    checks: checks ?? new Float64Array(CHECK_RESULTS.length),
+  };
+}
+
+export function countCheck(provider: Provider, result: CheckResult): void {
+  const index = CHECK_RESULTS.indexOf(result);
+  provider.checks[index] = (provider.checks[index] ?? 0) + 1;
+}
+
+/** Hosts seen, by the spelling they came in. Bounded: in domain mode a client chooses them. */
+const REMEMBERED_HOSTS = 4_096;
+
+export class ProviderTable {
+  readonly all: readonly Provider[];
+  private readonly byHost = new Map<string, Provider>();
+  private readonly byDomain = new Map<string, Provider>();
+  private readonly remembered = new LRUCache<string, Provider>({ max: REMEMBERED_HOSTS });
+
+  constructor(providers: readonly Provider[]) {
+    this.all = providers;
+    for (const provider of providers) {
+      this.byHost.set(provider.host, provider);
+      // A browser leaves the default port out; some proxies put it in.
+      if (provider.host === hostname(provider.host))
+        this.byHost.set(`${provider.host}:${provider.secure ? 443 : 80}`, provider);
+      if (provider.config.mode === 'forward_domain') this.byDomain.set(provider.config.cookie_domain, provider);
+    }
+  }
+
+  /** `raw` as the proxy sent it. Undefined: no provider, or not a host at all. */
+  find(raw: string): Provider | undefined {
+    return this.byHost.get(raw) ?? this.remembered.get(raw) ?? this.findSlowly(raw);
+  }
+
+  findById(id: string): Provider | undefined {
+    return this.all.find((provider) => provider.id === id);
+  }
+
+  private findSlowly(raw: string): Provider | undefined {
+    const host = parseHost(raw);
+    if (host === null) return undefined;
+    const provider = this.byHost.get(host) ?? this.findDomain(hostname(host));
+    if (provider) this.remembered.set(raw, provider);
+    return provider;
+  }
+
+  /** Cuts one label at a time off the left: the longest domain wins and a label is never split. */
+  private findDomain(name: string): Provider | undefined {
+    if (this.byDomain.size === 0) return undefined;
+    for (let rest = name; ; ) {
+      const provider = this.byDomain.get(rest);
+      if (provider) return provider;
+      const dot = rest.indexOf('.');
+      if (dot === -1) return undefined;
+      rest = rest.slice(dot + 1);
+    }
+  }
+}
+
+/** Builds the table for a new configuration; a provider whose configuration did not change keeps its identity. */
+export function updateProviders(previous: ProviderTable | null, configs: readonly ProviderConfig[]): ProviderTable {
+  const former = new Map(previous?.all.map((provider) => [provider.id, provider]));
+  return new ProviderTable(
+    configs.map((config) => {
+      const id = config.authentik ? `authentik:${config.authentik.pk}` : `file:${config.name}`;
+      const old = former.get(id);
+      return old && JSON.stringify(old.config) === JSON.stringify(config) ? old : createProvider(config, old?.checks);
+    }),
+  );
+}

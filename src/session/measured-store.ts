@@ -1,0 +1,73 @@
+// A SessionStore that counts what it is asked and how long it took; what `akprox_store_*` is made of.
+import type { SealedSession, SessionStore, StoreStats } from './store.js';
+
+export interface OpStats {
+  count: number;
+  errors: number;
+  seconds: number;
+}
+
+export class MeasuredStore implements SessionStore {
+  readonly ops = new Map<string, OpStats>();
+
+  /** `clock`: seconds, monotonic. */
+  constructor(
+    private readonly store: SessionStore,
+    private readonly clock: () => number,
+  ) {}
+
+  get(key: string): Promise<Uint8Array | null> {
+    return this.measure('get', () => this.store.get(key));
+  }
+
+  put(session: SealedSession): Promise<void> {
+    return this.measure('put', () => this.store.put(session));
+  }
+
+  replace(session: SealedSession): Promise<boolean> {
+    return this.measure('replace', () => this.store.replace(session));
+  }
+
+  delete(key: string): Promise<boolean> {
+    return this.measure('delete', () => this.store.delete(key));
+  }
+
+  deleteSubject(subject: string): Promise<string[]> {
+    return this.measure('delete_subject', () => this.store.deleteSubject(subject));
+  }
+
+  deleteSid(sid: string): Promise<string[]> {
+    return this.measure('delete_sid', () => this.store.deleteSid(sid));
+  }
+
+  deleteProvider(provider: string): Promise<string[]> {
+    return this.measure('delete_provider', () => this.store.deleteProvider(provider));
+  }
+
+  stats(): Promise<StoreStats> {
+    return this.measure('stats', () => this.store.stats());
+  }
+
+  sweep(): Promise<number> {
+    return this.measure('sweep', () => this.store.sweep());
+  }
+
+  close(): Promise<void> {
+    return this.store.close();
+  }
+
+  private async measure<T>(op: string, ask: () => Promise<T>): Promise<T> {
+    const stats = this.ops.get(op) ?? { count: 0, errors: 0, seconds: 0 };
+    this.ops.set(op, stats);
+    const start = this.clock();
+    try {
+      return await ask();
+    } catch (error) {
+      stats.errors += 1;
+      throw error;
+    } finally {
+      stats.count += 1;
+      stats.seconds += this.clock() - start;
+    }
+  }
+}

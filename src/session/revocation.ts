@@ -1,0 +1,19 @@
+// Revocations: how "this session is over" reaches the caches of every other worker. The session is gone from the store
+// before it is published, so that whoever hears of it and asks again finds nothing.
+
+export type RevocationSource = 'sign_out' | 'replaced' | 'backchannel' | 'authentik' | 'refresh' | 'operator';
+
+export interface Revocation {
+  /** Store keys (hashes of session ids). */
+  readonly keys: readonly string[];
+  readonly source: RevocationSource;
+  /** Unix milliseconds when it was published; for `akprox_revocation_lag_seconds`. */
+  readonly at: number;
+}
+
+export interface RevocationChannel {
+  /** To everybody else; the publisher has applied it already. */
+  publish(revocation: Revocation): void;
+  /** `handler` hears of every revocation that another worker or node publishes. */
+  subscribe(handler: (revocation: Revocation) => void): void;
+}

@@ -1,0 +1,40 @@
+// A session: who somebody is at one provider, and until when. Its JSON is what gets sealed into the store.
+import { type Claims, isRecord } from '../provider/claims.js';
+
+export interface Session {
+  /** `Provider.id`. A session never counts at another provider. */
+  readonly provider: string;
+  readonly claims: Claims;
+  /** Unix milliseconds. */
+  readonly createdAt: number;
+  /** Unix milliseconds: the earlier of the token's `exp` and the end of `session.lifetime`. */
+  readonly expiresAt: number;
+  /** For `id_token_hint` at sign-out. */
+  readonly idToken: string;
+  /** For `X-authentik-jwt`; '' when the provider does not pass it on. */
+  readonly jwt: string;
+  readonly refreshToken: string | null;
+  /** SHA-256 of the `state` that began it, and where that login led: a callback that is sent twice goes there. */
+  readonly loginState: string;
+  readonly loginTarget: string;
+}
+
+const VERSION = 1;
+
+export function encodeSession(session: Session): Buffer {
+  return Buffer.from(JSON.stringify({ v: VERSION, ...session }), 'utf8');
+}
+
+/** Null for anything that is not a session of this version: the caller treats it as "no session". */
+export function decodeSession(bytes: Uint8Array): Session | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+  } catch {
+    return null;
+  }
+  if (!isRecord(value) || value['v'] !== VERSION || !isRecord(value['claims'])) return null;
+  if (typeof value['provider'] !== 'string' || typeof value['expiresAt'] !== 'number') return null;
+  if (typeof value['claims']['sub'] !== 'string' || !Array.isArray(value['claims']['groups'])) return null;
+  return value as unknown as Session; // sealed by us under an authenticated cipher: the rest has the shape that we wrote
+}

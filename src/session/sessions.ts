@@ -1,0 +1,249 @@
+// Sessions of one worker: cache in front, store behind, revocations from the side.
+// `peek` is on the hot path; everything else may be slow. An outage of the store ends nobody's session.
+import type { Logger } from 'pino';
+import { isAllowed } from '../provider/access.js';
+import { renderIdentity } from '../provider/identity.js';
+import type { Provider } from '../provider/provider.js';
+import { type CacheEntry, SessionCache } from './cache.js';
+import type { Revocation, RevocationChannel, RevocationSource } from './revocation.js';
+import { indexHash, seal, sessionKey, unseal } from './seal.js';
+import { decodeSession, encodeSession, type Session } from './session.js';
+import type { SealedSession, SessionStore } from './store.js';
+import { issueTicket, type Ticket, verifyTicket } from './ticket.js';
+
+export interface SessionsOptions {
+  readonly store: SessionStore;
+  readonly channel: RevocationChannel;
+  readonly cache: { readonly max_bytes: number; readonly max_age: number; readonly stale_max: number };
+  readonly now: () => number;
+  /** 0 ≤ x < 1; spreads re-reads, so that sessions loaded together do not expire together. */
+  readonly random: () => number;
+  readonly log: Logger;
+}
+
+/** What a cookie is worth, once the store has been asked. */
+export type Resolution = CacheEntry | { readonly kind: 'unavailable' };
+
+/** A read of the store under way. */
+interface Load {
+  readonly provider: Provider;
+  readonly key: string;
+  revoked: boolean;
+  result: Promise<Resolution>;
+}
+
+const UNAVAILABLE: Resolution = { kind: 'unavailable' };
+/** A verified cookie without a session is remembered this long, so that a signed-out tab does not poll the store. */
+const NEGATIVE_AGE = 10_000;
+/** After a failed background read the next one waits 1 to 2 s. */
+const RETRY_AGE = 1_000;
+
+export class Sessions {
+  hits = 0;
+  misses = 0;
+  /** Revocations heard of or made here, by source, and how long the heard ones took. */
+  readonly revocations = new Map<RevocationSource, number>();
+  readonly lag = { count: 0, sumMs: 0, maxMs: 0 };
+  /** Sealed values that could not be opened. */
+  damaged = 0;
+  readonly cache: SessionCache;
+  private readonly loading = new Map<string, Load>();
+
+  constructor(private readonly options: SessionsOptions) {
+    this.cache = new SessionCache(options.cache.max_bytes);
+    options.channel.subscribe((revocation) => this.hear(revocation));
+  }
+
+  /**
+   * HOT PATH. The cached answer for a cookie, or undefined when the store has to be asked. `now` may be some
+   * milliseconds old.
+   */
+  peek(cookie: string, provider: Provider, now: number): CacheEntry | undefined {
+    const entry = this.cache.get(cookie);
+    if (entry === undefined || entry.provider !== provider) return undefined;
+    if (now < entry.freshUntil) {
+      this.hits += 1;
+      return entry;
+    }
+    return this.peekAged(cookie, entry, now);
+  }
+
+  /** An aged entry is served once more while it is read again in the background; an ended or stale one is not. */
+  private peekAged(cookie: string, entry: CacheEntry, now: number): CacheEntry | undefined {
+    if (entry.kind === 'none' || now >= entry.expiresAt || now >= entry.staleAt) {
+      this.cache.delete(cookie);
+      return undefined;
+    }
+    if (!entry.refreshing) {
+      entry.refreshing = true;
+      const ownCookie = Buffer.from(cookie, 'latin1').toString('latin1');
+      void this.resolve(ownCookie, entry.provider).then((resolution) => {
+        if (resolution.kind !== 'unavailable') return;
+        entry.refreshing = false;
+        const retry = this.options.now() + RETRY_AGE * (1 + this.options.random());
+        entry.freshUntil = Math.min(retry, entry.expiresAt, entry.staleAt);
+      });
+    }
+    this.hits += 1;
+    return entry;
+  }
+
+  /** Verifies the cookie and asks the store; callers with the same cookie share one read. Never rejects. */
+  resolve(cookie: string, provider: Provider): Promise<Resolution> {
+    const running = this.loading.get(cookie);
+    // The provider is part of the question: the same cookie at another provider is another question.
+    if (running !== undefined && running.provider === provider) return running.result;
+    const ticket = verifyTicket(provider, cookie);
+    if (ticket === null) return Promise.resolve(this.nobody(provider, ''));
+    this.misses += 1;
+    const load: Load = { provider, key: ticket.key, revoked: false, result: Promise.resolve(UNAVAILABLE) };
+    this.loading.set(cookie, load);
+    load.result = this.load(cookie, provider, ticket, load).finally(() => {
+      if (this.loading.get(cookie) === load) this.loading.delete(cookie);
+    });
+    return load.result;
+  }
+
+  private async load(cookie: string, provider: Provider, ticket: Ticket, load: Load): Promise<Resolution> {
+    let session: Session | null;
+    try {
+      session = await this.fetch(provider, ticket);
+    } catch (error) {
+      this.options.log.warn({ err: error, provider: provider.name }, 'the session store cannot be read');
+      return UNAVAILABLE;
+    }
+    // A revocation that came in while the store was being read may be newer than what was read.
+    if (load.revoked) session = null;
+    const entry = session === null ? this.nobody(provider, ticket.key) : this.render(provider, ticket.key, session);
+    this.cache.set(cookie, entry);
+    return entry;
+  }
+
+  /** The session behind a verified ticket, or null. Rejects when the store is down. */
+  private async fetch(provider: Provider, ticket: Ticket): Promise<Session | null> {
+    const sealed = await this.options.store.get(ticket.key);
+    if (sealed === null) return null;
+    const plain = unseal(sessionKey(ticket.id), sealContext(provider, ticket.key), sealed);
+    const session = plain === null ? null : decodeSession(plain);
+    if (session === null || session.provider !== provider.id) {
+      this.damaged += 1;
+      this.options.log.warn({ provider: provider.name }, 'a stored session could not be opened; removed');
+      await this.options.store.delete(ticket.key);
+      return null;
+    }
+    return session.expiresAt > this.options.now() ? session : null;
+  }
+
+  private render(provider: Provider, key: string, session: Session): CacheEntry {
+    const now = this.options.now();
+    const { max_age, stale_max } = this.options.cache;
+    const allowed = isAllowed(provider.config.access, session.claims);
+    const block = allowed
+      ? renderIdentity(provider.identity, session.claims, session.jwt, (header) =>
+          this.options.log.warn({ provider: provider.name, header }, 'an identity header value was dropped'),
+        ).bytes
+      : provider.anonymousBlock;
+    // Up to a quarter earlier, at random: sessions that came in together are not read again together.
+    const age = Math.min(max_age, stale_max) * (1 - this.options.random() / 4);
+    return {
+      kind: allowed ? 'allow' : 'forbidden',
+      provider,
+      block,
+      key,
+      expiresAt: session.expiresAt,
+      staleAt: now + stale_max,
+      freshUntil: Math.min(now + age, session.expiresAt),
+      refreshing: false,
+    };
+  }
+
+  private nobody(provider: Provider, key: string): CacheEntry {
+    const until = this.options.now() + NEGATIVE_AGE;
+    return {
+      kind: 'none',
+      provider,
+      block: provider.anonymousBlock,
+      key,
+      expiresAt: until,
+      staleAt: until,
+      freshUntil: until,
+      refreshing: false,
+    };
+  }
+
+  /** The whole session, straight from the store. Null without one; rejects when the store is down. */
+  async read(cookie: string, provider: Provider): Promise<{ session: Session; key: string } | null> {
+    const ticket = verifyTicket(provider, cookie);
+    if (ticket === null) return null;
+    const session = await this.fetch(provider, ticket);
+    return session === null ? null : { session, key: ticket.key };
+  }
+
+  /** Saves a new session under a new id and answers with its cookie value. */
+  async create(provider: Provider, session: Session): Promise<string> {
+    const { ticket, cookie } = issueTicket(provider);
+    await this.options.store.put(this.sealFor(provider, ticket, session));
+    this.cache.set(cookie, this.render(provider, ticket.key, session));
+    return cookie;
+  }
+
+  private sealFor(provider: Provider, ticket: Ticket, session: Session): SealedSession {
+    return {
+      key: ticket.key,
+      value: seal(sessionKey(ticket.id), sealContext(provider, ticket.key), encodeSession(session)),
+      expiresAt: session.expiresAt,
+      subject: indexHash(provider, 'sub', session.claims.sub),
+      sid: session.claims.sid === '' ? '' : indexHash(provider, 'sid', session.claims.sid),
+      provider: provider.name,
+    };
+  }
+
+  /** Ends the one session behind a cookie, if it is one. */
+  async end(cookie: string, provider: Provider, source: RevocationSource): Promise<void> {
+    const ticket = verifyTicket(provider, cookie);
+    if (ticket === null) return;
+    if (await this.options.store.delete(ticket.key)) this.tell([ticket.key], source);
+    else this.cache.revoke(ticket.key);
+  }
+
+  /** Ends every session of a user at a provider. Rejects when the store is down. */
+  async endSubject(provider: Provider, sub: string, source: RevocationSource): Promise<number> {
+    const keys = await this.options.store.deleteSubject(indexHash(provider, 'sub', sub));
+    this.tell(keys, source);
+    return keys.length;
+  }
+
+  /** Ends every session with this `sid` at a provider. Rejects when the store is down. */
+  async endSid(provider: Provider, sid: string, source: RevocationSource): Promise<number> {
+    const keys = await this.options.store.deleteSid(indexHash(provider, 'sid', sid));
+    this.tell(keys, source);
+    return keys.length;
+  }
+
+  private tell(keys: readonly string[], source: RevocationSource): void {
+    if (keys.length === 0) return;
+    const revocation = { keys, source, at: this.options.now() };
+    this.apply(revocation);
+    this.options.channel.publish(revocation);
+  }
+
+  private hear(revocation: Revocation): void {
+    const lag = Math.max(0, this.options.now() - revocation.at);
+    this.lag.count += 1;
+    this.lag.sumMs += lag;
+    this.lag.maxMs = Math.max(this.lag.maxMs, lag);
+    this.apply(revocation);
+  }
+
+  private apply(revocation: Revocation): void {
+    this.revocations.set(revocation.source, (this.revocations.get(revocation.source) ?? 0) + revocation.keys.length);
+    const keys = new Set(revocation.keys);
+    for (const key of keys) this.cache.revoke(key);
+    for (const load of this.loading.values()) if (keys.has(load.key)) load.revoked = true;
+  }
+}
+
+/** A sealed value moved to another key or provider does not open. */
+function sealContext(provider: Provider, key: string): string {
+  return `${provider.id}\0${key}`;
+}

@@ -1,0 +1,73 @@
+// One login in a real browser: Debian's Chromium, headless, through playwright-core.
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { chromium } from 'playwright-core';
+import { startDaemon, testProvider } from '../support/daemon.js';
+import { startGateway } from '../support/gateway.js';
+import { startIdp } from '../support/idp.js';
+import { startWhoami } from '../support/whoami.js';
+import { ACCOUNTS, clientFor } from '../support/world.js';
+
+const BROWSER = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path));
+if (BROWSER === undefined) console.log('skipped: test/e2e/chromium.test.ts needs Chromium (Debian package chromium)');
+
+describe('a login in Chromium', { skip: BROWSER === undefined }, () => {
+  it('brings alice in, in both tabs, keeps bob out and ends with the sign-out', async () => {
+    const app = await startWhoami({ port: 0 });
+    // The browser goes to the real port, so the gateway comes first and learns where the outpost is afterwards.
+    let outpost = '';
+    const gateway = await startGateway({
+      port: 0,
+      outpost: () => outpost,
+      backend: `http://127.0.0.1:${app.port}`,
+      routeOutpostPaths: true,
+    });
+    const origin = `http://whoami.localhost:${gateway.port}`;
+    const idp = await startIdp({ clients: [clientFor('whoami', origin)], accounts: ACCOUNTS, host: 'localhost' });
+    await using daemon = await startDaemon({
+      providers: [testProvider(idp.issuer, { external_host: origin, access: { groups: ['staff'] } })],
+    });
+    outpost = daemon.http;
+    const browser = await chromium.launch({
+      executablePath: BROWSER ?? '',
+      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    });
+    try {
+      const context = await browser.newContext();
+      const logIn = async (page: Awaited<ReturnType<typeof context.newPage>>, user: string): Promise<void> => {
+        await page.fill('input[name=login]', user);
+        await page.fill('input[name=password]', 'any');
+        await page.click('button[type=submit], input[type=submit]');
+      };
+      const one = await context.newPage();
+      const two = await context.newPage();
+      await one.goto(`${origin}/one`);
+      await two.goto(`${origin}/two`);
+      assert.ok(one.url().startsWith(idp.issuer));
+      await logIn(two, 'alice');
+      await two.waitForURL(`${origin}/two`);
+      assert.match(await two.content(), /alice@example\.com/);
+      await logIn(one, 'alice');
+      await one.waitForURL(`${origin}/one`);
+
+      const fetched = await one.evaluate(async () => (await fetch('/api', { headers: { Accept: 'application/json' } })).status);
+      assert.equal(fetched, 200);
+
+      await one.goto(`${origin}/akprox/sign_out`);
+      await two.goto(`${origin}/two`);
+      assert.ok(two.url().startsWith(idp.issuer), 'the other tab is signed out too');
+
+      const bob = await (await browser.newContext()).newPage();
+      await bob.goto(`${origin}/`);
+      await logIn(bob, 'bob');
+      await bob.waitForURL(`${origin}/`);
+      assert.match(await bob.content(), /may not use this application/);
+    } finally {
+      await browser.close();
+      await gateway.close();
+      await app.close();
+      await idp.close();
+    }
+  });
+});

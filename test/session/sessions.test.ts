@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { pino } from 'pino';
+import { readClaims } from '../../src/provider/claims.js';
+import type { Revocation } from '../../src/session/revocation.js';
+import type { Session } from '../../src/session/session.js';
+import { Sessions } from '../../src/session/sessions.js';
+import { issueTicket } from '../../src/session/ticket.js';
+import { MemoryStore } from '../support/memory-store.js';
+import { makeProvider } from '../support/provider.js';
+
+const provider = makeProvider({ access: { groups: ['staff'] } });
+const log = pino({ level: 'silent' });
+const CACHE = { max_bytes: 1_000_000, max_age: 60_000, stale_max: 300_000 };
+
+let now = 0;
+let store: MemoryStore;
+let published: Revocation[];
+let sessions: Sessions;
+let other: Sessions;
+
+/** Two workers on one store; what one publishes the other hears when `deliver` is called. */
+function worker(): { sessions: Sessions; deliver: (revocation: Revocation) => void } {
+  let deliver: (revocation: Revocation) => void = () => {};
+  const made = new Sessions({
+    store,
+    channel: { publish: (revocation) => published.push(revocation), subscribe: (handler) => (deliver = handler) },
+    cache: CACHE,
+    now: () => now,
+    random: () => 0,
+    log,
+  });
+  return { sessions: made, deliver: (revocation) => deliver(revocation) };
+}
+
+let deliverToOther: (revocation: Revocation) => void;
+
+beforeEach(() => {
+  now = 1_000_000;
+  store = new MemoryStore(() => now);
+  published = [];
+  sessions = worker().sessions;
+  const second = worker();
+  other = second.sessions;
+  deliverToOther = second.deliver;
+});
+
+function session(overrides: Partial<Session> = {}, claims: Record<string, unknown> = {}): Session {
+  return {
+    provider: provider.id,
+    claims: readClaims({ sub: 'alice', sid: 's1', email: 'alice@example.com', groups: ['staff'], ...claims }),
+    createdAt: now,
+    expiresAt: now + 3_600_000,
+    idToken: 'id-token',
+    jwt: '',
+    refreshToken: null,
+    loginState: '',
+    loginTarget: '',
+    ...overrides,
+  };
+}
+
+const peek = (cookie: string, from = sessions) => from.peek(cookie, provider, now)?.kind;
+const resolve = async (cookie: string, from = sessions) => (await from.resolve(cookie, provider)).kind;
+
+describe('sessions', () => {
+  it('answer from the cache after one read of the store', async () => {
+    const cookie = await sessions.create(provider, session());
+    assert.equal(peek(cookie, other), undefined);
+    assert.equal(await resolve(cookie, other), 'allow');
+    assert.equal(peek(cookie, other), 'allow');
+    assert.equal(store.reads, 1);
+  });
+
+  it('apply the access rule when they are loaded', async () => {
+    const cookie = await sessions.create(provider, session({}, { groups: ['guests'] }));
+    assert.equal(peek(cookie), 'forbidden');
+    assert.equal(await resolve(cookie, other), 'forbidden');
+  });
+
+  it('never ask the store about a cookie with a wrong MAC', async () => {
+    const { cookie } = issueTicket(makeProvider({ name: 'elsewhere' }));
+    assert.equal(await resolve(cookie), 'none');
+    assert.equal(store.reads, 0);
+  });
+
+  it('do not count at another provider, even with the same cookie in the cache or on its way', async () => {
+    const cookie = await sessions.create(provider, session());
+    const foreign = makeProvider({ name: 'foreign' });
+    assert.equal(sessions.peek(cookie, foreign, now), undefined);
+    const [mine, theirs] = await Promise.all([other.resolve(cookie, provider), other.resolve(cookie, foreign)]);
+    assert.equal(mine.kind, 'allow');
+    assert.equal(theirs.kind, 'none');
+  });
+
+  it('remember a verified cookie without a session, for a while', async () => {
+    const { cookie } = issueTicket(provider);
+    assert.equal(await resolve(cookie), 'none');
+    assert.equal(peek(cookie), 'none');
+    now += 10_001;
+    assert.equal(peek(cookie), undefined);
+  });
+
+  it('share one read among concurrent misses', async () => {
+    const cookie = await sessions.create(provider, session());
+    const kinds = await Promise.all(Array.from({ length: 50 }, () => resolve(cookie, other)));
+    assert.deepEqual(new Set(kinds), new Set(['allow']));
+    assert.equal(store.reads, 1);
+  });
+
+  it('end when their time is over, also in the cache', async () => {
+    const cookie = await sessions.create(provider, session({ expiresAt: now + 5_000 }));
+    now += 4_999;
+    assert.equal(peek(cookie), 'allow');
+    now += 1;
+    assert.equal(peek(cookie), undefined);
+    assert.equal(await resolve(cookie), 'none');
+  });
+
+  it('are read again in the background when they have aged, while the old answer is served', async () => {
+    const cookie = await sessions.create(provider, session());
+    now += 60_001;
+    const before = store.reads;
+    assert.equal(peek(cookie), 'allow');
+    assert.equal(peek(cookie), 'allow');
+    await sessions.resolve(cookie, provider);
+    assert.equal(store.reads, before + 1);
+    assert.equal(peek(cookie), 'allow');
+  });
+
+  it('survive an outage of the store until stale_max, and nobody is told that he is signed out', async () => {
+    const cookie = await sessions.create(provider, session());
+    store.down = true;
+    for (let age = 0; age < 299_000; age += 1_000) {
+      now += 1_000;
+      assert.equal(peek(cookie), 'allow', `at the age of ${age}`);
+      await sessions.resolve(cookie, provider);
+    }
+    now += 1_001;
+    assert.equal(peek(cookie), undefined);
+    assert.equal(await resolve(cookie), 'unavailable');
+    store.down = false;
+    assert.equal(await resolve(cookie), 'allow');
+  });
+
+  it('are gone everywhere when the user signs out', async () => {
+    const first = await sessions.create(provider, session());
+    const second = await sessions.create(provider, session());
+    const somebodyElse = await sessions.create(provider, session({}, { sub: 'bob' }));
+    for (const cookie of [first, second, somebodyElse]) assert.equal(await resolve(cookie, other), 'allow');
+    assert.equal(await sessions.endSubject(provider, 'alice', 'sign_out'), 2);
+    assert.equal(peek(first), undefined);
+    for (const revocation of published) deliverToOther(revocation);
+    assert.equal(peek(first, other), undefined);
+    assert.equal(await resolve(second, other), 'none');
+    assert.equal(peek(somebodyElse, other), 'allow');
+  });
+
+  it('are gone by sid, of that sid only', async () => {
+    const one = await sessions.create(provider, session());
+    const two = await sessions.create(provider, session({}, { sid: 's2' }));
+    assert.equal(await sessions.endSid(provider, 's1', 'backchannel'), 1);
+    assert.equal(await resolve(one), 'none');
+    assert.equal(peek(two), 'allow');
+  });
+
+  it('do not come back from a read that was under way when they were revoked', async () => {
+    const cookie = await sessions.create(provider, session());
+    let open = (): void => {};
+    store.gate = new Promise((done) => (open = done));
+    const reading = other.resolve(cookie, provider);
+    await sessions.endSubject(provider, 'alice', 'sign_out');
+    for (const revocation of published) deliverToOther(revocation);
+    open();
+    assert.equal((await reading).kind, 'none');
+    assert.equal(peek(cookie, other), 'none');
+  });
+
+  it('treat a damaged value as no session and remove it', async () => {
+    const cookie = await sessions.create(provider, session());
+    for (const [key, entry] of store.entries) store.entries.set(key, { ...entry, value: entry.value.subarray(0, 40) });
+    assert.equal(await resolve(cookie, other), 'none');
+    assert.equal(store.entries.size, 0);
+    assert.equal(other.damaged, 1);
+  });
+
+  it('stay within the bytes that the cache may take', async () => {
+    for (let i = 0; i < 2_000; i += 1) await sessions.create(provider, session({}, { sub: `user-${i}` }));
+    assert.ok(sessions.cache.bytes <= CACHE.max_bytes);
+    assert.ok(sessions.cache.evictions > 0);
+    assert.ok(sessions.cache.size > 100);
+  });
+
+  it('hold nothing readable in the store', async () => {
+    await sessions.create(provider, session({ refreshToken: 'refresh-secret' }, { name: 'Alice Liddell' }));
+    const dump = JSON.stringify(
+      [...store.entries.values()].map((e) => ({ ...e, value: Buffer.from(e.value).toString('latin1') })),
+    );
+    for (const secret of ['alice', 'Liddell', 'staff', 'id-token', 'refresh-secret', 's1"'])
+      assert.ok(!dump.includes(secret), secret);
+  });
+});

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { issueTicket, TICKET_LENGTH, verifyTicket } from '../../src/session/ticket.js';
+import { makeProvider } from '../support/provider.js';
+
+describe('the session cookie', () => {
+  const provider = makeProvider();
+
+  it('is verified by the provider that issued it, and by no other', () => {
+    const { cookie, ticket } = issueTicket(provider);
+    assert.equal(cookie.length, TICKET_LENGTH);
+    assert.deepEqual(verifyTicket(provider, cookie), ticket);
+    assert.equal(verifyTicket(makeProvider({ name: 'other' }), cookie), null);
+    assert.equal(verifyTicket(makeProvider({ cookie_secret: 'another-secret-another-secret-another' }), cookie), null);
+  });
+
+  it('is refused when any one character differs', () => {
+    const { cookie } = issueTicket(provider);
+    for (let i = 0; i < cookie.length; i += 1) {
+      const other = cookie[i] === 'A' ? 'B' : 'A';
+      assert.equal(verifyTicket(provider, cookie.slice(0, i) + other + cookie.slice(i + 1)), null, `character ${i}`);
+    }
+  });
+
+  it('is refused, without an exception, for whatever a client may send', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.string(), fc.string({ unit: 'binary', minLength: TICKET_LENGTH, maxLength: TICKET_LENGTH })),
+        (text) => {
+          assert.equal(verifyTicket(provider, text), null);
+        },
+      ),
+    );
+  });
+});

@@ -1,0 +1,82 @@
+// A SessionStore in memory, for unit tests of what lies in front of a store. It can be told to fail or to wait.
+import { AkproxError } from '../../src/infra/errors.js';
+import type { SealedSession, SessionStore, StoreStats } from '../../src/session/store.js';
+
+export class MemoryStore implements SessionStore {
+  readonly entries = new Map<string, SealedSession>();
+  down = false;
+  reads = 0;
+  /** While set, `get` has read its answer but does not hand it over until this resolves. */
+  gate: Promise<void> | null = null;
+
+  constructor(private readonly now: () => number) {}
+
+  private up(): void {
+    if (this.down) throw new AkproxError('store_unavailable', 'the test took the store down');
+  }
+
+  private live(key: string): SealedSession | undefined {
+    const entry = this.entries.get(key);
+    return entry && entry.expiresAt > this.now() ? entry : undefined;
+  }
+
+  async get(key: string): Promise<Uint8Array | null> {
+    this.reads += 1;
+    this.up();
+    const value = this.live(key)?.value ?? null;
+    if (this.gate) await this.gate;
+    return value;
+  }
+
+  async put(session: SealedSession): Promise<void> {
+    this.up();
+    this.entries.set(session.key, { ...session, value: Uint8Array.from(session.value) });
+  }
+
+  async replace(session: SealedSession): Promise<boolean> {
+    this.up();
+    if (!this.live(session.key)) return false;
+    await this.put(session);
+    return true;
+  }
+
+  async delete(key: string): Promise<boolean> {
+    this.up();
+    return this.entries.delete(key);
+  }
+
+  private deleteWhere(fits: (entry: SealedSession) => boolean): string[] {
+    this.up();
+    const keys = [...this.entries.values()].filter(fits).map((entry) => entry.key);
+    for (const key of keys) this.entries.delete(key);
+    return keys;
+  }
+
+  async deleteSubject(subject: string): Promise<string[]> {
+    return this.deleteWhere((entry) => entry.subject === subject);
+  }
+
+  async deleteSid(sid: string): Promise<string[]> {
+    return sid === '' ? [] : this.deleteWhere((entry) => entry.sid === sid);
+  }
+
+  async deleteProvider(provider: string): Promise<string[]> {
+    return this.deleteWhere((entry) => entry.provider === provider);
+  }
+
+  async stats(): Promise<StoreStats> {
+    this.up();
+    const sessions: Record<string, number> = {};
+    for (const entry of this.entries.values()) {
+      if (entry.expiresAt > this.now()) sessions[entry.provider] = (sessions[entry.provider] ?? 0) + 1;
+    }
+    return { sessions };
+  }
+
+  async sweep(): Promise<number> {
+    this.up();
+    return this.deleteWhere((entry) => entry.expiresAt <= this.now()).length;
+  }
+
+  async close(): Promise<void> {}
+}

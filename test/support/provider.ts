@@ -1,0 +1,17 @@
+// A Provider for unit tests.
+import { providerSchema } from '../../src/config/schema.js';
+import { createProvider, type Provider } from '../../src/provider/provider.js';
+import { SECRET } from './daemon.js';
+
+export function makeProvider(overrides: Record<string, unknown> = {}): Provider {
+  return createProvider(
+    providerSchema.parse({
+      name: 'whoami',
+      mode: 'forward_single',
+      external_host: 'https://whoami.company.tld',
+      cookie_secret: SECRET,
+      oidc: { issuer: 'https://idp.company.tld', client_id: 'whoami', client_secret: 'whoami-client-secret' },
+      ...overrides,
+    }),
+  );
+}

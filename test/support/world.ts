@@ -1,0 +1,78 @@
+// A whole small world for a test: a real OpenID provider, the real daemon, an application and a gateway in front of it.
+// The public names (`http://whoami.localhost:8080`) are fixed; the browser is told where they are really served.
+import { type Browser, createBrowser } from './browser.js';
+import { type ConfigInput, type Daemon, startDaemon, testProvider } from './daemon.js';
+import { startGateway } from './gateway.js';
+import { type Idp, type IdpOptions, startIdp } from './idp.js';
+import { startWhoami } from './whoami.js';
+
+export const APP = 'http://whoami.localhost:8080';
+const APP_PORT = '8080';
+
+export const ACCOUNTS = {
+  alice: {
+    groups: ['staff', 'a|b'],
+    email: 'alice@example.com',
+    email_verified: true,
+    name: 'Alice Liddell',
+    preferred_username: 'alice',
+  },
+  bob: { groups: [], email: 'bob@example.com', email_verified: true, name: 'Bob', preferred_username: 'bob' },
+};
+
+export interface World {
+  readonly idp: Idp;
+  readonly daemon: Daemon;
+  browser(): Browser;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface WorldOptions {
+  readonly provider?: Record<string, unknown>;
+  /** More providers besides `whoami`, made with the issuer. */
+  readonly others?: (issuer: string) => Record<string, unknown>[];
+  readonly config?: ConfigInput;
+  readonly idp?: Partial<IdpOptions>;
+  /** Whether the gateway sends `/akprox/` to the outpost; without it every step runs in-band. */
+  readonly routeOutpostPaths?: boolean;
+}
+
+export function clientFor(clientId: string, origin: string, prefix = '/akprox'): IdpOptions['clients'][number] {
+  return {
+    client_id: clientId,
+    client_secret: `${clientId}-client-secret`,
+    redirect_uris: [`${origin}${prefix}/callback`],
+    post_logout_redirect_uris: [`${origin}/`],
+    backchannel_logout_uri: `${origin}${prefix}/backchannel_logout`,
+  };
+}
+
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  const idp = await startIdp({ clients: [clientFor('whoami', APP)], accounts: ACCOUNTS, ...options.idp });
+  const providers = [
+    testProvider(idp.issuer, { access: { groups: ['staff'] }, ...options.provider }),
+    ...(options.others?.(idp.issuer) ?? []),
+  ];
+  const daemon = await startDaemon({ providers, ...options.config });
+  const app = await startWhoami({ port: 0 });
+  const gateway = await startGateway({
+    port: 0,
+    outpost: daemon.http,
+    backend: `http://127.0.0.1:${app.port}`,
+    routeOutpostPaths: options.routeOutpostPaths ?? true,
+  });
+  return {
+    idp,
+    daemon,
+    browser: () =>
+      createBrowser({
+        connect: (url) => (url.port === APP_PORT ? { host: '127.0.0.1', port: gateway.port } : undefined),
+      }),
+    async [Symbol.asyncDispose]() {
+      await gateway.close();
+      await app.close();
+      await daemon[Symbol.asyncDispose]();
+      await idp.close();
+    },
+  };
+}
