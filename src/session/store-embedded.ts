@@ -20,9 +20,10 @@ import type { SealedSession, SessionStore, StoreStats } from './store.js';
 
 /** A call is given up after this long: another process may hold the write lock, or the disk may hang. */
 const CALL_TIMEOUT_MS = 5_000;
-/** Operations per transaction (they share one fsync), and sessions removed per operation. */
-const BATCH = 32;
-const STEP = 50;
+/** Sessions that one transaction may touch: operations share an fsync, but the event loop must not wait long. */
+const MAX_BATCH = 50;
+/** Pages that are copied for one session (a path in each table), times the transactions until the old ones are free again. */
+const COPIED_PAGES = 16 * 3;
 /** Share of `maxBytes` for live pages. The rest is for pages that a transaction copies before it frees the old ones. */
 const LIVE_SHARE = 0.75;
 const FORMAT = 1;
@@ -96,6 +97,8 @@ class EmbeddedStore implements SessionStore {
   readonly #tables: Tables;
   readonly #maxBytes: number;
   readonly #now: () => number;
+  /** As `MAX_BATCH`, but less in a small store: what a transaction copies has to fit in the spare pages. */
+  readonly #batch: number;
   readonly #queue: Operation[] = [];
   #pumping: Promise<void> | null = null;
   #closed = false;
@@ -105,6 +108,8 @@ class EmbeddedStore implements SessionStore {
     this.#tables = tables;
     this.#maxBytes = maxBytes;
     this.#now = now;
+    const spare = (maxBytes * (1 - LIVE_SHARE)) / tableStats(root).pageSize;
+    this.#batch = Math.max(1, Math.min(MAX_BATCH, Math.floor(spare / COPIED_PAGES)));
   }
 
   async get(key: string): Promise<Uint8Array | null> {
@@ -152,7 +157,8 @@ class EmbeddedStore implements SessionStore {
     this.#read(() => this.#root.readerCheck());
     let removed = 0;
     // Looking first costs no write lock: with several workers most sweeps find nothing.
-    while (this.#read(() => this.#expired(1)).length > 0) removed += await this.#write(() => this.#sweepStep());
+    while (this.#read(() => this.#expired(1)).length > 0)
+      removed += await this.#write(() => this.#sweepStep(), this.#batch);
     return removed;
   }
 
@@ -248,7 +254,7 @@ class EmbeddedStore implements SessionStore {
 
   #sweepStep(): number {
     let removed = 0;
-    for (const entry of this.#expired(STEP)) {
+    for (const entry of this.#expired(this.#batch)) {
       const key = entry.subarray(8).toString();
       const record = this.#tables.sessions.get(Buffer.from(key));
       const expiry = record === undefined ? null : expiryOf(record);
@@ -272,7 +278,7 @@ class EmbeddedStore implements SessionStore {
     const removed: string[] = [];
     for (;;) {
       const more = await this.#write(() => {
-        const entries = [...index.getRange({ start: prefix, end, limit: STEP })].map(({ key }) => key);
+        const entries = [...index.getRange({ start: prefix, end, limit: this.#batch })].map(({ key }) => key);
         for (const entry of entries) {
           const key = entry.subarray(prefix.length).toString();
           if (this.#remove(key)) removed.push(key);
@@ -281,8 +287,8 @@ class EmbeddedStore implements SessionStore {
           index.remove(entry);
           if (index === this.#tables.byProvider) this.#count(hash, -1);
         }
-        return entries.length === STEP;
-      });
+        return entries.length === this.#batch;
+      }, this.#batch);
       if (!more) return removed;
     }
   }
@@ -292,7 +298,7 @@ class EmbeddedStore implements SessionStore {
     const { pageSize, lastPageNumber, free } = tableStats(this.#root);
     const limit = this.#maxBytes * LIVE_SHARE;
     const wanted = valueBytes + 16 * pageSize;
-    if ((lastPageNumber + 1) * pageSize + wanted * BATCH <= limit) return false;
+    if ((lastPageNumber + 1) * pageSize + wanted * MAX_BATCH <= limit) return false;
     const pages = [this.#root, ...Object.values(this.#tables)].reduce(
       (sum, table) => sum + pagesOf(tableStats(table)),
       2 + pagesOf(free),
@@ -316,9 +322,9 @@ class EmbeddedStore implements SessionStore {
    * Resolves once the transaction that ran `action` is on the disk. An LMDB error inside marks the whole transaction bad, so
    * it is all or nothing. After a timeout in the middle of a commit the outcome is unknown; an action still queued never runs.
    */
-  #write<T>(action: () => T): Promise<T> {
+  #write<T>(action: () => T, sessions = 1): Promise<T> {
     if (this.#closed) return Promise.reject(new AkproxError('store_unavailable', 'the embedded store is closed'));
-    const { promise, operation } = operationOf(action);
+    const { promise, operation } = operationOf(action, sessions);
     this.#queue.push(operation);
     this.#pumping ??= this.#pump();
     return bounded(promise, () => {
@@ -330,7 +336,7 @@ class EmbeddedStore implements SessionStore {
   /** One transaction at a time; what is asked meanwhile shares the next one. */
   async #pump(): Promise<void> {
     while (this.#queue.length > 0) {
-      const batch = this.#queue.splice(0, BATCH);
+      const batch = this.#nextBatch();
       try {
         await this.#root.transaction(() => {
           for (const operation of batch) operation.run();
@@ -343,19 +349,31 @@ class EmbeddedStore implements SessionStore {
     }
     this.#pumping = null;
   }
+
+  #nextBatch(): Operation[] {
+    let size = 0;
+    for (let touched = 0; size < this.#queue.length; size += 1) {
+      touched += this.#queue[size]?.sessions ?? 0;
+      if (size > 0 && touched > this.#batch) break;
+    }
+    return this.#queue.splice(0, size);
+  }
 }
 
 interface Operation {
+  /** How many it may touch. */
+  readonly sessions: number;
   run(): void;
   committed(): void;
   failed(error: unknown): void;
 }
 
-function operationOf<T>(action: () => T): { promise: Promise<T>; operation: Operation } {
+function operationOf<T>(action: () => T, sessions: number): { promise: Promise<T>; operation: Operation } {
   let outcome: { readonly value: T } | { readonly error: unknown } = { error: new Error('the transaction never ran') };
   let operation: Operation | undefined;
   const promise = new Promise<T>((resolve, reject) => {
     operation = {
+      sessions,
       run() {
         try {
           outcome = { value: action() };

@@ -220,6 +220,7 @@ function defineTests(): void {
       for (const [size, maxBytes] of [
         [700, MIB],
         [20_000, 2 * MIB],
+        [700, 4 * MIB],
       ] as const) {
         let time = NOW;
         const path = newPath();
@@ -240,16 +241,20 @@ function defineTests(): void {
           }
         }
         assert.ok(stored * size > maxBytes / 5, `only ${stored} sessions fit`);
-        assert.ok((await dataSize(path)) <= maxBytes);
-        // Deleting and renewing still work.
-        const [gone] = await store.deleteSid(aSession('0/0', 0).sid);
-        assert.equal(gone, hashOf('0/0'));
+        assert.ok((await dataSize(path)) <= maxBytes, `${await dataSize(path)} bytes`);
+        // Deleting still works, and makes room that can be filled again.
+        assert.deepEqual(await store.deleteSid(aSession('0/0', 0).sid), [hashOf('0/0')]);
+        const refill = async () => {
+          for (let i = 0; ; i += 1) await store.put(aSession(`refill ${i}`, NOW + 1000, { value }));
+        };
+        await assert.rejects(refill(), /full/);
+        assert.ok((await dataSize(path)) <= maxBytes, `${await dataSize(path)} bytes`);
         // No sweep is asked for: the put that finds the store full does it.
         time += 2000;
         await store.put(aSession('after', time + 1000, { value }));
         assert.deepEqual((await store.stats()).sessions, { wiki: 1 });
         for (let i = 0; i < 100; i += 1) await store.put(aSession(`churn ${i % 9}`, time + 1000 + i, { value }));
-        assert.ok((await dataSize(path)) <= maxBytes);
+        assert.ok((await dataSize(path)) <= maxBytes, `${await dataSize(path)} bytes`);
         await store.close();
       }
     });
