@@ -1,0 +1,54 @@
+// The allow-list (`skip_path_regex`): what passes without a session. RE2 expressions, so that matching takes linear time:
+// a hostile URL must not be able to stall a worker.
+import { RE2JS } from 're2js';
+import { decodePathOnce, type ForwardUrl } from './forward-url.js';
+
+export interface AllowList {
+  matches(url: ForwardUrl): boolean;
+}
+
+export interface BadExpression {
+  /** Position in the list, from 0. */
+  readonly index: number;
+  readonly line: string;
+  readonly message: string;
+}
+
+/** A longer URL matches nothing. */
+const LONGEST = 8_192;
+
+/**
+ * Unanchored search: against the decoded path in `forward_single`, against scheme, host, decoded path and query in
+ * `forward_domain`. Blank lines are dropped (an empty expression would match everything). Bad ones match nothing and are
+ * reported.
+ */
+export function compileAllowList(
+  lines: readonly string[],
+  mode: 'forward_single' | 'forward_domain',
+): { allowList: AllowList; bad: BadExpression[] } {
+  const expressions: RE2JS[] = [];
+  const bad: BadExpression[] = [];
+  lines.forEach((line, index) => {
+    if (line.trim() === '') return;
+    try {
+      expressions.push(RE2JS.compile(line.trim()));
+    } catch (error) {
+      bad.push({ index, line, message: error instanceof Error ? error.message : String(error) });
+    }
+  });
+  return {
+    bad,
+    allowList: {
+      matches(url) {
+        if (url.href.length > LONGEST) return false;
+        const path = decodePathOnce(url.path);
+        if (path === null) return false;
+        const subject =
+          mode === 'forward_single'
+            ? path
+            : `${url.scheme}://${url.host}${path}${url.query === '' ? '' : `?${url.query}`}`;
+        return expressions.some((expression) => expression.matcher(subject).find());
+      },
+    },
+  };
+}

@@ -1,0 +1,86 @@
+// The forward URL: what the browser asked the proxy for. It is kept as it came; for comparisons its path is decoded once,
+// and a path that two readers could take for two different things compares equal to nothing.
+import { parseHost, stripDefaultPort } from './host.js';
+
+export interface ForwardUrl {
+  readonly scheme: 'http' | 'https';
+  /** Canonical `host[:port]`, without a default port. */
+  readonly host: string;
+  /** As sent, without query. */
+  readonly path: string;
+  /** As sent, without `?`; '' when there is none. */
+  readonly query: string;
+  readonly href: string;
+}
+
+const LONGEST = 65_536;
+
+/** `ws`/`wss` count as http/https (Traefik sends them for WebSocket handshakes). `uri` is path and query. Null: not a URL. */
+export function parseForwardUrl(proto: string, host: string, uri: string): ForwardUrl | null {
+  const scheme = schemeOf(proto);
+  const canonical = parseHost(host);
+  if (scheme === null || canonical === null || !isRequestTarget(uri)) return null;
+  const mark = uri.indexOf('?');
+  const place = stripDefaultPort(canonical, scheme);
+  return {
+    scheme,
+    host: place,
+    path: mark === -1 ? uri : uri.slice(0, mark),
+    query: mark === -1 ? '' : uri.slice(mark + 1),
+    href: `${scheme}://${place}${uri}`,
+  };
+}
+
+/** `X-Original-URL`: `scheme://host/path?query`. */
+export function parseAbsolute(url: string): ForwardUrl | null {
+  const colon = url.indexOf('://');
+  if (colon === -1) return null;
+  const start = colon + 3;
+  const slash = url.indexOf('/', start);
+  return slash === -1
+    ? parseForwardUrl(url.slice(0, colon), url.slice(start), '/')
+    : parseForwardUrl(url.slice(0, colon), url.slice(start, slash), url.slice(slash));
+}
+
+function schemeOf(proto: string): 'http' | 'https' | null {
+  switch (proto.toLowerCase()) {
+    case 'http':
+    case 'ws':
+      return 'http';
+    case 'https':
+    case 'wss':
+      return 'https';
+    default:
+      return null;
+  }
+}
+
+/** Origin form (RFC 9112 §3.2.1). Bytes above ASCII pass: Go does not escape all of them. */
+function isRequestTarget(uri: string): boolean {
+  if (!uri.startsWith('/') || uri.length > LONGEST) return false;
+  for (let i = 0; i < uri.length; i += 1) {
+    const code = uri.charCodeAt(i);
+    if (code <= 0x20 || code === 0x7f || code === 0x23 /* # */ || code === 0x5c /* \ */) return false;
+  }
+  return true;
+}
+
+/**
+ * A path after one percent-decode, for comparing. Null when it could mean something else to the application: an encoded
+ * `/` or `\`, a control character, a bad escape, invalid UTF-8, or a `.` or `..` segment in any spelling.
+ */
+export function decodePathOnce(path: string): string | null {
+  if (/%(?:2f|5c|00)/i.test(path) || path.includes('\\')) return null;
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(path);
+  } catch {
+    return null;
+  }
+  for (let i = 0; i < decoded.length; i += 1) {
+    const code = decoded.charCodeAt(i);
+    if (code < 0x20 || code === 0x7f) return null;
+  }
+  const segments = decoded.split('/');
+  return segments.includes('..') || segments.includes('.') ? null : decoded;
+}

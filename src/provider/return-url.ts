@@ -1,0 +1,90 @@
+// Where a login leads (`rd`). Whoever sends a link with `rd` chooses it, so the target is rebuilt from parsed parts, must lie
+// where the session counts, and must read the same to a browser (WHATWG) and to RFC 3986; otherwise the login leads home.
+import { isUnderDomain, parseHost, stripDefaultPort } from './host.js';
+
+export interface ReturnTarget {
+  readonly mode: 'forward_single' | 'forward_domain';
+  /** `https://whoami.company.tld[:port]`. */
+  readonly origin: string;
+  /** Without leading dot; '' in `forward_single`. */
+  readonly cookieDomain: string;
+}
+
+const LONGEST = 2_048;
+const OWN_STEPS = /^\/(?:akprox|outpost\.goauthentik\.io)\/(?:start|callback|sign_out)(?:[/?]|$)/;
+
+/** The target in a raw query string, or the provider's own page when there is none that may be trusted. */
+export function resolveReturnUrl(rawQuery: string | undefined, target: ReturnTarget): string {
+  const raw = rawParameter(rawQuery ?? '');
+  return (raw === null ? null : acceptReturnUrl(decodeParameter(raw), target)) ?? `${target.origin}/`;
+}
+
+/**
+ * The raw value behind `rd=`. Stock nginx does not encode it, so everything behind it belongs to it; an encoded value ends
+ * at the next `&`, since whoever encodes would have encoded that one.
+ */
+function rawParameter(query: string): string | null {
+  const at = query.startsWith('rd=') ? 0 : query.indexOf('&rd=') + 1;
+  if (at === 0 && !query.startsWith('rd=')) return null;
+  const rest = query.slice(at + 3);
+  const isEncoded = /^(?:https?(?:%3a|:\/\/[^/?#&]*(?:%2f|$|&))|%2f)/i.test(rest);
+  const end = isEncoded ? rest.indexOf('&') : -1;
+  return end === -1 ? rest : rest.slice(0, end);
+}
+
+/** Decodes at most once: a value that begins encoded, or (ingress-nginx) whose part behind the host does. */
+function decodeParameter(raw: string): string {
+  const whole = /^(?:https?%3a|%2f)/i.test(raw);
+  const half = /^https?:\/\/[^/?#%]*%(?:2f|3f)/i.test(raw);
+  if (!whole && !half) return raw;
+  try {
+    return decodeURIComponent(raw);
+  } catch {
+    return '';
+  }
+}
+
+/** The candidate rebuilt, or null when a login may not lead there. */
+export function acceptReturnUrl(candidate: string, target: ReturnTarget): string | null {
+  if (candidate === '' || candidate.length > LONGEST || !isPlain(candidate)) return null;
+  const absolute = candidate.startsWith('/') && !candidate.startsWith('//') ? target.origin + candidate : candidate;
+  // Strict first: scheme, authority without user-info, then a path or nothing. What WHATWG repairs is refused.
+  const parts = /^(https?):\/\/([^/?#@]+)([/?].*)?$/i.exec(absolute);
+  if (parts === null) return null;
+  const [, rawScheme = '', authority = '', rest = ''] = parts;
+  const scheme = rawScheme.toLowerCase() === 'https' ? 'https' : 'http';
+  const parsedHost = parseHost(authority);
+  if (parsedHost === null || !URL.canParse(absolute)) return null;
+  const host = stripDefaultPort(parsedHost, scheme);
+  const url = new URL(absolute);
+  if (url.host.replace(/\.(?=:|$)/, '') !== host || url.username !== '' || url.password !== '') return null;
+
+  const origin = new URL(target.origin);
+  const allowed =
+    target.mode === 'forward_single'
+      ? host === origin.host || (isUpgrade(scheme, origin) && host === origin.hostname && origin.port === '')
+      : isUnderDomain(host, target.cookieDomain);
+  if (!allowed) return null;
+  // ingress-nginx behind a TLS-terminating balancer says http for what the browser knows as https.
+  const finalScheme = isUpgrade(scheme, origin) && !host.includes(':') ? 'https' : scheme;
+  const path = rest.startsWith('/') ? rest : `/${rest}`;
+  const result = new URL(`${finalScheme}://${host}${path}`);
+  result.hash = '';
+  // After normalisation, so that no dot segment leads back to a step of ours: that would loop or sign the user out.
+  if (OWN_STEPS.test(`${result.pathname}${result.search}`)) return null;
+  return result.href.length > LONGEST ? null : result.href;
+}
+
+function isUpgrade(scheme: 'http' | 'https', origin: URL): boolean {
+  return scheme === 'http' && origin.protocol === 'https:';
+}
+
+/** No control character, no white space, no backslash: browsers drop or turn them, others do not. */
+function isPlain(text: string): boolean {
+  for (let i = 0; i < text.length; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code <= 0x20 || code === 0x7f || code === 0x5c) return false;
+  }
+  // Encoded ones in the authority are caught by parseHost; elsewhere they are data of the application.
+  return text.isWellFormed();
+}
