@@ -240,4 +240,19 @@ export interface AuthentikProviderFacts {
   readonly application_slug: string;
   readonly outpost_name: string;
   readonly jwks_uri: string;
+  /** The endpoints, with the host that browsers and tokens know: what discovery would have found (authentik.md §3.7). */
+  readonly metadata: {
+    readonly issuer: string;
+    readonly authorization_endpoint: string;
+    readonly token_endpoint: string;
+    readonly jwks_uri: string;
+    readonly userinfo_endpoint?: string;
+    readonly end_session_endpoint?: string;
+    readonly introspection_endpoint?: string;
+    readonly id_token_signing_alg_values_supported?: string[];
+  };
+  /** What calls to the token and introspection endpoints say in `Host` and `X-Forwarded-Proto`; null: what the URL says. */
+  readonly back_channel: { readonly host: string; readonly proto: 'http' | 'https' } | null;
+  /** AUTHENTIK_INSECURE: the certificate of authentik is not verified. */
+  readonly insecure: boolean;
 }

@@ -1,0 +1,187 @@
+// The websocket to authentik core: says that we are alive, and hears of changes and of sessions that ended. It reconnects
+// for ever; whatever comes in over it that makes no sense is dropped, never a reason to stop.
+import WebSocket from 'ws';
+import { explain } from '../infra/errors.js';
+import { isRecord } from '../provider/claims.js';
+import { USER_AGENT } from './api.js';
+import { isTlsFault } from './core-request.js';
+import type { Timers } from './timers.js';
+
+export interface CoreSocketOptions {
+  readonly host: string;
+  readonly token: string;
+  readonly insecure: boolean;
+  readonly outpostPk: string;
+  /** UUID of this process. */
+  readonly instanceId: string;
+  /** `args` of the hello message. */
+  readonly hello: Readonly<Record<string, unknown>>;
+  readonly timers: Timers;
+  /** 0 to 1. */
+  readonly random: () => number;
+  readonly now: () => number;
+  readonly log: SourceLog;
+  onTrigger(): void;
+  onSessionEnd(sid: string): void;
+  /** `again`: it had been connected before, so messages may have been missed. */
+  onConnected(again: boolean): void;
+}
+
+/** The part of a pino logger that this room uses. */
+export interface SourceLog {
+  debug(facts: object, text: string): void;
+  info(facts: object, text: string): void;
+  warn(facts: object, text: string): void;
+  error(facts: object, text: string): void;
+}
+
+export interface CoreSocket {
+  readonly connected: boolean;
+  close(): void;
+}
+
+/** authentik's instructions, by their number on the wire. */
+const HELLO = 1;
+const TRIGGER_UPDATE = 2;
+const PROVIDER_SPECIFIC = 3;
+const SESSION_END = 4;
+
+const HANDSHAKE_TIMEOUT = 10_000;
+/** core forgets an instance that has been silent for 15 s. */
+const HELLO_EVERY = 10_000;
+/** Hellos without any sign of life before the connection counts as dead. */
+const SILENT_HELLOS = 3;
+const FIRST_DELAY = 1_000;
+const LONGEST_DELAY = 300_000;
+const NONSENSE_EVERY = 60_000;
+const MOST_BYTES = 1_048_576;
+
+export function connectCore(options: CoreSocketOptions): CoreSocket {
+  const { timers, log } = options;
+  let socket: WebSocket | null = null;
+  let connected = false;
+  let ever = false;
+  let closed = false;
+  let attempt = 0;
+  let delay = FIRST_DELAY;
+  let nonsenseAt = Number.NEGATIVE_INFINITY;
+  let cancelRetry = (): void => {};
+
+  function connect(): void {
+    if (closed) return;
+    const current = new WebSocket(socketUrl(options, attempt), {
+      headers: { Authorization: `Bearer ${options.token}`, 'User-Agent': USER_AGENT },
+      handshakeTimeout: HANDSHAKE_TIMEOUT,
+      followRedirects: false,
+      maxPayload: MOST_BYTES,
+      perMessageDeflate: false,
+      rejectUnauthorized: !options.insecure,
+    });
+    socket = current;
+    attempt += 1;
+    let cancelHello = (): void => {};
+    let silent = 0;
+    let reason = 'authentik closed it';
+
+    const sayHello = (): void => {
+      if (current.readyState !== WebSocket.OPEN) return;
+      if (silent >= SILENT_HELLOS) {
+        reason = 'authentik has been silent';
+        current.terminate();
+        return;
+      }
+      silent += 1;
+      current.send(JSON.stringify({ instruction: HELLO, args: options.hello }));
+      // Any server answers a ping (RFC 6455 §5.5.3), so silence means that nobody is there.
+      current.ping();
+      cancelHello = timers.after(HELLO_EVERY, sayHello);
+    };
+
+    current.on('open', () => {
+      connected = true;
+      delay = FIRST_DELAY;
+      sayHello();
+      log.info({ attempt }, 'connected to authentik');
+      options.onConnected(ever);
+      ever = true;
+    });
+    current.on('pong', () => {
+      silent = 0;
+    });
+    current.on('message', (data, binary) => {
+      silent = 0;
+      if (!closed) hear(binary ? '' : String(data));
+    });
+    current.on('error', (error) => {
+      reason = reasonOf(error);
+    });
+    // `close` comes after every error too, so this is the one place that tries again.
+    current.on('close', (code) => {
+      cancelHello();
+      connected = false;
+      if (closed) return;
+      // Somewhat early, at random: the replicas do not all come back in the same instant.
+      const wait = Math.round(delay * (1 - options.random() / 4));
+      delay = Math.min(delay * 2, LONGEST_DELAY);
+      log.warn(
+        { reason, code, retry_in_ms: wait },
+        'no live connection to authentik; changes are polled for meanwhile',
+      );
+      cancelRetry = timers.after(wait, connect);
+    });
+  }
+
+  function hear(text: string): void {
+    const message = parse(text);
+    if (message === null) {
+      if (options.now() < nonsenseAt + NONSENSE_EVERY) return;
+      nonsenseAt = options.now();
+      log.warn({ bytes: text.length }, 'authentik sent a websocket message that cannot be read; ignored');
+      return;
+    }
+    const { instruction, args } = message;
+    if (instruction === TRIGGER_UPDATE) options.onTrigger();
+    const ended = instruction === SESSION_END || (instruction === PROVIDER_SPECIFIC && args['sub_type'] === 'logout');
+    const sid = args['session_id'];
+    if (ended && typeof sid === 'string' && sid !== '' && sid.length <= 255) options.onSessionEnd(sid);
+  }
+
+  connect();
+  return {
+    get connected() {
+      return connected;
+    },
+    close() {
+      closed = true;
+      cancelRetry();
+      if (socket?.readyState === WebSocket.OPEN) socket.close(1000);
+      else socket?.terminate();
+    },
+  };
+}
+
+function socketUrl({ host, outpostPk, instanceId }: CoreSocketOptions, attempt: number): string {
+  const query = new URLSearchParams({ instance_uuid: instanceId, attempt: String(attempt) });
+  // The slash before the query is required by newer cores.
+  return `${host.replace(/^http/i, 'ws')}/ws/outpost/${encodeURIComponent(outpostPk)}/?${query}`;
+}
+
+/** Null for anything but `{"instruction": <integer>, …}`; `args` may be null or absent. */
+function parse(text: string): { instruction: number; args: Record<string, unknown> } | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (!isRecord(value)) return null;
+    const instruction = value['instruction'];
+    if (typeof instruction !== 'number' || !Number.isInteger(instruction)) return null;
+    return { instruction, args: isRecord(value['args']) ? value['args'] : {} };
+  } catch {
+    return null;
+  }
+}
+
+function reasonOf(error: Error): string {
+  const status = /^Unexpected server response: (\d{3})$/.exec(error.message)?.[1];
+  if (status === '401' || status === '403') return `refused with ${status}: AUTHENTIK_TOKEN is wrong or has expired`;
+  if (status !== undefined) return `refused with ${status}`;
+  return isTlsFault(error) ? `TLS failed (AUTHENTIK_INSECURE): ${explain(error)}` : explain(error);
+}
