@@ -243,7 +243,9 @@ function instanceWarnings({ instance, env, results }: TranslateInput): string[] 
   const written = instance.config['authentik_host'];
   const configured = httpUrl(text(written));
   if (env.hostBrowser !== null || results.length === 0) return [];
-  if (!configured) return [];
+  if (!configured) {
+    return ["the outpost's configuration at authentik has no usable authentik_host; AUTHENTIK_HOST counts alone"];
+  }
   const issuers = results.map((raw) =>
     isRecord(raw) && isRecord(raw['oidc_configuration']) ? text(raw['oidc_configuration']['issuer']) : '',
   );

@@ -28,6 +28,8 @@ export type ToWorker =
   | { readonly type: 'drain'; readonly graceMs: number };
 
 export type ToPrimary =
+  /** The worker is listening on the channel; what was sent before would be lost. */
+  | { readonly type: 'hello' }
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'configured'; readonly generation: number }

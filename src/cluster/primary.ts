@@ -121,10 +121,6 @@ class Primary {
   private fork(): void {
     const worker = cluster.fork({ UWS_HTTP_MAX_HEADERS_SIZE: String(this.config.max_header_bytes) });
     this.members.set(worker.id, { worker, startedAt: Date.now(), ready: false });
-    this.tell(worker, {
-      type: 'setup',
-      setup: { config: this.config, providers: this.config.providers, selfSigned: this.tls?.paths ?? null },
-    });
   }
 
   private tell(worker: Worker, message: ToWorker): void {
@@ -138,6 +134,12 @@ class Primary {
 
   private onMessage(worker: Worker, message: ToPrimary): void {
     switch (message.type) {
+      case 'hello':
+        this.tell(worker, {
+          type: 'setup',
+          setup: { config: this.config, providers: this.config.providers, selfSigned: this.tls?.paths ?? null },
+        });
+        break;
       case 'ready':
         this.onReady(worker);
         break;

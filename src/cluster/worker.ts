@@ -33,11 +33,14 @@ export async function runWorker(): Promise<void> {
   process.on('SIGTERM', () => {});
   process.on('SIGHUP', () => {});
   let worker: Worker | null = null;
+  /** What came while it was still being set up. */
+  const early: ToWorker[] = [];
   process.on('message', (message: ToWorker) => {
     if (message.type === 'setup') {
       Worker.start(message.setup).then(
         (started) => {
           worker = started;
+          for (const missed of early) started.hear(missed);
           send({ type: 'ready' });
         },
         (error: unknown) => {
@@ -45,8 +48,11 @@ export async function runWorker(): Promise<void> {
           send({ type: 'failed', code, message: explain(error) });
         },
       );
-    } else worker?.hear(message);
+    } else if (worker !== null) worker.hear(message);
+    else if (message.type === 'drain') process.exit(0);
+    else early.push(message);
   });
+  send({ type: 'hello' });
 }
 
 function send(message: ToPrimary): void {
@@ -200,7 +206,11 @@ class Worker {
         oidc: provider.config.oidc,
         redirectUri: provider.redirectUri,
         now: Date.now,
-        log: (event) => this.log.warn({ provider: provider.name, ...event }, 'identity provider'),
+        log: ({ event, ...rest }) => {
+          const error = 'error' in rest ? rest.error : undefined;
+          if (error === undefined) this.log.info({ provider: provider.name }, `identity provider: ${event}`);
+          else this.log.warn({ provider: provider.name, err: error }, `identity provider: ${event}`);
+        },
       });
       this.oidc.set(provider, client);
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { AkproxError } from '../../src/infra/errors.js';
-import { verifyJwt } from '../../src/oidc/claims.js';
+import { verifyJwt } from '../../src/oidc/verify-jwt.js';
 import { ALICE, failsWith, logIn, SECRET, seconds, startTestIdp, tamper, testClient } from './setup.js';
 
 const ISSUER = 'https://auth.company.tld/application/o/whoami/';
