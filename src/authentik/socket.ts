@@ -66,6 +66,7 @@ export function connectCore(options: CoreSocketOptions): CoreSocket {
   let delay = FIRST_DELAY;
   let nonsenseAt = Number.NEGATIVE_INFINITY;
   let cancelRetry = (): void => {};
+  let cancelHello = (): void => {};
 
   function connect(): void {
     if (closed) return;
@@ -79,7 +80,6 @@ export function connectCore(options: CoreSocketOptions): CoreSocket {
     });
     socket = current;
     attempt += 1;
-    let cancelHello = (): void => {};
     let silent = 0;
     let reason = 'authentik closed it';
 
@@ -154,6 +154,7 @@ export function connectCore(options: CoreSocketOptions): CoreSocket {
     close() {
       closed = true;
       cancelRetry();
+      cancelHello();
       if (socket?.readyState === WebSocket.OPEN) socket.close(1000);
       else socket?.terminate();
     },

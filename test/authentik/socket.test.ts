@@ -179,7 +179,8 @@ describe('the websocket', () => {
     socket = test.connect();
     await core.until(() => core.frames.length === 1);
     socket.close();
-    await core.until(() => core.connections() === 0);
+    await core.until(() => core.closes.length === 1);
+    assert.deepEqual(core.closes, [1000]);
     timers.pass(1_000_000);
     assert.equal(core.handshakes.length, 1);
     assert.deepEqual(test.log.texts('warn'), []);

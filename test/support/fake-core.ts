@@ -81,6 +81,8 @@ export interface FakeCore {
   readonly frames: readonly Frame[];
   /** Handshakes that were let in, with their headers. */
   readonly handshakes: readonly SeenRequest[];
+  /** Codes that connections ended with. */
+  readonly closes: readonly number[];
   connections(): number;
   /** Changes what the API says. Outposts hear of it with `trigger`. */
   setProviders(providers: readonly FakeProvider[]): Promise<void>;
@@ -149,6 +151,7 @@ export async function startFakeCore(options: FakeCoreOptions): Promise<FakeCore>
   const events: Record<string, unknown>[] = [];
   const frames: Frame[] = [];
   const handshakes: SeenRequest[] = [];
+  const closes: number[] = [];
   const waiting = new Set<{ test: () => boolean; done: () => void }>();
   const changed = (): void => {
     for (const one of [...waiting]) {
@@ -288,7 +291,10 @@ export async function startFakeCore(options: FakeCoreOptions): Promise<FakeCore>
       if (frame.instruction !== 0) connection.send(JSON.stringify({ instruction: 0, args: {} }));
       changed();
     });
-    connection.on('close', changed);
+    connection.on('close', (code) => {
+      closes.push(code);
+      changed();
+    });
     changed();
   }
   function say(text: string): void {
@@ -317,6 +323,7 @@ export async function startFakeCore(options: FakeCoreOptions): Promise<FakeCore>
     events,
     frames,
     handshakes,
+    closes,
     connections: () => sockets.clients.size,
     setProviders,
     setInstance: (fields) => {
