@@ -34,16 +34,16 @@ const LONGEST_WAIT = 30_000;
 export async function serve(options: ServeOptions): Promise<number> {
   const log = createLog(options.config.log.level, 'primary');
   for (const warning of options.warnings) log.warn(warning);
-  let primary: Primary | null = null;
+  const primary = new Primary(options, log);
   try {
-    primary = await Primary.start(options, log);
+    await primary.open();
     return await primary.stopped;
   } catch (error) {
     const code = error instanceof AkproxError ? error.code : 'internal';
     log.error({ err: error, code }, 'akprox cannot start');
     return 1;
   } finally {
-    primary?.cleanUp();
+    primary.cleanUp();
   }
 }
 
@@ -73,7 +73,7 @@ class Primary {
   private listening = false;
   private tls: Awaited<ReturnType<typeof writeSelfSigned>> | null = null;
 
-  private constructor(
+  constructor(
     private readonly options: ServeOptions,
     private readonly log: Logger,
   ) {
@@ -83,13 +83,7 @@ class Primary {
     });
   }
 
-  static async start(options: ServeOptions, log: Logger): Promise<Primary> {
-    const primary = new Primary(options, log);
-    await primary.open();
-    return primary;
-  }
-
-  private async open(): Promise<void> {
+  async open(): Promise<void> {
     const { log } = this;
     this.config = await withRealPorts(this.config);
     this.admin = await startAdmin(this.config.listen.metrics, {

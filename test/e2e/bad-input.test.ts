@@ -392,13 +392,14 @@ describe('requests as such', () => {
     }
   });
 
-  it('a callback that comes late: a readable 400', async () => {
-    // The attempt cookie is sealed: a changed one is an unknown one.
+  it('a callback with a changed attempt cookie: a readable 400', async () => {
+    // The attempt cookie is sealed: a changed one is an unknown one. (A late one: test/http/attempt.test.ts.)
     const browser = world.browser();
     const start = await browser.get(`${APP}/akprox/start`);
     const state = new URL(start.location ?? '').searchParams.get('state') ?? '';
-    const [cookie] = start.headers['set-cookie'] ?? [];
-    const changed = (cookie ?? '').split(';')[0]?.replace(/.$/, '0') ?? '';
+    const [cookie = ''] = start.headers['set-cookie'] ?? [];
+    const changed = (cookie.split(';')[0] ?? '').replace(/.{9}$/, 'AAAAAAAAA');
+
     const answer = await get(`/akprox/callback?code=x&state=${state}`, { Cookie: changed });
     assert.equal(answer.status, 400);
     assert.match(answer.body, /login_unknown/);

@@ -31,7 +31,15 @@ describe('a login in Chromium', { skip: BROWSER === undefined }, () => {
     outpost = daemon.http;
     const browser = await chromium.launch({
       executablePath: BROWSER ?? '',
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
     });
     try {
       const context = await browser.newContext();
@@ -51,7 +59,9 @@ describe('a login in Chromium', { skip: BROWSER === undefined }, () => {
       await logIn(one, 'alice');
       await one.waitForURL(`${origin}/one`);
 
-      const fetched = await one.evaluate(async () => (await fetch('/api', { headers: { Accept: 'application/json' } })).status);
+      const fetched = await one.evaluate(
+        async () => (await fetch('/api', { headers: { Accept: 'application/json' } })).status,
+      );
       assert.equal(fetched, 200);
 
       await one.goto(`${origin}/akprox/sign_out`);

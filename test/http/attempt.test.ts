@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ATTEMPT_LIFETIME, type Attempt, findAttempt, saveAttempt } from '../../src/http/attempt.js';
+import { Snapshot } from '../../src/http/exchange.js';
+import type { Provider } from '../../src/provider/provider.js';
+import { makeProvider } from '../support/provider.js';
+
+const NOW = 1_700_000_000_000;
+const attempt = (state: string, startedAt = NOW): Attempt => ({
+  state,
+  nonce: 'n',
+  codeVerifier: 'v',
+  target: 'https://whoami.company.tld/',
+  startedAt,
+});
+
+function withCookies(...cookies: string[]): Snapshot {
+  return Snapshot.of(
+    {
+      getHeader: () => '',
+      forEach: (visit) => cookies.length > 0 && visit('cookie', cookies.join('; ')),
+      getMethod: () => 'get',
+      getUrl: () => '/',
+      getQuery: () => '',
+    },
+    '127.0.0.1',
+  );
+}
+
+const pair = (setCookie: string | undefined): string => (setCookie ?? '').split(';')[0] ?? '';
+const save = (provider: Provider, one: Attempt): string =>
+  pair(saveAttempt(provider, one, withCookies(), one.startedAt)[0]);
+
+describe('a login attempt', () => {
+  const provider = makeProvider();
+
+  it('is found by its state, in the browser that began it, for ten minutes', () => {
+    const browser = withCookies(save(provider, attempt('s1')));
+    assert.deepEqual(findAttempt(provider, 's1', browser, NOW + ATTEMPT_LIFETIME - 1), attempt('s1'));
+    assert.equal(findAttempt(provider, 's1', browser, NOW + ATTEMPT_LIFETIME), 'expired');
+    assert.equal(findAttempt(provider, 's2', browser, NOW), null);
+    assert.equal(findAttempt(provider, 's1', withCookies(), NOW), null);
+  });
+
+  it('does not count at another provider', () => {
+    const browser = withCookies(save(provider, attempt('s1')));
+    assert.equal(findAttempt(makeProvider({ name: 'other' }), 's1', browser, NOW), null);
+  });
+
+  it('says nothing about itself in its cookie', () => {
+    assert.doesNotMatch(
+      Buffer.from(save(provider, attempt('s1')).split('=')[1] ?? '', 'base64url').toString('latin1'),
+      /company|state/,
+    );
+  });
+
+  it('pushes out expired and unreadable ones, and the oldest of more than five', () => {
+    const cookies = [1, 2, 3, 4, 5].map((n) => save(provider, attempt(`s${n}`, NOW + n)));
+    const expired = save(provider, attempt('old', NOW - ATTEMPT_LIFETIME));
+    const junk = `${provider.attemptCookiePrefix}junk=xyz`;
+    const [added, ...removed] = saveAttempt(
+      provider,
+      attempt('s6', NOW + 6),
+      withCookies(...cookies, expired, junk),
+      NOW + 6,
+    );
+    assert.match(added ?? '', /Max-Age=600; HttpOnly; Secure; SameSite=Lax$/);
+    const names = (list: readonly string[]): string[] => list.map((text) => text.split('=')[0] ?? '').sort();
+    assert.deepEqual(names(removed), names([cookies[0] ?? '', expired, junk]));
+    for (const text of removed) assert.match(text, /Max-Age=0/);
+  });
+});
