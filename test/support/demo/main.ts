@@ -1,0 +1,290 @@
+// `npm run demo`: everything that a login needs, on this machine, for somebody who wants to see it work.
+// Whatever happens here ends in `leave`, and nothing that was started outlives it.
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { startGateway } from '../gateway.js';
+import { startIdp } from '../idp.js';
+import { startWhoami } from '../whoami.js';
+import { type Child, type Command, killChildren, startChild } from './children.js';
+import {
+  claimPorts,
+  DemoError,
+  type DemoOptions,
+  type GatewayName,
+  help,
+  type Ports,
+  parseOptions,
+} from './options.js';
+import { findOnPath, PROXIES, type ProxyName, prepareProxy } from './proxies.js';
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const DAEMON = join(ROOT, 'dist', 'main.js');
+const READY_WITHIN = 20_000;
+/** One Ctrl-C may arrive twice, from the terminal and from npm; only a later one is a second one. */
+const SAME_CTRL_C = 500;
+
+const ACCOUNTS = {
+  alice: {
+    groups: ['staff'],
+    email: 'alice@example.com',
+    email_verified: true,
+    name: 'Alice Liddell',
+    preferred_username: 'alice',
+  },
+  bob: {
+    groups: [],
+    email: 'bob@example.com',
+    email_verified: true,
+    name: 'Bob Builder',
+    preferred_username: 'bob',
+  },
+};
+
+const say = (text: string): boolean => process.stdout.write(`${text}\n`);
+const children: Child[] = [];
+let data = '';
+/** The data directory, if it is ours to remove. */
+let temporary: string | null = null;
+let leaving = false;
+
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === 'help') {
+    process.stdout.write(help());
+    return;
+  }
+  const gateway = chooseGateway(options.gateway);
+  const ports = await claimPorts(options.ports);
+  const directory = dataDirectory(options.data);
+  data = directory;
+  listenForSignals();
+  await build(directory);
+
+  const origin = new URL(`http://whoami.localhost:${ports.port}`).origin;
+  const client = { id: 'whoami', secret: randomBytes(24).toString('base64url') };
+  const idp = await startIdp({
+    port: ports['idp-port'],
+    accounts: ACCOUNTS,
+    clients: [
+      {
+        client_id: client.id,
+        client_secret: client.secret,
+        redirect_uris: [`${origin}/akprox/callback`],
+        post_logout_redirect_uris: [`${origin}/`],
+      },
+    ],
+  });
+  say(`OpenID provider  ready  ${idp.issuer}`);
+
+  const app = await startWhoami({ port: ports['app-port'] });
+  say(`application      ready  http://127.0.0.1:${app.port}`);
+
+  await startOutpost(directory, ports, options, { issuer: idp.issuer, origin, client });
+  const outpost = `127.0.0.1:${ports['outpost-port']}`;
+  say(`outpost          ready  http://${outpost}, metrics http://127.0.0.1:${ports['metrics-port']}/metrics`);
+
+  const which = await openGateway(gateway, directory, ports);
+  say(`gateway          ready  ${which}`);
+
+  const host = new URL(origin).host;
+  say(`
+Open ${origin}/
+
+  alice  is in the group staff and gets in
+  bob    is not, and gets a 403
+  Any password will do. Sign out at ${origin}/akprox/sign_out
+
+What a request without a session gets:
+  curl -sD- -o /dev/null -H 'Host: ${host}' http://127.0.0.1:${ports.port}/
+
+Configuration, sessions and logs: ${directory}
+Ctrl-C stops everything.`);
+}
+
+function dataDirectory(wanted: string | null): string {
+  if (wanted === null) {
+    temporary = mkdtempSync(join(tmpdir(), 'akprox-demo-'));
+    return temporary;
+  }
+  const directory = resolve(wanted);
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new DemoError(`--data: ${error instanceof Error ? error.message : error}`);
+  }
+  return directory;
+}
+
+/** Compiles when there is nothing to run, or when the sources are newer. */
+async function build(directory: string): Promise<void> {
+  const source = join(ROOT, 'src');
+  const newest = Math.max(
+    ...readdirSync(source, { recursive: true, encoding: 'utf8' }).map((file) => statSync(join(source, file)).mtimeMs),
+  );
+  if ((statSync(DAEMON, { throwIfNoEntry: false })?.mtimeMs ?? 0) >= newest) return;
+  say('building dist/ …');
+  const started = new Date();
+  const compiler = start({
+    file: process.execPath,
+    args: [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', join(ROOT, 'tsconfig.json')],
+    env: { PATH: process.env['PATH'] },
+    log: join(directory, 'build.log'),
+  });
+  const how = await compiler.ended;
+  if (how !== 'exit code 0') throw new DemoError(`dist/ could not be built (${how}):\n${compiler.tail()}`);
+  utimesSync(DAEMON, started, started);
+}
+
+async function startOutpost(
+  directory: string,
+  ports: Ports,
+  options: DemoOptions,
+  login: { issuer: string; origin: string; client: { id: string; secret: string } },
+): Promise<void> {
+  const config = join(directory, 'akprox.yaml');
+  const listen = (port: number): string => `127.0.0.1:${port}`;
+  writeFileSync(
+    config,
+    stringify({
+      listen: { http: listen(ports['outpost-port']), https: null, metrics: listen(ports['metrics-port']) },
+      workers: options.workers,
+      store: { kind: 'embedded', path: join(directory, 'sessions') },
+      log: { level: 'info', checks: 'all' },
+      providers: [
+        {
+          name: 'whoami',
+          mode: 'forward_single',
+          external_host: login.origin,
+          cookie_secret: { env: 'DEMO_COOKIE_SECRET' },
+          prefix: '/akprox',
+          oidc: {
+            issuer: login.issuer,
+            client_id: login.client.id,
+            client_secret: { env: 'DEMO_CLIENT_SECRET' },
+          },
+          access: { groups: ['staff'] },
+        },
+      ],
+    }),
+  );
+  const child = start({
+    file: process.execPath,
+    args: [DAEMON],
+    env: {
+      PATH: process.env['PATH'],
+      AKPROX_CONFIG: config,
+      DEMO_COOKIE_SECRET: randomBytes(48).toString('base64url'),
+      DEMO_CLIENT_SECRET: login.client.secret,
+    },
+    log: join(directory, 'outpost.log'),
+  });
+  await untilReady(child, 'The outpost', `http://127.0.0.1:${ports['metrics-port']}/readyz`, 200);
+}
+
+function chooseGateway(wanted: GatewayName | 'auto'): { name: GatewayName; file: string } {
+  const path = process.env['PATH'] ?? '';
+  const found = (name: ProxyName) => ({ name, file: findOnPath(name, path) });
+  const candidates = wanted === 'auto' ? PROXIES.map(found) : wanted === 'builtin' ? [] : [found(wanted)];
+  for (const { name, file } of candidates) if (file !== null) return { name, file };
+  if (wanted !== 'auto' && wanted !== 'builtin') throw new DemoError(`--gateway: there is no ${wanted} on PATH.`);
+  return { name: 'builtin', file: '' };
+}
+
+/** A line about what it is. */
+async function openGateway(gateway: { name: GatewayName; file: string }, directory: string, ports: Ports) {
+  const outpost = `127.0.0.1:${ports['outpost-port']}`;
+  const application = `127.0.0.1:${ports['app-port']}`;
+  if (gateway.name === 'builtin') {
+    await startGateway({
+      port: ports.port,
+      outpost: `http://${outpost}`,
+      backend: `http://${application}`,
+      routeOutpostPaths: true,
+    });
+    return 'builtin, asks as Traefik does';
+  }
+  const command = prepareProxy(gateway.name, gateway.file, { directory, port: ports.port, outpost, application });
+  const child = start(command);
+  const hint = '--gateway builtin does without.';
+  await untilReady(child, gateway.name, `http://127.0.0.1:${ports.port}/akprox/ping`, 204, hint);
+  return `${gateway.name} (${gateway.file}), set up by ${command.config}`;
+}
+
+function start(command: Command): Child {
+  if (leaving) throw new DemoError('stopped');
+  const child = startChild(command);
+  children.push(child);
+  return child;
+}
+
+/** Waits for the answer that shows that the child works, and from then on takes its end for a failure. */
+async function untilReady(child: Child, name: string, url: string, status: number, hint = ''): Promise<void> {
+  let how: string | null = null;
+  void child.ended.then((end) => {
+    how = end;
+  });
+  const deadline = Date.now() + READY_WITHIN;
+  const failure = (what: string): DemoError =>
+    new DemoError([`${name} ${what}. Its last words:`, child.tail(), hint].filter(Boolean).join('\n'));
+  while ((await ask(url)) !== status) {
+    if (how !== null) throw failure(`did not start (${how})`);
+    if (Date.now() > deadline) throw failure(`does not answer at ${url} as it should`);
+    await delay(50);
+  }
+  void child.ended.then((end) => fail(failure(`ended unexpectedly (${end})`)));
+}
+
+/** The status, or null. */
+function ask(url: string): Promise<number | null> {
+  return new Promise((answer) => {
+    const req = request(url, { agent: false, timeout: 1_000 }, (res) => {
+      res.resume();
+      answer(res.statusCode ?? null);
+    });
+    req.on('timeout', () => req.destroy());
+    req.on('error', () => answer(null));
+    req.end();
+  });
+}
+
+function listenForSignals(): void {
+  let first = 0;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (!leaving) {
+        first = Date.now();
+        say('\nstopping …');
+        void leave(0);
+      } else if (Date.now() - first > SAME_CTRL_C) {
+        process.exit(130);
+      }
+    });
+  }
+}
+
+function fail(error: unknown): void {
+  if (leaving) return;
+  const known = error instanceof DemoError;
+  process.stderr.write(`${known ? error.message : error instanceof Error ? error.stack : error}\n`);
+  void leave(1);
+}
+
+/** Stops what was started, last first. The OpenID provider, the application and our own gateway end with the process. */
+async function leave(code: number): Promise<void> {
+  leaving = true;
+  for (const child of children.reverse()) await child.stop();
+  if (temporary !== null && code === 0) rmSync(temporary, { recursive: true, force: true });
+  else if (code !== 0 && children.length > 0) process.stderr.write(`Configuration and logs: ${data}\n`);
+  process.exit(code);
+}
+
+process.on('exit', killChildren);
+process.on('uncaughtException', fail);
+process.on('unhandledRejection', fail);
+main().catch(fail);
