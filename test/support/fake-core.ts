@@ -123,6 +123,8 @@ export async function startFakeCore(options: FakeCoreOptions): Promise<FakeCore>
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const proto = options.tls ? 'https' : 'http';
+  // What core uses for a provider without a signing key.
+  const alg = options.alg ?? 'HS256';
   const basePath = options.basePath ?? '';
   const url = `${proto}://${options.host ?? '127.0.0.1'}:${port}${basePath}`;
 
@@ -171,7 +173,7 @@ export async function startFakeCore(options: FakeCoreOptions): Promise<FakeCore>
         issuer: `${origin}/`,
         clients,
         accounts: options.accounts,
-        ...(options.alg && { alg: options.alg }),
+        alg,
         ...(options.ttl && { ttl: options.ttl }),
       });
       idps.set(origin, idp);
@@ -232,7 +234,7 @@ export async function startFakeCore(options: FakeCoreOptions): Promise<FakeCore>
     if (pathname === '/outposts/proxy/') {
       if (tokenKind === 'user') return answer(403, { detail: 'You do not have permission to perform this action.' });
       const { host = '' } = req.headers;
-      const listed = providers.map((provider) => withEndpoints(provider, `${proto}://${host}`, options.alg));
+      const listed = providers.map((provider) => withEndpoints(provider, `${proto}://${host}`, alg));
       return answer(200, page(listed, searchParams, options.pageSize ?? 100));
     }
     const [, uuid = '', view = ''] = /^\/crypto\/certificatekeypairs\/([^/]+)\/(?:(\w+)\/)?$/.exec(pathname) ?? [];
@@ -408,11 +410,7 @@ function withDefaults(given: FakeProvider, pk: number): Record<string, unknown> 
 }
 
 /** Built from the host that the API was called by. */
-function withEndpoints(
-  provider: Record<string, unknown>,
-  origin: string,
-  alg: IdpAlg = 'HS256',
-): Record<string, unknown> {
+function withEndpoints(provider: Record<string, unknown>, origin: string, alg: IdpAlg): Record<string, unknown> {
   const application = `${origin}/application/o/${String(provider['assigned_application_slug'])}`;
   return {
     oidc_configuration: {
