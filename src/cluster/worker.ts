@@ -1,5 +1,7 @@
 // A worker: the composition root, the only file that knows everybody. It is set up by the primary over IPC, listens, and
 // says `ready`; a configuration change swaps the context that its routes ask for, so that no check is ever refused.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
@@ -139,7 +141,7 @@ class Worker {
       await server.listen(host, port).catch((error: unknown) => named('listen.http', error));
     }
     if (https !== null && this.setup.selfSigned !== null) {
-      const server = createServer(options, this.setup.selfSigned);
+      const server = createServer(options, { ...this.setup.selfSigned, version: '' });
       this.servers.push({ server, tls: true });
       server.setCertificates(this.certificates());
       const { host, port } = parseAddress(https);
@@ -194,7 +196,8 @@ class Worker {
   private certificates(): Map<string, TlsFiles> {
     const certificates = new Map<string, TlsFiles>();
     for (const provider of this.providers.all) {
-      if (provider.config.tls) certificates.set(hostname(provider.host), provider.config.tls);
+      const { tls } = provider.config;
+      if (tls) certificates.set(hostname(provider.host), { ...tls, version: contentHash(tls.cert, tls.key) });
     }
     return certificates;
   }
@@ -279,6 +282,12 @@ class Worker {
     process.disconnect?.();
     process.exit(0);
   }
+}
+
+function contentHash(...files: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(readFileSync(file));
+  return hash.digest('hex');
 }
 
 function named(setting: string, error: unknown): never {

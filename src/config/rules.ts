@@ -3,6 +3,7 @@
 // issues. They never change a value; `load.ts` normalises once everything has passed.
 import { isIP, isIPv6 } from 'node:net';
 import { dirname, resolve } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import ipaddr from 'ipaddr.js';
 import type { ReadFile } from './environment.js';
 import { isRecord, type Problem, readFailure, valueAt } from './problems.js';
@@ -21,7 +22,7 @@ export function ruleProblems(raw: unknown, sources: RuleSources): Problem[] {
     ...trustedProxyProblems(raw),
     ...storeProblems(valueAt(raw, ['store'])),
     ...providerProblems(valueAt(raw, ['providers'])),
-    ...fileProblems(raw, sources),
+    ...tlsProblems(raw, sources),
   ];
 }
 
@@ -98,6 +99,28 @@ function storeProblems(store: unknown): Problem[] {
   if (isRecord(tls) && (tls['cert'] === undefined) !== (tls['key'] === undefined))
     add('tls', 'cert and key go together');
   return problems;
+}
+
+/** A pair is tried only when both files can be read. */
+function tlsProblems(raw: unknown, sources: RuleSources): Problem[] {
+  const unreadable = fileProblems(raw, sources);
+  return unreadable.length > 0 ? unreadable : pairProblems(raw, sources);
+}
+
+/** A certificate and a key that do not fit each other would be refused by the listener without a word. */
+function pairProblems(raw: unknown, sources: RuleSources): Problem[] {
+  return list(valueAt(raw, ['providers'])).flatMap((provider, index) => {
+    const [cert, key] = ['cert', 'key'].map((name) => valueAt(provider, ['tls', name]));
+    if (typeof cert !== 'string' || typeof key !== 'string') return [];
+    try {
+      const [certificate, privateKey] = [cert, key].map((file) => sources.readFile(resolve(sources.directory, file)));
+      createSecureContext({ cert: certificate, key: privateKey });
+      return [];
+    } catch (error) {
+      const message = `certificate and key cannot be used together (${readFailure(error)})`;
+      return [{ path: `providers[${index}].tls`, message }];
+    }
+  });
 }
 
 function fileProblems(raw: unknown, sources: RuleSources): Problem[] {

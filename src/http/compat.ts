@@ -65,7 +65,7 @@ function writeDecision(
 }
 
 function writeReply(res: http.ServerResponse, reply: Reply, close: boolean): void {
-  const headers = reply.headers.flatMap(([name, value]) => [name, value]);
+  const headers = reply.headers.flat();
   const body = Buffer.from(reply.body, 'utf8');
   const length = reply.status === 204 ? [] : ['Content-Length', String(body.length)];
   res.writeHead(reply.status, [...headers, ...length, ...(close ? ['Connection', 'close'] : [])]);

@@ -15,14 +15,20 @@ export interface Dialect {
   method(req: HeaderSource): string;
   /** The whole forward URL; null when it does not parse. `scheme` is used where the proxy does not say. */
   forwardUrl(req: HeaderSource, scheme: 'http' | 'https'): ForwardUrl | null;
-  /** What must be there exactly once, and the setting of the proxy that puts it there. */
-  readonly required: readonly { readonly header: string; readonly hint: string }[];
+  /** Headers that must not come twice; at most four. */
+  readonly single: readonly string[];
+  /** Those of them that must be there. */
+  readonly mustHave: readonly string[];
+  /** By header: the setting of the proxy that sets it. */
+  readonly hints: Readonly<Record<string, string>>;
 }
 
 const TRAEFIK_HINT =
   'Traefik sets it by itself; if it is missing, the middleware asks the outpost through another proxy: let `forwardAuth.address` point at the outpost directly, and use `trustForwardHeader: true` only behind `forwardedHeaders.trustedIPs`';
 const CADDY_HINT =
   "Caddy's forward_auth sets it by itself; if it is missing, something between Caddy and the outpost removes it";
+
+const FORWARDED = ['x-forwarded-host', 'x-forwarded-uri', 'x-forwarded-method', 'x-forwarded-proto'];
 
 function forwardAuth(name: 'traefik' | 'caddy', hint: string): Dialect {
   return {
@@ -37,11 +43,9 @@ function forwardAuth(name: 'traefik' | 'caddy', hint: string): Dialect {
         req.getHeader('x-forwarded-host'),
         req.getHeader('x-forwarded-uri'),
       ),
-    required: [
-      { header: 'x-forwarded-host', hint },
-      { header: 'x-forwarded-uri', hint },
-      { header: 'x-forwarded-method', hint },
-    ],
+    single: FORWARDED,
+    mustHave: FORWARDED.slice(0, 3),
+    hints: Object.fromEntries(FORWARDED.map((name) => [name, hint])),
   };
 }
 
@@ -66,7 +70,15 @@ const nginx: Dialect = {
       ? parseForwardUrl(scheme, req.getHeader('host'), req.getHeader('x-original-uri') || '/')
       : parseAbsolute(url);
   },
-  required: [{ header: 'host', hint: 'set `proxy_set_header Host $host;` in the auth location' }],
+  single: ['host', 'x-original-url', 'x-original-uri', 'x-original-method'],
+  mustHave: ['host'],
+  hints: {
+    host: 'set `proxy_set_header Host $http_host;` in the auth location',
+    'x-original-url':
+      'set `proxy_set_header X-Original-URL $scheme://$http_host$request_uri;`: it replaces what the client sent',
+    'x-original-uri': 'set `proxy_set_header X-Original-URI $request_uri;`: it replaces what the client sent',
+    'x-original-method': 'set `proxy_set_header X-Original-Method $request_method;`: it replaces what the client sent',
+  },
 };
 
 const ENVOY_PREFIX = '/auth/envoy';
@@ -83,7 +95,9 @@ const envoy: Dialect = {
   method: (req) => req.getMethod().toUpperCase(),
   forwardUrl: (req, scheme) =>
     parseForwardUrl(req.getHeader('x-forwarded-proto') || scheme, req.getHeader('host'), envoy.uri(req)),
-  required: [{ header: 'host', hint: 'Envoy sends it by itself' }],
+  single: ['host', 'x-forwarded-proto'],
+  mustHave: ['host'],
+  hints: { host: 'Envoy sends it by itself', 'x-forwarded-proto': 'let `headers_to_add` overwrite it' },
 };
 
 /** In the path (`P/auth/envoy/…`) or, from `P/auth?envoy`, nothing of the path belongs to the browser's URL. */

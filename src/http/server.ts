@@ -23,6 +23,8 @@ export interface ServerOptions {
 export interface TlsFiles {
   readonly key: string;
   readonly cert: string;
+  /** Differs when the content differs: a renewed certificate often has the same file name. */
+  readonly version: string;
 }
 
 export interface Server {
@@ -201,11 +203,10 @@ export function createServer(options: ServerOptions, tls: TlsFiles | null): Serv
     setCertificates(certificates) {
       for (const [name, files] of names) {
         const next = certificates.get(name);
-        if (next?.cert !== files.cert || next.key !== files.key) app.removeServerName(name);
+        if (next?.version !== files.version) app.removeServerName(name);
       }
       for (const [name, files] of certificates) {
-        const former = names.get(name);
-        if (former?.cert === files.cert && former.key === files.key) continue;
+        if (names.get(name)?.version === files.version) continue;
         app.addServerName(name, { key_file_name: files.key, cert_file_name: files.cert });
         app.domain(name);
         addRoutes();

@@ -3,9 +3,9 @@
 import * as openid from 'openid-client';
 import { AkproxError } from '../infra/errors.js';
 import { type Claims, readClaims } from '../provider/claims.js';
-import { checkJwt, verifyJwt } from './verify-jwt.js';
 import type { Connection, OidcClient } from './client.js';
 import { knownOauthError, translate } from './failures.js';
+import { checkJwt, verifyJwt } from './verify-jwt.js';
 
 export interface LoginRequest {
   readonly url: string;

@@ -3,10 +3,10 @@
 import * as openid from 'openid-client';
 import { AkproxError } from '../infra/errors.js';
 import { type Claims, readClaims } from '../provider/claims.js';
-import { verifyJwt } from './verify-jwt.js';
 import { LEEWAY, type OidcClient } from './client.js';
 import { refusal, translate } from './failures.js';
 import { expiryOf, type LoginResult } from './flow.js';
+import { verifyJwt } from './verify-jwt.js';
 
 export type Introspection =
   /** `expiresAt` in Unix milliseconds. */

@@ -1,8 +1,8 @@
 // Is this a logout token of our provider, for us, and fresh? OIDC Back-Channel Logout 1.0 §2.6. Whether its `jti` was seen
 // before is the caller's to know.
 import { isRecord } from '../provider/claims.js';
-import { checkJwt, type JwtCheck } from './verify-jwt.js';
 import type { OidcClient } from './client.js';
+import { checkJwt, type JwtCheck } from './verify-jwt.js';
 
 export type LogoutTokenResult =
   /** `sub` or `sid` is '' when the token lacks it; never both. `iat` in Unix seconds. */

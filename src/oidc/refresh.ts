@@ -2,10 +2,10 @@
 import * as openid from 'openid-client';
 import { AkproxError } from '../infra/errors.js';
 import { type Claims, readClaims } from '../provider/claims.js';
-import { verifyJwt } from './verify-jwt.js';
 import type { OidcClient } from './client.js';
 import { refusal, translate } from './failures.js';
 import { completeClaims, expiryOf, jwtToPassOn, type LoginResult } from './flow.js';
+import { verifyJwt } from './verify-jwt.js';
 
 export type RefreshResult =
   | ({ readonly kind: 'renewed' } & LoginResult)

@@ -88,12 +88,14 @@ export class Sessions {
     return entry;
   }
 
-  /** Verifies the cookie and asks the store; callers with the same cookie share one read. Never rejects. */
-  resolve(cookie: string, provider: Provider): Promise<Resolution> {
+  /**
+   * Asks the store; callers with the same cookie share one read. Never rejects. `ticket`: what `verifyTicket` made of this
+   * very cookie.
+   */
+  resolve(cookie: string, provider: Provider, ticket = verifyTicket(provider, cookie)): Promise<Resolution> {
     const running = this.loading.get(cookie);
     // The provider is part of the question: the same cookie at another provider is another question.
     if (running !== undefined && running.provider === provider) return running.result;
-    const ticket = verifyTicket(provider, cookie);
     if (ticket === null) return Promise.resolve(this.nobody(provider, ''));
     this.misses += 1;
     const load: Load = { provider, key: ticket.key, revoked: false, result: Promise.resolve(UNAVAILABLE) };
