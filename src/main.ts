@@ -9,9 +9,9 @@ const { env } = process;
 const cwd = process.cwd();
 
 // Loaded on demand: `akprox check` and the container probe need neither uWebSockets.js nor a store.
-async function serve({ config, warnings }: Loaded): Promise<number> {
+async function serve({ config, warnings, authentik }: Loaded): Promise<number> {
   const primary = await import('./cluster/primary.js');
-  return primary.serve({ config, warnings, reload: () => loadConfig({ env, cwd }) });
+  return primary.serve({ config, warnings, authentik, reload: () => loadConfig({ env, cwd }) });
 }
 
 try {

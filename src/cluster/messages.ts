@@ -1,4 +1,5 @@
 // Every message between the primary and its workers, in one union per direction. Plain JSON: IPC serializes it.
+import type { Misconfiguration } from '../authentik/events.js';
 import type { Config, ProviderConfig } from '../config/schema.js';
 import type { Revocation } from '../session/revocation.js';
 
@@ -24,6 +25,8 @@ export type ToWorker =
       readonly providers: readonly ProviderConfig[];
     }
   | { readonly type: 'revoked'; readonly revocation: Revocation }
+  /** authentik says that its session `sid` is over. */
+  | { readonly type: 'session_end'; readonly sid: string }
   | { readonly type: 'report'; readonly request: number }
   | { readonly type: 'drain'; readonly graceMs: number };
 
@@ -35,6 +38,8 @@ export type ToPrimary =
   | { readonly type: 'configured'; readonly generation: number }
   | { readonly type: 'revoke'; readonly revocation: Revocation }
   | { readonly type: 'report'; readonly request: number; readonly report: WorkerReport }
+  /** For authentik's event log. */
+  | { readonly type: 'misconfigured'; readonly event: Misconfiguration }
   | { readonly type: 'drained' };
 
 /** A worker's counters, cumulative since it started. Histograms and labels are made of them at scrape time. */

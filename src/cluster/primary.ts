@@ -4,6 +4,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { createServer as createProbe } from 'node:net';
 import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
+import type { AuthentikEnv } from '../config/environment.js';
 import type { LoadResult } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { AkproxError, explain } from '../infra/errors.js';
@@ -13,12 +14,15 @@ import { openStore } from '../session/open-store.js';
 import type { SessionStore } from '../session/store.js';
 import { parseAddress } from './address.js';
 import { type Admin, startAdmin } from './admin.js';
+import { type Managed, startManaged } from './managed.js';
 import type { ToPrimary, ToWorker, WorkerReport } from './messages.js';
 import { writeSelfSigned } from './self-signed.js';
 
 export interface ServeOptions {
   readonly config: Config;
   readonly warnings: readonly string[];
+  /** How to reach authentik core, when the environment says so. */
+  readonly authentik: AuthentikEnv | null;
   /** Reads the configuration again, for SIGHUP. */
   readonly reload: () => LoadResult;
 }
@@ -63,6 +67,7 @@ class Primary {
   >();
   private admin: Admin | null = null;
   private store: SessionStore | null = null;
+  private managed: Managed | null = null;
   private config: Config;
   private generation = 0;
   private nextReport = 0;
@@ -104,6 +109,16 @@ class Primary {
     process.on('SIGHUP', () => this.reload());
     setInterval(() => this.sweep(), SWEEP_EVERY).unref();
 
+    if (this.options.authentik !== null) {
+      this.managed = startManaged({
+        env: this.options.authentik,
+        config: this.config,
+        log,
+        configure: (config) => this.configure(config),
+        sessionEnd: (sid) => this.tellOne({ type: 'session_end', sid }),
+      });
+    }
+
     const count = this.config.workers === 'auto' ? availableParallelism() : this.config.workers;
     log.info(
       { version: VERSION, workers: count, providers: this.config.providers.length, store: this.config.store.kind },
@@ -120,6 +135,13 @@ class Primary {
   private tell(worker: Worker, message: ToWorker): void {
     if (worker.isConnected())
       worker.send(message, (error) => error && this.log.warn({ err: error }, 'a worker could not be told'));
+  }
+
+  /** False when no worker is ready. */
+  private tellOne(message: ToWorker): boolean {
+    const member = [...this.members.values()].find(({ ready, worker }) => ready && worker.isConnected());
+    if (member !== undefined) this.tell(member.worker, message);
+    return member !== undefined;
   }
 
   private broadcast(message: ToWorker, except?: Worker): void {
@@ -154,6 +176,9 @@ class Primary {
         if (pending.left === 0) pending.done(pending.got);
         break;
       }
+      case 'misconfigured':
+        this.managed?.misconfigured(message.event);
+        break;
       case 'configured':
       case 'drained':
         break;
@@ -203,6 +228,10 @@ class Primary {
         this.log.warn({ setting }, 'this setting changes at a restart only');
       }
     }
+    this.configure(this.managed?.merge(next) ?? next);
+  }
+
+  private configure(next: Config): void {
     this.config = next;
     this.log.level = next.log.level;
     this.generation += 1;
@@ -213,6 +242,7 @@ class Primary {
   private drain(signal: string): void {
     if (this.draining) return;
     this.draining = true; // readiness goes red from here on
+    this.managed?.stop();
     this.log.info({ signal }, 'draining');
     if (this.members.size === 0) this.stop(0);
     this.broadcast({ type: 'drain', graceMs: DRAIN_GRACE });
@@ -239,6 +269,8 @@ class Primary {
 
   private readiness(): { ready: boolean; reason: string } {
     if (this.draining) return { ready: false, reason: 'draining' };
+    const unready = this.managed?.unready() ?? null;
+    if (unready !== null) return { ready: false, reason: unready };
     return this.readyCount() > 0 ? { ready: true, reason: 'ok' } : { ready: false, reason: 'no worker is ready' };
   }
 
@@ -262,6 +294,7 @@ class Primary {
   }
 
   cleanUp(): void {
+    this.managed?.stop();
     this.admin?.close();
     this.tls?.remove();
     this.store?.close().catch((error: unknown) => this.log.warn(explain(error)));

@@ -5,14 +5,20 @@ import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
+import { oidcOptionsOf } from '../authentik/back-channel.js';
+import { createEventLimit, shownHeaders } from '../authentik/events.js';
+import { endAuthentikSessions } from '../authentik/session-end.js';
+import { systemTimers } from '../authentik/timers.js';
 import type { Config, ProviderConfig } from '../config/schema.js';
 import { createCompatServer } from '../http/compat.js';
+import type { HeaderSource } from '../http/exchange.js';
 import { inBandStepOf, type OutpostContext } from '../http/outpost.js';
 import { createServer, type Server, type TlsFiles } from '../http/server.js';
 import { createTrustedProxies } from '../http/trusted-proxies.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
 import { createOidcClient, type OidcClient } from '../oidc/client.js';
+import { HeaderAuth } from '../oidc/header-auth.js';
 import { hostname } from '../provider/host.js';
 import { CHECK_RESULTS, type Provider, type ProviderTable, updateProviders } from '../provider/provider.js';
 import { MeasuredStore } from '../session/measured-store.js';
@@ -34,6 +40,7 @@ export async function runWorker(): Promise<void> {
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
   process.on('SIGHUP', () => {});
+  process.on('SIGUSR1', () => {});
   let worker: Worker | null = null;
   /** What came while it was still being set up. */
   const early: ToWorker[] = [];
@@ -72,6 +79,8 @@ class Worker {
   private readonly clock = { now: Date.now() };
   private readonly unknownHosts = new LRUCache<string, number>({ max: 1_000 });
   private readonly logoutTokens = new LRUCache<string, true>({ max: 100_000, ttl: 3_600_000 });
+  private readonly headerAuth: HeaderAuth;
+  private readonly eventLimit = createEventLimit(Date.now);
   private errors = 0;
 
   private constructor(
@@ -81,6 +90,7 @@ class Worker {
     private readonly store: MeasuredStore,
     private readonly sessions: Sessions,
   ) {
+    this.headerAuth = new HeaderAuth({ oidc: (provider) => this.clientOf(provider), now: Date.now, log });
     this.providers = updateProviders(null, setup.providers);
     this.context = this.makeContext();
     setInterval(() => {
@@ -115,6 +125,15 @@ class Worker {
         break;
       case 'revoked':
         for (const handler of this.revocationHandlers) handler(message.revocation);
+        break;
+      case 'session_end':
+        void endAuthentikSessions({
+          sid: message.sid,
+          providers: this.providers.all,
+          sessions: this.sessions,
+          timers: systemTimers,
+          log: this.log,
+        });
         break;
       case 'report':
         send({ type: 'report', request: message.request, report: this.report() });
@@ -181,8 +200,9 @@ class Worker {
       sessions: this.sessions,
       clock: this.clock,
       inBand: inBandStepOf(() => this.context),
-      headerAuth: () => Promise.resolve({ kind: 'ignored' }),
+      headerAuth: (provider, authorization) => this.headerAuth.verify(provider, authorization),
       log: this.log,
+      misconfigured: (message, provider, req, peer) => this.reportMisconfiguration(message, provider, req, peer),
       unknownHosts: { shouldLog: (host, now) => this.shouldLogHost(host, now) },
       logChecks: this.config.log.checks,
       oidc: (provider) => this.clientOf(provider),
@@ -209,6 +229,7 @@ class Worker {
         oidc: provider.config.oidc,
         redirectUri: provider.redirectUri,
         now: Date.now,
+        ...oidcOptionsOf(provider.config.authentik),
         log: ({ event, ...rest }) => {
           const error = 'error' in rest ? rest.error : undefined;
           if (error === undefined) this.log.info({ provider: provider.name }, `identity provider: ${event}`);
@@ -222,6 +243,18 @@ class Worker {
 
   private warmUp(): void {
     for (const provider of this.providers.all) this.clientOf(provider).warmUp();
+  }
+
+  private reportMisconfiguration(message: string, provider: string, req: HeaderSource, peer: string): void {
+    if (!this.eventLimit.admit({ message, provider })) return;
+    const headers: Record<string, string> = {};
+    req.forEach((name, value) => {
+      headers[name] = value;
+    });
+    send({
+      type: 'misconfigured',
+      event: { message, provider, clientIp: peer, url: req.getUrl(), headers: shownHeaders(headers) },
+    });
   }
 
   private shouldLogHost(host: string, now: number): boolean {

@@ -24,6 +24,8 @@ export interface CheckContext {
   readonly inBand: (step: InBandStep, request: Snapshot, provider: Provider) => Promise<Reply>;
   readonly headerAuth: (provider: Provider, authorization: string) => Promise<HeaderAuthVerdict>;
   readonly log: Logger;
+  /** A proxy that does not send what it must; told to authentik, if there is one. */
+  readonly misconfigured?: (message: string, provider: string, req: HeaderSource, peer: string) => void;
   readonly unknownHosts: { shouldLog(host: string, now: number): boolean };
   readonly logChecks: 'none' | 'denied' | 'all';
 }
@@ -116,7 +118,10 @@ export function checkSlowly(
   peer: string,
 ): Decision | Promise<Decision> {
   const unproven = unprovenHeader(dialect, req);
-  if (unproven !== null) return { kind: 'invalid', ...unproven };
+  if (unproven !== null) {
+    context.misconfigured?.(`${unproven.header} ${unproven.problem}: ${unproven.hint}`, '', req, peer);
+    return { kind: 'invalid', ...unproven };
+  }
 
   const host = dialect.host(req);
   const provider = context.providers.find(host);
