@@ -13,9 +13,9 @@ export function isAllowed(rule: AccessRule, claims: Claims): boolean {
   if (claims.groups.some((group) => rule.groups.includes(group))) return true;
   const email = provenEmail(claims);
   if (email === null) return false;
-  if (rule.emails.some((allowed) => allowed.toLowerCase() === email)) return true;
+  if (rule.emails.some((allowed) => lowerCase(allowed) === email)) return true;
   const domain = email.slice(email.indexOf('@') + 1);
-  return rule.email_domains.some((allowed) => inDomain(domain, allowed.toLowerCase()));
+  return rule.email_domains.some((allowed) => inDomain(domain, lowerCase(allowed)));
 }
 
 /**
@@ -24,11 +24,17 @@ export function isAllowed(rule: AccessRule, claims: Claims): boolean {
  */
 function provenEmail(claims: Claims): string | null {
   if (claims.emailVerified === false) return null;
-  const parts = claims.email.toLowerCase().split('@');
+  const parts = lowerCase(claims.email).split('@');
   return parts.length === 2 && parts[0] !== '' && parts[1] !== '' ? parts.join('@') : null;
 }
 
 /** `company.tld` means exactly that; `.company.tld` means every domain below it. */
 function inDomain(domain: string, allowed: string): boolean {
-  return allowed.startsWith('.') ? domain.endsWith(allowed) : domain === allowed;
+  if (!allowed.startsWith('.')) return domain === allowed;
+  return allowed.length > 1 && domain.length > allowed.length && domain.endsWith(allowed);
+}
+
+/** ASCII only: Unicode's lower case of the Kelvin sign is `k`, and that is another person's mailbox. */
+function lowerCase(text: string): string {
+  return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }

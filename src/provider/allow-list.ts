@@ -17,10 +17,13 @@ export interface BadExpression {
 /** A longer URL matches nothing. */
 const LONGEST = 8_192;
 
+/** What may still be read differently after one decode: a second layer of escapes, or an escaped `?` or `#`. */
+const AMBIGUOUS = /%(?:2e|2f|5c|00)|[?#]/i;
+
 /**
  * Unanchored search: against the decoded path in `forward_single`, against scheme, host, decoded path and query in
  * `forward_domain`. Blank lines are dropped (an empty expression would match everything). Bad ones match nothing and are
- * reported.
+ * reported. In `forward_domain` the client writes the query that is searched too: expressions there want an anchor.
  */
 export function compileAllowList(
   lines: readonly string[],
@@ -42,12 +45,13 @@ export function compileAllowList(
       matches(url) {
         if (url.href.length > LONGEST) return false;
         const path = decodePathOnce(url.path);
-        if (path === null) return false;
+        // `/secret%23/public/` is `/secret` to an application that decodes before it cuts off the fragment (GHSA-pxq7-h93f-9jrg).
+        if (path === null || AMBIGUOUS.test(path)) return false;
         const subject =
           mode === 'forward_single'
             ? path
             : `${url.scheme}://${url.host}${path}${url.query === '' ? '' : `?${url.query}`}`;
-        return expressions.some((expression) => expression.matcher(subject).find());
+        return expressions.some((expression) => expression.test(subject));
       },
     },
   };

@@ -13,6 +13,7 @@ export interface ForwardUrl {
   readonly href: string;
 }
 
+/** What `max_header_bytes` lets in by default; whoever works on a URL for longer has a tighter limit of their own. */
 const LONGEST = 65_536;
 
 /** `ws`/`wss` count as http/https (Traefik sends them for WebSocket handshakes). `uri` is path and query. Null: not a URL. */
@@ -67,10 +68,12 @@ function isRequestTarget(uri: string): boolean {
 
 /**
  * A path after one percent-decode, for comparing. Null when it could mean something else to the application: an encoded
- * `/` or `\`, a control character, a bad escape, invalid UTF-8, or a `.` or `..` segment in any spelling.
+ * `/` or `\`, a control character, a bad escape, invalid UTF-8, or a `.` or `..` segment in any spelling, `..;x` among
+ * them (Java servers cut path parameters off before they resolve dots: `/public/..;/admin` is `/admin` there).
  */
 export function decodePathOnce(path: string): string | null {
-  if (/%(?:2f|5c|00)/i.test(path) || path.includes('\\')) return null;
+  // U+FFFD unencoded is what a lenient decoder made of bytes that were not UTF-8.
+  if (/%(?:2f|5c)/i.test(path) || /[\\\ufffd]/.test(path) || !path.isWellFormed()) return null;
   let decoded: string;
   try {
     decoded = decodeURIComponent(path);
@@ -81,6 +84,5 @@ export function decodePathOnce(path: string): string | null {
     const code = decoded.charCodeAt(i);
     if (code < 0x20 || code === 0x7f) return null;
   }
-  const segments = decoded.split('/');
-  return segments.includes('..') || segments.includes('.') ? null : decoded;
+  return /(?:^|\/)\.{1,2}(?:[/;]|$)/.test(decoded) ? null : decoded;
 }

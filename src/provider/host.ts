@@ -1,21 +1,20 @@
 // Host names as HTTP carries them: one canonical spelling, computed once, and domains compared on label boundaries only.
+import { isIPv6 } from 'node:net';
 
 const LONGEST = 260;
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
-const IPV6 = /^\[[0-9a-f:.]{2,45}\]$/;
 
 /**
  * `host[:port]`, lower-case, one trailing dot of the name dropped, IPv6 brackets kept. Null for anything else: user-info,
  * lists, white space, non-ASCII (a browser sends punycode), empty labels, ports outside 1 to 65535.
  */
 export function parseHost(raw: string): string | null {
-  if (raw.length === 0 || raw.length > LONGEST) return null;
+  // Looked at before lower-casing, which turns the Kelvin sign into an ASCII `k`.
+  if (raw.length === 0 || raw.length > LONGEST || !isPrintableAscii(raw)) return null;
   const text = raw.toLowerCase();
-  // Lower-casing maps two non-ASCII letters into ASCII (the Kelvin sign for one): look at what was sent.
-  if (!isPrintableAscii(raw)) return null;
   const colon = text.indexOf(':', text.startsWith('[') ? text.indexOf(']') : 0);
   const rawName = colon === -1 ? text : text.slice(0, colon);
-  const name = rawName.endsWith('.') ? rawName.slice(0, -1) : rawName;
+  const name = rawName.endsWith('.') && !rawName.startsWith('[') ? rawName.slice(0, -1) : rawName;
   if (!isName(name)) return null;
   if (colon === -1) return name;
   const port = text.slice(colon + 1);
@@ -31,7 +30,8 @@ function isPrintableAscii(text: string): boolean {
 }
 
 function isName(name: string): boolean {
-  if (name.startsWith('[')) return IPV6.test(name);
+  // A zone (`[fe80::1%eth0]`) means something to one machine only.
+  if (name.startsWith('[')) return name.endsWith(']') && !name.includes('%') && isIPv6(name.slice(1, -1));
   return name.length <= 253 && name.split('.').every((label) => LABEL.test(label));
 }
 

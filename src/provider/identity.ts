@@ -23,7 +23,7 @@ export interface IdentityFacts {
 
 export interface IdentityBlock {
   readonly bytes: ArrayBuffer;
-  /** Names of headers whose value was dropped. */
+  /** Names of headers that lost their value, and of additional headers that were left out; printable, for logs. */
   readonly dropped: readonly string[];
 }
 
@@ -77,29 +77,57 @@ export function renderIdentity(
   const dropped: string[] = [];
   const lines: string[] = [BLOCK_VALUE];
   let size = BLOCK_VALUE.length;
-  const add = (name: string, raw: string): void => {
-    const value = isFieldValue(raw) ? raw.trim() : '';
-    if (value === '' && raw.trim() !== '') dropped.push(name);
-    const line = `${name}: ${value.toWellFormed()}`;
-    size += Buffer.byteLength(line) + 2;
+  const drop = (name: string): void => {
+    const shown = name.slice(0, 128).replace(/[^\x21-\x7e]/g, '?');
+    dropped.push(shown);
+    onDropped(shown);
+  };
+  const add = (name: string, raw: string, limit = Number.POSITIVE_INFINITY): void => {
+    const line = headerLine(name, raw);
+    const length = Buffer.byteLength(line) + 2;
+    if (size + length > limit) {
+      drop(name);
+      return;
+    }
+    if (!isFieldValue(raw)) drop(name);
+    size += length;
     lines.push(line);
   };
   for (const name of identityHeaderNames(facts.families, facts.passJwt)) add(name, values.get(name) ?? '');
 
   if (claims !== null) {
+    const taken = new Set<string>();
     const basic = basicCredentials(facts, claims);
-    if (basic !== null) add('Authorization', basic);
-    for (const [name, value] of additionalHeaders(claims, basic !== null)) {
-      if (!TOKEN.test(name) || size + name.length + value.length * 3 > LARGEST_BLOCK) dropped.push(name.slice(0, 64));
-      else add(name, value);
+    if (basic === 'invalid') drop('Authorization');
+    else if (basic !== null) {
+      add('Authorization', basic.value);
+      taken.add('authorization');
+    }
+    const additional = Object.entries(additionalHeaders(claims));
+    for (const [index, [name, value]] of additional.entries()) {
+      const alike = comparableName(name);
+      if (index >= MOST_ADDITIONAL || !TOKEN.test(name) || isReserved(alike) || taken.has(alike)) {
+        drop(name);
+      } else {
+        taken.add(alike);
+        add(name, headerText(value), LARGEST_BLOCK);
+      }
     }
   }
-  for (const name of dropped) onDropped(name.replace(/[^\x21-\x7e]/g, '?'));
   const bytes = Buffer.from(lines.join('\r\n'), 'utf8');
   // An ArrayBuffer of its own: a Buffer's may be a slice of Node's shared pool.
   const own = new ArrayBuffer(bytes.length);
   bytes.copy(new Uint8Array(own));
   return { bytes: own, dropped };
+}
+
+/**
+ * One line of the block, without its end. Outer spaces go, because every reader of HTTP takes them off; other white space
+ * stays: taking it off here could turn one user's name into another's.
+ */
+function headerLine(name: string, raw: string): string {
+  const value = isFieldValue(raw) ? trimSpaces(raw) : '';
+  return `${name}: ${value.toWellFormed()}`;
 }
 
 function identityValues(facts: IdentityFacts, claims: Claims, jwt: string): Map<string, string> {
@@ -126,24 +154,37 @@ function identityValues(facts: IdentityFacts, claims: Claims, jwt: string): Map<
 }
 
 /**
- * Joined with `|`. A `|` in a name becomes `%7C`, and a name that already says `%7C` gets its `%` encoded, so that two
- * different lists never look alike; every other name is sent as it is.
+ * Joined with `|`. A `|` in a name becomes `%7C`, and a `%` that looks like the beginning of an escape becomes `%25`, so that
+ * splitting and decoding gives back what went in and two different lists never look alike (`%7C`, `%257C` and `|` are three
+ * groups). Every other name is sent as it is.
  */
 function joined(names: readonly string[]): string {
-  return names.map((name) => name.replace(/%(?=7c)/gi, '%25').replaceAll('|', '%7C')).join('|');
+  return names.map((name) => name.replace(/%(?=[0-9a-f]{2})/gi, '%25').replaceAll('|', '%7C')).join('|');
 }
 
-/** RFC 9110 §5.5, without obs-text in JavaScript's sense: no control character but the tab. */
+/** Narrower than RFC 9110 §5.5, which lets a tab through: no control character at all. */
 function isFieldValue(value: string): boolean {
   for (let i = 0; i < value.length; i += 1) {
     const code = value.charCodeAt(i);
-    if ((code < 0x20 && code !== 0x09) || code === 0x7f) return false;
+    if (code < 0x20 || code === 0x7f) return false;
   }
   return true;
 }
 
-/** `Basic …` for the application; null when it is off or the user has no password there. */
-function basicCredentials(facts: IdentityFacts, claims: Claims): string | null {
+/** Not a regular expression: `/ +$/` takes quadratic time over spaces inside a value. */
+function trimSpaces(value: string): string {
+  let start = 0;
+  let end = value.length;
+  while (start < end && value[start] === ' ') start += 1;
+  while (end > start && value[end - 1] === ' ') end -= 1;
+  return value.slice(start, end);
+}
+
+/**
+ * `Basic …` for the application; null when it is off or the user has no password there. `invalid` for what RFC 7617 §2
+ * cannot carry: a user name with a colon would move the border between name and password.
+ */
+function basicCredentials(facts: IdentityFacts, claims: Claims): { readonly value: string } | 'invalid' | null {
   if (!facts.basicAuth.enabled) return null;
   const attribute = (name: string): string => {
     const value = Object.hasOwn(claims.userAttributes, name) ? claims.userAttributes[name] : undefined;
@@ -152,39 +193,46 @@ function basicCredentials(facts: IdentityFacts, claims: Claims): string | null {
   const password = attribute(facts.basicAuth.password_attribute);
   if (password === '') return null;
   const user = attribute(facts.basicAuth.user_attribute) || claims.email;
-  return `Basic ${Buffer.from(`${user}:${password}`, 'utf8').toString('base64')}`;
+  if (user.includes(':') || !isFieldValue(user) || !isFieldValue(password)) return 'invalid';
+  return { value: `Basic ${Buffer.from(`${user}:${password}`, 'utf8').toString('base64')}` };
 }
 
-/** `additionalHeaders` of the user's attributes: strings as they are, null as empty, everything else as JSON. */
-function additionalHeaders(claims: Claims, hasBasic: boolean): [string, string][] {
-  const map = claims.userAttributes['additionalHeaders'];
-  if (!isRecord(map)) return [];
-  return Object.entries(map)
-    .filter(([name]) => !isReserved(name) && !(hasBasic && name.toLowerCase() === 'authorization'))
-    .slice(0, MOST_ADDITIONAL)
-    .map(([name, value]) => [name, typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value)]);
+/**
+ * `additionalHeaders` of the user's attributes. As at authentik they may set `Authorization` (a key for this application, say),
+ * as long as `basic_auth` did not.
+ */
+function additionalHeaders(claims: Claims): Readonly<Record<string, unknown>> {
+  const headers = Object.hasOwn(claims.userAttributes, 'additionalHeaders')
+    ? claims.userAttributes['additionalHeaders']
+    : undefined;
+  return isRecord(headers) ? headers : {};
 }
 
-const RESERVED = new Set([
-  ...[...AKPROX_NAMES, ...AUTHENTIK_NAMES, JWT_NAME].map((name) => name.toLowerCase()),
-  ...[
-    'connection',
-    'keep-alive',
-    'te',
-    'trailer',
-    'trailers',
-    'transfer-encoding',
-    'upgrade',
-    'set-cookie',
-    'location',
-  ],
-  ...['cache-control', 'date', 'host', 'server', 'status', 'uwebsockets', 'www-authenticate', 'cookie'],
-]);
+/** Strings as they are, null as empty, everything else as JSON. */
+function headerText(value: unknown): string {
+  if (typeof value === 'string') return value;
+  return value === null ? '' : (JSON.stringify(value) ?? '');
+}
 
-/** Names that a user's attributes may not set; `_` counts as `-`, because CGI-like applications cannot tell them apart. */
-function isReserved(name: string): boolean {
-  const lower = name.toLowerCase().replaceAll('_', '-').replaceAll('.', '-');
-  return RESERVED.has(lower) || /^(?:x-authentik-|x-forwarded-|x-envoy-|x-accel-|proxy-|content-)/.test(lower);
+/** CGI-like applications see every mark as `_`, so that `X_Auth_Username` and `X.Auth.Username` are one header to them. */
+function comparableName(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '-');
+}
+
+const RESERVED = new Set(
+  [
+    ...[...AKPROX_NAMES, ...AUTHENTIK_NAMES, JWT_NAME],
+    ...['Connection', 'Keep-Alive', 'TE', 'Trailer', 'Trailers', 'Transfer-Encoding', 'Upgrade'],
+    ...['Set-Cookie', 'Cookie', 'Location', 'WWW-Authenticate', 'Cache-Control', 'Date', 'Server', 'uWebSockets'],
+    ...['Host', 'Status', 'Forwarded', 'X-Real-IP'],
+  ].map(comparableName),
+);
+
+/** Names that a user's attributes may not set: who the user is, how the connection works, what the answer means. */
+function isReserved(comparable: string): boolean {
+  return (
+    RESERVED.has(comparable) || /^(?:x-authentik-|x-forwarded-|x-envoy-|x-accel-|proxy-|content-)/.test(comparable)
+  );
 }
 
 /** A block taken apart again, for a listener that writes headers one by one. Values are UTF-8 bytes read as latin-1. */

@@ -1,6 +1,6 @@
 // Where a login leads (`rd`). Whoever sends a link with `rd` chooses it, so the target is rebuilt from parsed parts, must lie
 // where the session counts, and must read the same to a browser (WHATWG) and to RFC 3986; otherwise the login leads home.
-import { isUnderDomain, parseHost, stripDefaultPort } from './host.js';
+import { hostname, isUnderDomain, parseHost, stripDefaultPort } from './host.js';
 
 export interface ReturnTarget {
   readonly mode: 'forward_single' | 'forward_domain';
@@ -11,7 +11,8 @@ export interface ReturnTarget {
 }
 
 const LONGEST = 2_048;
-const OWN_STEPS = /^\/(?:akprox|outpost\.goauthentik\.io)\/(?:start|callback|sign_out)(?:[/?]|$)/;
+const OWN_STEP = /^\/(?:akprox|outpost\.goauthentik\.io)\/(?:start|callback|sign_out)(?:[/;]|$)/;
+const OWN_SIGNATURES = ['x-authentik-auth-callback', 'x-authentik-logout'];
 
 /** The target in a raw query string, or the provider's own page when there is none that may be trusted. */
 export function resolveReturnUrl(rawQuery: string | undefined, target: ReturnTarget): string {
@@ -27,7 +28,7 @@ function rawParameter(query: string): string | null {
   const at = query.startsWith('rd=') ? 0 : query.indexOf('&rd=') + 1;
   if (at === 0 && !query.startsWith('rd=')) return null;
   const rest = query.slice(at + 3);
-  const isEncoded = /^(?:https?(?:%3a|:\/\/[^/?#&]*(?:%2f|$|&))|%2f)/i.test(rest);
+  const isEncoded = /^(?:https?(?:%3a|:\/\/[^/?#&]*(?:%2f|%3f|$|&))|%2f)/i.test(rest);
   const end = isEncoded ? rest.indexOf('&') : -1;
   return end === -1 ? rest : rest.slice(0, end);
 }
@@ -60,23 +61,43 @@ export function acceptReturnUrl(candidate: string, target: ReturnTarget): string
   if (url.host.replace(/\.(?=:|$)/, '') !== host || url.username !== '' || url.password !== '') return null;
 
   const origin = new URL(target.origin);
+  // ingress-nginx behind a TLS-terminating balancer says http for what the browser knows as https. A port that was written
+  // out is believed, unless it is the origin's own.
+  const upgrade = scheme === 'http' && origin.protocol === 'https:';
+  const finalScheme = upgrade && (parsedHost === hostname(parsedHost) || parsedHost === origin.host) ? 'https' : scheme;
   const allowed =
     target.mode === 'forward_single'
-      ? host === origin.host || (isUpgrade(scheme, origin) && host === origin.hostname && origin.port === '')
+      ? isSamePlace(finalScheme, host, origin)
       : isUnderDomain(host, target.cookieDomain);
   if (!allowed) return null;
-  // ingress-nginx behind a TLS-terminating balancer says http for what the browser knows as https.
-  const finalScheme = isUpgrade(scheme, origin) && !host.includes(':') ? 'https' : scheme;
   const path = rest.startsWith('/') ? rest : `/${rest}`;
   const result = new URL(`${finalScheme}://${host}${path}`);
   result.hash = '';
-  // After normalisation, so that no dot segment leads back to a step of ours: that would loop or sign the user out.
-  if (OWN_STEPS.test(`${result.pathname}${result.search}`)) return null;
+  if (isOwnStep(result)) return null;
   return result.href.length > LONGEST ? null : result.href;
 }
 
-function isUpgrade(scheme: 'http' | 'https', origin: URL): boolean {
-  return scheme === 'http' && origin.protocol === 'https:';
+/** Same host, same port. An origin without TLS may be reached with it, in front of us. */
+function isSamePlace(scheme: 'http' | 'https', host: string, origin: URL): boolean {
+  if (host !== origin.host) return false;
+  return origin.port !== '' || origin.protocol !== 'https:' || scheme === 'https';
+}
+
+/**
+ * Whether a login that leads there would begin again, or sign the user out. Asked after normalisation and decoding, with
+ * repeated slashes merged as nginx merges them, so that no other spelling of one of our steps gets by.
+ */
+function isOwnStep(url: URL): boolean {
+  let path: string;
+  try {
+    path = decodeURIComponent(url.pathname);
+  } catch {
+    path = url.pathname;
+  }
+  // An encoded slash may have hidden a dot segment from the URL parser.
+  if (/(?:^|[\\/])\.{1,2}(?:[\\/;]|$)/.test(path)) return true;
+  if (OWN_STEP.test(path.replace(/[\\/]+/g, '/'))) return true;
+  return [...url.searchParams.keys()].some((key) => OWN_SIGNATURES.includes(key.toLowerCase()));
 }
 
 /** No control character, no white space, no backslash: browsers drop or turn them, others do not. */
