@@ -1,11 +1,14 @@
 // Loading a configuration: each rule by a row that breaks it, and what a good one becomes.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { generate } from 'selfsigned';
 import { type Env, readAuthentikEnv } from '../../src/config/environment.js';
 import { type Loaded, loadConfig, loadMetricsAddress, type NotLoaded } from '../../src/config/load.js';
 
 const SECRET = 'a-cookie-secret-of-32-bytes-or-more';
 const PEM = '-----BEGIN CERTIFICATE-----\n';
+const PAIR = await generate([{ name: 'commonName', value: 'one' }], { keyType: 'ec' });
+const OTHER = await generate([{ name: 'commonName', value: 'two' }], { keyType: 'ec' });
 
 /** Files by absolute path; anything else is missing, as for `fs.readFileSync`. */
 function diskOf(files: Record<string, string>) {
@@ -128,7 +131,7 @@ describe('a good configuration', () => {
   }
 
   test('has absolute PEM paths, relative to the file', () => {
-    const files = { '/etc/akprox/c.pem': PEM, '/run/k.pem': PEM, '/etc/akprox/ca.pem': PEM };
+    const files = { '/etc/akprox/c.pem': PAIR.cert, '/run/k.pem': PAIR.private, '/etc/akprox/ca.pem': PEM };
     const raw = {
       store: { kind: 'redis', cluster: ['a:6379', '[::1]:6379'], tls: { ca: 'ca.pem' } },
       providers: [provider({ tls: { cert: 'c.pem', key: '/run/k.pem' } })],
@@ -136,6 +139,12 @@ describe('a good configuration', () => {
     const { config } = loaded(load(raw, { files }));
     assert.deepEqual(config.providers[0]?.tls, { cert: '/etc/akprox/c.pem', key: '/run/k.pem' });
     assert.deepEqual(config.store.kind === 'redis' && config.store.tls, { ca: '/etc/akprox/ca.pem', insecure: false });
+  });
+
+  test('has certificates and keys that fit each other', () => {
+    const files = { '/etc/akprox/c.pem': PAIR.cert, '/etc/akprox/k.pem': OTHER.private };
+    const result = load({ providers: [provider({ tls: { cert: 'c.pem', key: 'k.pem' } })] }, { files });
+    assert.deepEqual(result.ok ? [] : result.problems.map(({ path }) => path), ['providers[0].tls']);
   });
 
   test('is not changed by YAML aliases', () => {
