@@ -7,7 +7,7 @@ import { coreRequest } from './core-request.js';
 /** To be spread into the options of `createOidcClient`; empty for a provider from the file. */
 export function oidcOptionsOf(
   facts: AuthentikProviderFacts | undefined,
-): Pick<OidcClientOptions, 'metadata' | 'fetch'> {
+): Pick<OidcClientOptions, 'metadata' | 'fetch' | 'claimsFrom'> {
   if (facts === undefined) return {};
   const metadata = {
     ...facts.metadata,
@@ -15,7 +15,7 @@ export function oidcOptionsOf(
       id_token_signing_alg_values_supported: [...facts.metadata.id_token_signing_alg_values_supported],
     }),
   };
-  return { metadata, fetch: backChannelFetch(facts) };
+  return { metadata, fetch: backChannelFetch(facts), claimsFrom: 'access_token' };
 }
 
 /** `fetch` as far as `oidc/transport.ts` uses it: a URL, method, headers, a form, a signal; never a redirect. */

@@ -21,6 +21,8 @@ export interface OidcClientOptions {
   readonly fetch?: typeof fetch;
   /** Instead of discovery, for a source that knows the endpoints (authentik). They may be http: then; the operator chose them. */
   readonly metadata?: openid.ServerMetadata;
+  /** Whose claims count: authentik's access token is a JWT and has them all. Default: the ID token's. */
+  readonly claimsFrom?: 'id_token' | 'access_token';
   readonly log?: (event: OidcEvent) => void;
   /** 0 to 1, for the jitter. */
   readonly random?: () => number;
@@ -30,6 +32,7 @@ export interface OidcClient {
   readonly oidc: ProviderConfig['oidc'];
   readonly redirectUri: string;
   readonly now: () => number;
+  readonly claimsFrom: 'id_token' | 'access_token';
   readonly log: (event: OidcEvent) => void;
   /** Discovers if that has not succeeded yet. Rejects with `idp_unreachable` or `idp_rejected`. */
   connect(): Promise<Connection>;
@@ -126,6 +129,7 @@ export function createOidcClient(options: OidcClientOptions): OidcClient {
     oidc,
     redirectUri: options.redirectUri,
     now,
+    claimsFrom: options.claimsFrom ?? 'id_token',
     log,
     connect,
     get connection() {

@@ -1,5 +1,6 @@
 // The authorization code flow as request and response halves (OIDC Core §3.1): pure apart from asking the provider. What a
 // login has to remember between them is the caller's.
+import { decodeJwt } from 'jose';
 import * as openid from 'openid-client';
 import { AkproxError } from '../infra/errors.js';
 import { type Claims, readClaims } from '../provider/claims.js';
@@ -89,13 +90,16 @@ export async function finishLogin(
     throw new AkproxError('idp_rejected', 'the token endpoint sent no ID token: is `openid` in oidc.scopes?');
   const payload = await verifyJwt(client, tokens.id_token, { nonce: expected.nonce });
   const complete = await completeClaims(client, connection, payload, tokens.access_token);
+  const jwt = await jwtToPassOn(client, payload, tokens);
+  // Verified by `jwtToPassOn`, or it would be the ID token.
+  const source = client.claimsFrom === 'access_token' && jwt === tokens.access_token ? decodeJwt(jwt) : payload;
   return {
-    claims: readClaims(complete ?? payload),
+    claims: readClaims({ ...(complete ?? payload), ...source }),
     idToken: tokens.id_token,
     accessToken: tokens.access_token,
     refreshToken: tokens.refresh_token ?? null,
-    expiresAt: expiryOf(payload),
-    jwt: await jwtToPassOn(client, payload, tokens),
+    expiresAt: expiryOf(source),
+    jwt,
   };
 }
 

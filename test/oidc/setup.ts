@@ -40,6 +40,7 @@ export interface TestClientOptions {
   readonly oidc?: Partial<ProviderConfig['oidc']>;
   readonly metadata?: ServerMetadata;
   readonly fetch?: typeof fetch;
+  readonly claimsFrom?: 'id_token' | 'access_token';
 }
 
 export function testClient(issuer: string, options: TestClientOptions = {}): TestClient {
@@ -58,6 +59,7 @@ export function testClient(issuer: string, options: TestClientOptions = {}): Tes
     now: () => Date.now() + clock.offset,
     log: (event) => events.push(event),
     ...(options.fetch ? { fetch: options.fetch } : {}),
+    ...(options.claimsFrom ? { claimsFrom: options.claimsFrom } : {}),
     ...(options.metadata ? { metadata: options.metadata } : {}),
   });
   return Object.defineProperties(client as TestClient, { clock: { value: clock }, events: { value: events } });

@@ -1,0 +1,176 @@
+// Header authentication (contract §5): verdicts, what they are keyed by, how long they are kept, and what is never done.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { pino } from 'pino';
+import { HeaderAuth } from '../../src/oidc/header-auth.js';
+import { blockHeaders } from '../../src/provider/identity.js';
+import type { Provider } from '../../src/provider/provider.js';
+import type { Idp } from '../support/idp.js';
+import { makeProvider } from '../support/provider.js';
+import { logIn, SECRET, seconds, startTestIdp, type TestClient, tamper, testClient } from './setup.js';
+
+let idp: Idp;
+before(async () => {
+  idp = await startTestIdp();
+});
+after(() => idp.close());
+
+interface Setup {
+  readonly auth: HeaderAuth;
+  readonly client: TestClient;
+  readonly provider: Provider;
+  readonly calls: string[];
+}
+
+function setup(overrides: Record<string, unknown> = {}, fetching: typeof fetch = fetch): Setup {
+  const calls: string[] = [];
+  const client = testClient(idp.issuer, {
+    fetch: (input, init) => {
+      if (init?.method === 'POST') calls.push(new URL(String(input)).pathname);
+      return fetching(input, init);
+    },
+  });
+  const provider = makeProvider({
+    oidc: { issuer: idp.issuer, client_id: 'app', client_secret: SECRET },
+    ...overrides,
+  });
+  const auth = new HeaderAuth({ oidc: () => client, now: client.now, log: pino({ level: 'silent' }) });
+  return { auth, client, provider, calls };
+}
+
+const basic = (user: string, password: string): string =>
+  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+
+test('a bearer token of ours is let through with the identity headers, and asked about once a minute', async () => {
+  const { auth, client, provider, calls } = setup();
+  const { accessToken } = await logIn(client);
+  calls.length = 0;
+  for (let i = 0; i < 3; i += 1) {
+    const verdict = await auth.verify(provider, `bearer ${accessToken}`);
+    assert.equal(verdict.kind, 'allow');
+    if (verdict.kind === 'allow') assert.equal(new Map(blockHeaders(verdict.block)).get('X-Auth-Username'), 'alice');
+  }
+  assert.equal(calls.length, 1);
+  client.clock.offset += 60_001;
+  await auth.verify(provider, `bearer ${accessToken}`);
+  assert.equal(calls.length, 2);
+});
+
+test('a token for another client is refused, and the refusal is remembered', async () => {
+  const { auth, provider, calls } = setup();
+  const { accessToken } = await logIn(testClient(idp.issuer, { oidc: { client_id: 'other' } }));
+  assert.equal((await auth.verify(provider, `Bearer ${accessToken}`)).kind, 'refused');
+  assert.equal((await auth.verify(provider, `Bearer ${accessToken}`)).kind, 'refused');
+  assert.equal(calls.length, 1);
+});
+
+test('a verdict of one provider, or of one that has changed since, does not count at another', async () => {
+  const { auth, client, provider, calls } = setup();
+  const { accessToken } = await logIn(client);
+  calls.length = 0;
+  assert.equal((await auth.verify(provider, `Bearer ${accessToken}`)).kind, 'allow');
+  const stricter = setup({ access: { groups: ['nobody'] } }).provider;
+  assert.equal((await auth.verify(stricter, `Bearer ${accessToken}`)).kind, 'forbidden');
+  const other = setup({ name: 'other' }).provider;
+  assert.equal((await auth.verify(other, `Bearer ${accessToken}`)).kind, 'allow');
+  assert.equal(calls.length, 3);
+});
+
+test('callers with the same credentials share one question', async () => {
+  const { auth, client, provider, calls } = setup();
+  const { accessToken } = await logIn(client);
+  calls.length = 0;
+  await Promise.all(Array.from({ length: 20 }, () => auth.verify(provider, `Bearer ${accessToken}`)));
+  assert.equal(calls.length, 1);
+});
+
+test('user and password are exchanged for a token; a wrong password is refused', async () => {
+  const token = await idp.sign({
+    iss: idp.issuer,
+    aud: 'app',
+    sub: 'alice',
+    preferred_username: 'alice',
+    exp: seconds() + 300,
+    iat: seconds(),
+  });
+  const answer = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    const form = new URLSearchParams(String(init?.body ?? ''));
+    if (form.get('grant_type') !== 'client_credentials') return fetch(input, init);
+    if (form.get('password') !== 'app-password') return Response.json({ error: 'invalid_grant' }, { status: 400 });
+    return Response.json({ access_token: token, id_token: token, token_type: 'Bearer' });
+  };
+  const { auth, provider } = setup({}, answer);
+  assert.equal((await auth.verify(provider, basic('alice', 'app-password'))).kind, 'allow');
+  assert.equal((await auth.verify(provider, basic('alice', 'wrong'))).kind, 'refused');
+});
+
+test('a token that was granted to the client itself, whatever the password, is refused', async () => {
+  const token = await idp.sign({ iss: idp.issuer, aud: 'app', sub: 'app', exp: seconds() + 300, iat: seconds() });
+  const answer = async (input: string | URL | Request, init?: RequestInit): Promise<Response> =>
+    String(init?.body ?? '').includes('client_credentials')
+      ? Response.json({ access_token: token, token_type: 'Bearer' })
+      : fetch(input, init);
+  const { auth, provider } = setup({}, answer);
+  assert.equal((await auth.verify(provider, basic('anybody', 'anything'))).kind, 'refused');
+});
+
+test('goauthentik.io/token makes the password a bearer token', async () => {
+  const { auth, client, provider } = setup();
+  const { accessToken } = await logIn(client);
+  assert.equal((await auth.verify(provider, basic('goauthentik.io/token', accessToken))).kind, 'allow');
+});
+
+test('while the provider is down there is no verdict, and none is remembered', async () => {
+  let down = true;
+  const { auth, client, provider } = setup({}, (input, init) =>
+    down && String(input).endsWith('/introspection')
+      ? Promise.resolve(new Response('', { status: 502 }))
+      : fetch(input, init),
+  );
+  const { accessToken } = await logIn(client);
+  assert.equal((await auth.verify(provider, `Bearer ${accessToken}`)).kind, 'unavailable');
+  down = false;
+  assert.equal((await auth.verify(provider, `Bearer ${accessToken}`)).kind, 'allow');
+});
+
+test('what is no Bearer and no Basic is none of our business', async () => {
+  const { auth, provider, calls } = setup();
+  for (const header of [
+    'Digest x',
+    'Bearer',
+    'Negotiate abc',
+    'Basic !',
+    `Basic ${Buffer.from('no colon').toString('base64')}`,
+    '',
+  ]) {
+    assert.equal((await auth.verify(provider, header)).kind, 'ignored', header);
+  }
+  assert.deepEqual(calls, []);
+});
+
+test("claims come from authentik's access token, when it is a JWT that verifies", async () => {
+  const claims = {
+    iss: idp.issuer,
+    aud: 'app',
+    sub: 'alice',
+    exp: seconds() + 120,
+    iat: seconds(),
+    groups: ['from-access-token'],
+  };
+  const withToken = (payload: Record<string, unknown>) =>
+    testClient(idp.issuer, {
+      claimsFrom: 'access_token',
+      fetch: tamper('/token', async (body) => ({ ...body, access_token: await idp.sign(payload) })),
+    });
+  const good = await logIn(withToken(claims));
+  assert.deepEqual(good.claims.groups, ['from-access-token']);
+  assert.equal(good.claims.email, 'alice@company.tld');
+  assert.ok(good.expiresAt <= Date.now() + 120_000);
+  for (const bad of [
+    { ...claims, aud: 'other' },
+    { ...claims, sub: 'bob' },
+    { ...claims, exp: 1 },
+  ]) {
+    assert.deepEqual((await logIn(withToken(bad))).claims.groups, ['staff']);
+  }
+});
