@@ -1,0 +1,233 @@
+// What must hold behind every proxy, asked of the real one with the configuration that operators copy.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { after, before, describe, it } from 'node:test';
+import { WebSocket } from 'ws';
+import { identityHeaderNames } from '../../src/provider/identity.js';
+import type { Answer, Browser } from '../support/browser.js';
+import {
+  APP,
+  findProxy,
+  LOGIN,
+  type Mode,
+  type ProxyName,
+  type RealWorld,
+  startRealWorld,
+} from '../support/real-proxy.js';
+
+const XHR = { Accept: 'application/json', 'Sec-Fetch-Mode': 'cors' };
+const NAMES = identityHeaderNames(['akprox', 'authentik'], false).map((name) => name.toLowerCase());
+const CHECKS = 20;
+
+interface Traits {
+  /** Whether a denial is relayed with its body; nginx writes its own. */
+  readonly relaysBodies: boolean;
+  /** How it answers when the outpost cannot be reached. */
+  readonly whenDown: number;
+}
+
+export function describeProxy(name: ProxyName, traits: Traits): void {
+  if (findProxy(name) === null) {
+    console.log(`${name} is not installed: its tests are skipped`);
+    return;
+  }
+  for (const mode of ['single', 'domain'] as const) {
+    describe(`${name}, ${mode}`, () => cases(name, mode, traits));
+  }
+}
+
+function cases(name: ProxyName, mode: Mode, traits: Traits): void {
+  const loginOrigin = mode === 'single' ? APP : LOGIN;
+  let world: RealWorld;
+  let alice: Browser;
+  before(async () => {
+    world = await startRealWorld(name, mode);
+    alice = world.browser();
+    const page = await alice.logIn(`${APP}/`, 'alice');
+    assert.equal(page.status, 200, page.body);
+  });
+  after(() => world?.[Symbol.asyncDispose]());
+
+  /** The application must not hear of what the action asks for. */
+  async function unseen<T>(action: () => Promise<T>): Promise<T> {
+    const requests = world.seen.length;
+    const result = await action();
+    assert.deepEqual(world.seen.slice(requests), [], 'the application was asked');
+    return result;
+  }
+
+  it('sends an anonymous navigation to the login and creates nothing', async () => {
+    const answer = await unseen(() => world.browser().get(`${APP}/page?x=1&y=%2F`));
+    assert.equal(answer.status, 302);
+    assert.equal(answer.location, `${loginOrigin}/akprox/start?rd=${encodeURIComponent(`${APP}/page?x=1&y=%2F`)}`);
+    assert.equal(answer.headers['set-cookie'], undefined);
+  });
+
+  it('answers an anonymous XHR with 401', async () => {
+    const answer = await unseen(() => world.browser().get(`${APP}/api`, XHR));
+    assert.equal(answer.status, 401);
+    if (traits.relaysBodies) assert.match(answer.body, /login_required/);
+  });
+
+  it('brings a login to the page that was asked for', async () => {
+    const page = await world.browser().logIn(`${APP}/page?x=1&y=%2F`, 'alice');
+    assert.equal(page.status, 200);
+    assert.equal(page.url, `${APP}/page?x=1&y=%2F`);
+    assert.equal(world.seen.at(-1)?.url, '/page?x=1&y=%2F');
+  });
+
+  it('gives the application every identity header, once', async () => {
+    const headers = headersOf(await alice.get(`${APP}/again`));
+    for (const header of NAMES) {
+      const values = headers.filter(([other]) => other === header);
+      // nginx sends no header whose value is empty.
+      assert.ok(values.length === 1 || (values.length === 0 && name === 'nginx'), `${header}: ${values.length}`);
+    }
+    const of = (header: string) => headers.find(([other]) => other === header)?.[1];
+    assert.equal(of('x-auth-username'), 'alice');
+    assert.equal(of('x-auth-groups'), 'staff|a%7Cb');
+    assert.equal(of('x-forwarded-email'), 'alice@example.com');
+    assert.equal(of('x-forwarded-preferred-username'), 'alice');
+    assert.equal(of('x-forwarded-user'), 'alice');
+    assert.equal(of('x-authentik-username'), 'alice');
+    assert.equal(of('x-authentik-name'), 'Alice Liddell');
+    assert.equal(of('x-authentik-meta-app'), 'whoami');
+    assert.equal(of('host'), new URL(APP).host);
+    assert.equal(of('x-forwarded-proto'), 'https');
+  });
+
+  for (const [separators, alias] of [
+    ['dashes', (header: string) => header],
+    ['underscores', (header: string) => header.replaceAll('-', '_')],
+    ['dots', (header: string) => header.replaceAll('-', '.')],
+    ['both', (header: string) => header.replace('-', '_').replace(/-(?=[^-]*$)/, '.')],
+  ] as const) {
+    it(`takes forged identity headers away, written with ${separators}`, async () => {
+      const forged = Object.fromEntries([...NAMES, 'x-authentik-jwt'].map((header) => [alias(header), 'forged']));
+      for (const browser of [alice, world.browser()]) {
+        const headers = headersOf(await browser.get(`${APP}/public/`, forged));
+        assert.deepEqual(
+          headers.filter(([, value]) => value.includes('forged')),
+          [],
+        );
+        if (browser === alice) assert.ok(headers.some(([k, v]) => k === 'x-auth-username' && v === 'alice'));
+      }
+    });
+  }
+
+  it('keeps out whoever may not use the application, without a redirect', async () => {
+    const bob = world.browser();
+    const end = await unseen(() => bob.logIn(`${APP}/`, 'bob'));
+    assert.equal(end.status, 403);
+    if (traits.relaysBodies) assert.match(end.body, /may not use this application/);
+    const xhr = await unseen(() => bob.get(`${APP}/api`, XHR));
+    assert.equal(xhr.status, 403);
+  });
+
+  it('lets the allow-list through, and nothing that only looks like it', async () => {
+    const answer = await world.browser().get(`${APP}/public/logo.svg`);
+    assert.equal(answer.status, 200);
+    const named = headersOf(answer).filter(([header, value]) => NAMES.includes(header) && value !== '');
+    assert.deepEqual(named, []);
+    for (const path of ['/public/..%2fadmin', '/public/%2e%2e/admin', '/private?/public/', '//public/']) {
+      const refused = await unseen(() => world.browser().get(`${APP}${path}`, XHR));
+      assert.notEqual(refused.status, 200, path);
+    }
+  });
+
+  it('judges by the host that answers, whatever the Host header says', async () => {
+    const answer = await unseen(async () => {
+      const socket = await world.connect();
+      const closed = once(socket, 'close');
+      let text = '';
+      socket.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      socket.write(`GET ${APP}/secret HTTP/1.1\r\nHost: open.company.tld\r\nConnection: close\r\n\r\n`);
+      await closed;
+      return text;
+    });
+    assert.match(answer, /^HTTP\/1\.1 [345]/);
+  });
+
+  it('passes a large upload on, and refuses it without a session', async () => {
+    const body = 'x'.repeat(5_000_000);
+    const length = { 'Content-Length': String(body.length) };
+    const answer = await alice.request('POST', `${APP}/upload`, length, body);
+    assert.equal(answer.status, 200);
+    assert.equal((JSON.parse(answer.body) as { bodyBytes: number }).bodyBytes, body.length);
+    const refused = await unseen(() => world.browser().post(`${APP}/form`, { a: 'b' }));
+    assert.equal(refused.status, 401);
+  });
+
+  it('passes 20 kB of cookies', async () => {
+    const own = await alice.jar.getCookieString(`${APP}/`);
+    const more = Array.from({ length: 20 }, (_, i) => `big${i}=${'y'.repeat(1_000)}`).join('; ');
+    const headers = headersOf(await alice.get(`${APP}/`, { Cookie: `${more}; ${own}` }));
+    assert.ok(headers.some(([header, value]) => header === 'cookie' && value.length > 20_000));
+    assert.ok(headers.some(([header, value]) => header === 'x-auth-username' && value === 'alice'));
+  });
+
+  it('upgrades a WebSocket, and refuses one without a session', async () => {
+    const url = APP.replace('https:', 'wss:');
+    const open = async (cookie: string) => {
+      const socket = await world.connect();
+      return new WebSocket(`${url}/socket`, {
+        createConnection: () => socket,
+        headers: cookie ? { Cookie: cookie } : {},
+      });
+    };
+    const ws = await open(await alice.jar.getCookieString(`${APP}/`));
+    await once(ws, 'open');
+    ws.send('hello');
+    const [message] = (await once(ws, 'message')) as [Buffer];
+    assert.equal(message.toString(), 'echo hello');
+    ws.terminate();
+    assert.ok(world.seen.at(-1)?.headers.some(([header, value]) => header === 'x-auth-username' && value === 'alice'));
+
+    await unseen(async () => {
+      const refused = await open('');
+      const [, response] = (await once(refused, 'unexpected-response')) as [unknown, { statusCode: number }];
+      // A handshake without Sec-Fetch-Mode looks like a navigation.
+      assert.ok([302, 401].includes(response.statusCode), String(response.statusCode));
+      refused.on('error', () => {});
+      refused.terminate();
+    });
+  });
+
+  it(`asks ${CHECKS} times in a row`, async () => {
+    world.outpost.takeConnections();
+    for (let i = 0; i < CHECKS; i += 1) assert.equal((await alice.get(`${APP}/${i}`)).status, 200);
+    const connections = world.outpost.takeConnections();
+    console.log(`${name}, ${mode}: ${CHECKS} checks took ${connections} connection(s) to the outpost`);
+    assert.equal(connections, 1);
+  });
+
+  it('signs out', async () => {
+    const browser = world.browser();
+    await browser.logIn(`${APP}/`, 'alice');
+    const cookie = await browser.jar.getCookieString(`${APP}/`);
+    const answer = await browser.get(`${APP}/akprox/sign_out`);
+    assert.equal(answer.status, 302);
+    assert.ok(answer.location?.startsWith(world.issuer), answer.location ?? '');
+    assert.equal((await unseen(() => world.browser().get(`${APP}/`, { Cookie: cookie }))).status, 302);
+    // Every session of hers has ended.
+    assert.equal((await unseen(() => alice.get(`${APP}/`))).status, 302);
+  });
+
+  it('stays shut when the outpost is down', async () => {
+    alice = world.browser();
+    assert.equal((await alice.logIn(`${APP}/`, 'alice')).status, 200);
+    await world.outpost.close();
+    for (const browser of [alice, world.browser()]) {
+      for (const path of ['/', '/public/logo.svg']) {
+        assert.equal((await unseen(() => browser.get(`${APP}${path}`))).status, traits.whenDown);
+      }
+    }
+  });
+}
+
+function headersOf(answer: Answer): [name: string, value: string][] {
+  assert.equal(answer.status, 200, answer.body);
+  return (JSON.parse(answer.body) as { headers: [string, string][] }).headers;
+}

@@ -1,0 +1,3 @@
+import { describeProxy } from './cases.js';
+
+describeProxy('nginx', { relaysBodies: false, whenDown: 500 });

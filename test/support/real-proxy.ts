@@ -1,0 +1,391 @@
+// Real reverse proxies for the tests: nginx, Caddy or HAProxy, started with the very files of deploy/proxies/. Only
+// addresses and paths are replaced in them; host names stay, and the browser is told where they are really served.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { connect as tlsConnect } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { generate } from 'selfsigned';
+import { WebSocketServer } from 'ws';
+import { type Browser, createBrowser } from './browser.js';
+import { type Daemon, startDaemon, testProvider } from './daemon.js';
+import { findOnPath } from './demo/proxies.js';
+import { startIdp } from './idp.js';
+import { ACCOUNTS, clientFor } from './world.js';
+
+export type ProxyName = 'nginx' | 'caddy' | 'haproxy';
+export type Mode = 'single' | 'domain';
+
+export const APP = 'https://whoami.company.tld';
+export const LOGIN = 'https://login.company.tld';
+/** A host that anybody may see: what a request must not be judged by when it goes elsewhere. */
+const OPEN = 'https://open.company.tld';
+
+const DEPLOY = fileURLToPath(new URL('../../deploy/proxies/', import.meta.url));
+const TRIES = 3;
+
+/** A request as the application got it. */
+export interface Seen {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly bodyBytes: number;
+}
+
+export interface RealWorld {
+  readonly daemon: Daemon;
+  readonly issuer: string;
+  /** What the application got so far, oldest first. */
+  readonly seen: readonly Seen[];
+  readonly outpost: Relay;
+  browser(): Browser;
+  /** A TLS connection to the proxy, for what no HTTP client would send. */
+  connect(): Promise<Socket>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Debian keeps servers where not every user's PATH goes. */
+export function findProxy(name: ProxyName): string | null {
+  return findOnPath(name, [process.env['PATH'] ?? '', '/usr/sbin', '/usr/local/sbin'].join(delimiter));
+}
+
+export async function startRealWorld(name: ProxyName, mode: Mode): Promise<RealWorld> {
+  const program = findProxy(name);
+  if (program === null) throw new Error(`${name} is not installed`);
+  const cleanups: (() => unknown)[] = [];
+  const cleanUp = async (): Promise<void> => {
+    for (const step of cleanups.splice(0).reverse()) await step();
+  };
+  try {
+    const directory = mkdtempSync(join(tmpdir(), `akprox-${name}-`));
+    chmodSync(directory, 0o755);
+    cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
+
+    const origin = mode === 'single' ? APP : LOGIN;
+    const clients = [clientFor('whoami', origin), clientFor('open', OPEN)];
+    const idp = await startIdp({ clients, accounts: ACCOUNTS });
+    cleanups.push(idp.close);
+    const daemon = await startDaemon({ workers: 1, providers: providers(idp.issuer, mode) });
+    cleanups.push(() => daemon[Symbol.asyncDispose]());
+    const outpost = await startRelay(Number(new URL(daemon.http).port));
+    cleanups.push(outpost.close);
+    const application = await startApplication();
+    cleanups.push(application.close);
+
+    const ports = { outpost: outpost.port, application: application.port };
+    const { child, port } = await startProxy(program, name, mode, directory, ports);
+    cleanups.push(() => stop(child));
+
+    return {
+      daemon,
+      issuer: idp.issuer,
+      seen: application.seen,
+      outpost,
+      browser: () =>
+        createBrowser({
+          connect: (url) => (url.hostname.endsWith('.company.tld') ? { host: '127.0.0.1', port } : undefined),
+        }),
+      connect: async () => {
+        const { hostname } = new URL(APP);
+        const socket = tlsConnect({ host: '127.0.0.1', port, servername: hostname, rejectUnauthorized: false });
+        await once(socket, 'secureConnect');
+        return socket;
+      },
+      [Symbol.asyncDispose]: cleanUp,
+    };
+  } catch (error) {
+    await cleanUp();
+    throw error;
+  }
+}
+
+/** All of them run in one process here, so nothing is left behind. */
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}
+
+function providers(issuer: string, mode: Mode): Record<string, unknown>[] {
+  const open = testProvider(issuer, {
+    name: 'open',
+    external_host: OPEN,
+    oidc: { issuer, client_id: 'open', client_secret: 'open-client-secret' },
+    skip_path_regex: ['^/'],
+  });
+  const access = { groups: ['staff'] };
+  if (mode === 'single') {
+    return [testProvider(issuer, { external_host: APP, access, skip_path_regex: ['^/public/'] }), open];
+  }
+  const domain = { mode: 'forward_domain', external_host: LOGIN, cookie_domain: 'company.tld' };
+  return [testProvider(issuer, { ...domain, access, skip_path_regex: [`^${APP}/public/`] }), open];
+}
+
+/** Starts it on a free port; another process may take the port first, so more than once. */
+async function startProxy(
+  program: string,
+  name: ProxyName,
+  mode: Mode,
+  directory: string,
+  upstreams: { readonly outpost: number; readonly application: number },
+): Promise<{ child: ChildProcess; port: number }> {
+  const pems = await generate([{ name: 'commonName', value: 'company.tld' }], { keyType: 'ec', curve: 'P-256' });
+  const certificate = {
+    cert: join(directory, 'tls.crt'),
+    key: join(directory, 'tls.key'),
+    both: join(directory, 'tls.pem'),
+  };
+  writeFileSync(certificate.cert, pems.cert);
+  writeFileSync(certificate.key, pems.private);
+  writeFileSync(certificate.both, pems.cert + pems.private);
+  for (let tries = 1; ; tries += 1) {
+    const [port = 0, check = 0, plain = 0] = await freePorts(3);
+    const place = { mode, directory, certificate, port, check, plain, ...upstreams };
+    const { args, env } = PREPARE[name](place);
+    const child = spawn(program, args, {
+      env: { PATH: process.env['PATH'], ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+      });
+    }
+    if (await listens(child, port)) return { child, port };
+    if (tries === TRIES) throw new Error(`${name} does not start with deploy/proxies/${name}:\n${output}`);
+  }
+}
+
+interface Place {
+  readonly mode: Mode;
+  readonly directory: string;
+  readonly certificate: { readonly cert: string; readonly key: string; readonly both: string };
+  readonly port: number;
+  readonly check: number;
+  readonly plain: number;
+  readonly outpost: number;
+  readonly application: number;
+}
+
+interface Command {
+  readonly args: string[];
+  readonly env?: Record<string, string>;
+}
+
+const PREPARE: Record<ProxyName, (place: Place) => Command> = {
+  nginx: (place) => {
+    const { directory, certificate } = place;
+    const conf = join(directory, 'site.conf');
+    const tls = place.mode === 'single' ? '/etc/nginx/tls/whoami.company.tld' : '/etc/nginx/tls/company.tld';
+    writeFileSync(
+      conf,
+      replaced(`nginx/${place.mode}.conf`, [
+        ['listen 443 ssl;', `listen 127.0.0.1:${place.port} ssl;`],
+        [`${tls}.crt`, certificate.cert],
+        [`${tls}.key`, certificate.key],
+        ['127.0.0.1:9000', `127.0.0.1:${place.outpost}`],
+        ['127.0.0.1:5000', `127.0.0.1:${place.application}`],
+      ]),
+    );
+    const main = join(directory, 'nginx.conf');
+    // What Debian's nginx.conf does around conf.d/, in one process and in one directory.
+    writeFileSync(
+      main,
+      `${process.getuid?.() === 0 ? `user ${userInfo().username};\n` : ''}daemon off;
+master_process off;
+pid ${directory}/nginx.pid;
+error_log stderr warn;
+events { worker_connections 512; }
+http {
+  access_log off;
+${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_temp_path ${directory}/${kind};`).join('\n')}
+  include ${conf};
+}
+`,
+    );
+    return { args: ['-p', directory, '-e', 'stderr', '-c', main] };
+  },
+
+  caddy: (place) => {
+    const conf = join(place.directory, 'Caddyfile');
+    // Global options come first: another port, and certificates of Caddy's own authority.
+    const options = `{
+	admin off
+	http_port ${place.plain}
+	https_port ${place.port}
+	local_certs
+	skip_install_trust
+	default_bind 127.0.0.1
+}
+`;
+    writeFileSync(
+      conf,
+      options +
+        replaced(`caddy/${place.mode}.Caddyfile`, [
+          ['127.0.0.1:9000', `127.0.0.1:${place.outpost}`],
+          ['127.0.0.1:5000', `127.0.0.1:${place.application}`],
+        ]),
+    );
+    const home = { HOME: place.directory, XDG_DATA_HOME: place.directory, XDG_CONFIG_HOME: place.directory };
+    return { args: ['run', '--config', conf, '--adapter', 'caddyfile'], env: home };
+  },
+
+  haproxy: (place) => {
+    const lua = join(place.directory, 'akprox.lua');
+    const check: [string, string] = ['127.0.0.1:9001', `127.0.0.1:${place.check}`];
+    writeFileSync(lua, replaced('haproxy/akprox.lua', [check]));
+    const conf = join(place.directory, 'haproxy.cfg');
+    writeFileSync(
+      conf,
+      replaced(`haproxy/${place.mode}.cfg`, [
+        check,
+        ['bind :443 ', `bind 127.0.0.1:${place.port} `],
+        ['/etc/haproxy/tls/company.tld.pem', place.certificate.both],
+        ['/etc/haproxy/akprox.lua', lua],
+        ['127.0.0.1:9000', `127.0.0.1:${place.outpost}`],
+        ['127.0.0.1:5000', `127.0.0.1:${place.application}`],
+      ]),
+    );
+    return { args: ['-db', '-f', conf] };
+  },
+};
+
+/** Every one of the replacements must have something to replace, or the file and the tests have parted ways. */
+function replaced(file: string, replacements: readonly (readonly [from: string, to: string])[]): string {
+  let text = readFileSync(join(DEPLOY, file), 'utf8');
+  for (const [from, to] of replacements) {
+    if (!text.includes(from)) throw new Error(`deploy/proxies/${file} has no ${from}`);
+    text = text.replaceAll(from, to);
+  }
+  return text;
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
+}
+
+/** True as soon as the port accepts; false when the process has ended instead. */
+async function listens(child: ChildProcess, port: number): Promise<boolean> {
+  const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  const accepted = (): Promise<boolean> =>
+    new Promise((resolve) => {
+      const socket = connect(port, '127.0.0.1');
+      socket.once('connect', () => {
+        socket.destroy();
+        resolve(true);
+      });
+      socket.once('error', () => setTimeout(resolve, 20, false));
+    });
+  while (!ended()) if (await accepted()) return !ended();
+  return false;
+}
+
+/** A TCP relay in front of the outpost: it counts connections, and can be taken down. */
+export interface Relay {
+  readonly port: number;
+  /** On how many connections checks were asked since the last call. */
+  takeConnections(): number;
+  close(): Promise<void>;
+}
+
+async function startRelay(target: number): Promise<Relay> {
+  const sockets = new Set<Socket>();
+  let checked = new Set<Socket>();
+  const server: Server = createServer({ noDelay: true }, (client) => {
+    const upstream = connect({ port: target, host: '127.0.0.1', noDelay: true });
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(from);
+      from.on('error', () => to.destroy());
+      from.on('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+      from.pipe(to);
+    }
+    client.on('data', (chunk: Buffer) => {
+      if (chunk.includes('/akprox/auth/')) checked.add(client);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    takeConnections: () => {
+      const { size } = checked;
+      checked = new Set();
+      return size;
+    },
+    close: async () => {
+      if (!server.listening) return;
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+interface Application {
+  readonly port: number;
+  readonly seen: Seen[];
+  close(): Promise<void>;
+}
+
+/** Answers with the request as it arrived, and echoes on WebSockets. */
+async function startApplication(): Promise<Application> {
+  const seen: Seen[] = [];
+  const note = (req: IncomingMessage, bodyBytes: number): Seen => {
+    const headers = req.rawHeaders.flatMap((name, i) =>
+      i % 2 === 0 ? [[name.toLowerCase(), req.rawHeaders[i + 1] ?? ''] as const] : [],
+    );
+    const entry = { method: req.method ?? '', url: req.url ?? '', headers, bodyBytes };
+    seen.push(entry);
+    return entry;
+  };
+  const server = createHttpServer({ maxHeaderSize: 131_072 }, (req, res) => {
+    let bytes = 0;
+    req.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+    req.on('end', () => {
+      res.setHeader('Content-Type', 'application/json');
+      res.end(JSON.stringify(note(req, bytes)));
+    });
+  });
+  const sockets = new WebSocketServer({ noServer: true });
+  server.on('upgrade', (req, socket, head) => {
+    note(req, 0);
+    sockets.handleUpgrade(req, socket, head, (ws) => ws.on('message', (data) => ws.send(`echo ${data.toString()}`)));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    seen,
+    close: async () => {
+      for (const ws of sockets.clients) ws.terminate();
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
