@@ -1,0 +1,3 @@
+import { describeProxy } from './cases.js';
+
+describeProxy('caddy', { relaysBodies: true, whenDown: 502 });
