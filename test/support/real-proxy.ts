@@ -142,7 +142,7 @@ async function startProxy(
   };
   writeFileSync(certificate.cert, pems.cert);
   writeFileSync(certificate.key, pems.private);
-  writeFileSync(certificate.both, pems.cert + pems.private);
+  writeFileSync(certificate.both, `${pems.cert}\n${pems.private}`);
   for (let tries = 1; ; tries += 1) {
     const [port = 0, check = 0, plain = 0] = await freePorts(3);
     const place = { mode, directory, certificate, port, check, plain, ...upstreams };

@@ -1,0 +1,3 @@
+import { describeProxy } from './cases.js';
+
+describeProxy('haproxy', { relaysBodies: true, whenDown: 503 });
