@@ -3,7 +3,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
-import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import { oidcOptionsOf } from '../authentik/back-channel.js';
 import { createEventLimit, shownHeaders } from '../authentik/events.js';
@@ -13,10 +12,11 @@ import type { Config, ProviderConfig } from '../config/schema.js';
 import { createCompatServer } from '../http/compat.js';
 import type { HeaderSource } from '../http/exchange.js';
 import { inBandStepOf, type OutpostContext } from '../http/outpost.js';
-import { createServer, type Server, type TlsFiles } from '../http/server.js';
+import { createServer, type Server, type ServerOptions, type TlsFiles } from '../http/server.js';
 import { createTrustedProxies } from '../http/trusted-proxies.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
+import { createLogGate } from '../infra/log-gate.js';
 import { createOidcClient, type OidcClient } from '../oidc/client.js';
 import { HeaderAuth } from '../oidc/header-auth.js';
 import { hostname } from '../provider/host.js';
@@ -69,7 +69,8 @@ function send(message: ToPrimary): void {
 }
 
 class Worker {
-  private readonly servers: { server: Server; tls: boolean }[] = [];
+  private plain: Server | null = null;
+  private secure: { readonly server: Server; readonly version: string } | null = null;
   private compat: ReturnType<typeof createCompatServer> | null = null;
   private providers: ProviderTable;
   private context: OutpostContext;
@@ -77,8 +78,7 @@ class Worker {
   private readonly logins = new Map<Provider, Map<string, number>>();
   private readonly revocationHandlers: ((revocation: Revocation) => void)[] = [];
   private readonly clock = { now: Date.now() };
-  private readonly unknownHosts = new LRUCache<string, number>({ max: 1_000 });
-  private readonly logoutTokens = new LRUCache<string, true>({ max: 100_000, ttl: 3_600_000 });
+  private readonly logGate = createLogGate(Date.now);
   private readonly headerAuth: HeaderAuth;
   private readonly eventLimit = createEventLimit(Date.now);
   private errors = 0;
@@ -147,27 +147,14 @@ class Worker {
   }
 
   private async listen(): Promise<void> {
-    const { http, https, compat } = this.config.listen;
-    const options = {
-      context: () => this.context,
-      onError: (error: unknown) => this.fault(error),
-      logDenied: checkLogger(this.log, () => this.context),
-    };
+    const { http, compat } = this.config.listen;
     if (http !== null) {
-      const server = createServer(options, null);
-      this.servers.push({ server, tls: false });
-      const { host, port } = parseAddress(http);
-      await server.listen(host, port).catch((error: unknown) => named('listen.http', error));
+      this.plain = createServer(this.serverOptions(), null);
+      await listenOn(this.plain, 'listen.http', http);
     }
-    if (https !== null && this.setup.selfSigned !== null) {
-      const server = createServer(options, { ...this.setup.selfSigned, version: '' });
-      this.servers.push({ server, tls: true });
-      server.setCertificates(this.certificates());
-      const { host, port } = parseAddress(https);
-      await server.listen(host, port).catch((error: unknown) => named('listen.https', error));
-    }
+    await this.listenSecurely();
     if (compat !== null) {
-      const server = createCompatServer({ ...options, maxHeaderBytes: this.config.max_header_bytes });
+      const server = createCompatServer({ ...this.serverOptions(), maxHeaderBytes: this.config.max_header_bytes });
       this.compat = server;
       const { host, port } = parseAddress(compat);
       await new Promise<void>((resolve, reject) => {
@@ -177,6 +164,30 @@ class Worker {
         server.listen(port, host, resolve);
       });
     }
+  }
+
+  /** Starts the HTTPS listener, or a successor when a certificate has changed: both share the port until the old one is idle. */
+  private async listenSecurely(): Promise<void> {
+    const { https } = this.config.listen;
+    const { selfSigned } = this.setup;
+    if (https === null || selfSigned === null) return;
+    const byName = this.certificates();
+    const version = contentHash(
+      [...byName].flatMap(([name, { cert, key }]) => [name, readFileSync(cert), readFileSync(key)]),
+    );
+    if (this.secure?.version === version) return;
+    const server = createServer(this.serverOptions(), { fallback: selfSigned, byName });
+    await listenOn(server, 'listen.https', https);
+    this.secure?.server.retire();
+    this.secure = { server, version };
+  }
+
+  private serverOptions(): ServerOptions {
+    return {
+      context: () => this.context,
+      onError: (error) => this.fault(error),
+      logDenied: checkLogger(this.log, () => this.context),
+    };
   }
 
   /** Swaps the context in place: requests under way keep the old one, the next one gets the new one. */
@@ -190,7 +201,9 @@ class Worker {
       client.close();
       this.oidc.delete(provider);
     }
-    for (const { server, tls } of this.servers) if (tls) server.setCertificates(this.certificates());
+    this.listenSecurely().catch((error: unknown) =>
+      this.log.error({ err: error }, 'the certificates stay as they were'),
+    );
     this.warmUp();
   }
 
@@ -203,12 +216,11 @@ class Worker {
       headerAuth: (provider, authorization) => this.headerAuth.verify(provider, authorization),
       log: this.log,
       misconfigured: (message, provider, req, peer) => this.reportMisconfiguration(message, provider, req, peer),
-      unknownHosts: { shouldLog: (host, now) => this.shouldLogHost(host, now) },
       logChecks: this.config.log.checks,
       oidc: (provider) => this.clientOf(provider),
       now: Date.now,
       countLogin: (provider, result) => this.countLogin(provider, result),
-      logoutTokens: { firstUse: (issuer, jti) => this.firstUse(`${issuer}\0${jti}`) },
+      logGate: this.logGate,
       trustedProxies: createTrustedProxies(this.config.trusted_proxies),
     };
   }
@@ -217,7 +229,7 @@ class Worker {
     const certificates = new Map<string, TlsFiles>();
     for (const provider of this.providers.all) {
       const { tls } = provider.config;
-      if (tls) certificates.set(hostname(provider.host), { ...tls, version: contentHash(tls.cert, tls.key) });
+      if (tls) certificates.set(hostname(provider.host), tls);
     }
     return certificates;
   }
@@ -255,18 +267,6 @@ class Worker {
       type: 'misconfigured',
       event: { message, provider, clientIp: peer, url: req.getUrl(), headers: shownHeaders(headers) },
     });
-  }
-
-  private shouldLogHost(host: string, now: number): boolean {
-    if (now < (this.unknownHosts.get(host) ?? 0)) return false;
-    this.unknownHosts.set(host, now + 60_000);
-    return true;
-  }
-
-  private firstUse(key: string): boolean {
-    if (this.logoutTokens.has(key)) return false;
-    this.logoutTokens.set(key, true);
-    return true;
   }
 
   private countLogin(provider: Provider, result: string): void {
@@ -307,7 +307,7 @@ class Worker {
 
   private async drain(graceMs: number): Promise<void> {
     this.compat?.close();
-    await Promise.all(this.servers.map(({ server }) => server.drain(graceMs)));
+    await Promise.all([this.plain?.drain(graceMs), this.secure?.server.drain(graceMs)]);
     for (const client of this.oidc.values()) client.close();
     await this.store.close();
     send({ type: 'drained' });
@@ -317,12 +317,16 @@ class Worker {
   }
 }
 
-function contentHash(...files: readonly string[]): string {
+/** A renewed certificate often has the same file name, so the content decides. */
+function contentHash(parts: readonly (string | Buffer)[]): string {
   const hash = createHash('sha256');
-  for (const file of files) hash.update(readFileSync(file));
+  for (const part of parts) hash.update(part).update('\0');
   return hash.digest('hex');
 }
 
-function named(setting: string, error: unknown): never {
-  throw new AkproxError('listen_failed', `${setting}: ${explain(error)}; is another program on that port?`, error);
+async function listenOn(server: Server, setting: string, address: string): Promise<void> {
+  const { host, port } = parseAddress(address);
+  await server.listen(host, port).catch((error: unknown) => {
+    throw new AkproxError('listen_failed', `${setting}: ${explain(error)}; is another program on that port?`, error);
+  });
 }

@@ -20,14 +20,17 @@ export async function backchannelLogout(
   if (token === undefined) return invalid('exactly one logout_token is required');
   const verified = await verifyLogoutToken(context.oidc(provider), token, { now: context.now });
   if (!verified.ok) {
-    context.log.warn({ provider: provider.name, reason: verified.reason }, 'a logout token was refused');
+    const held = context.logGate.pass(`logout token\0${provider.id}`);
+    if (held !== null)
+      context.log.warn({ provider: provider.name, reason: verified.reason, held }, 'a logout token was refused');
     return invalid('the logout token is not valid');
   }
-  if (!context.logoutTokens.firstUse(provider.config.oidc.issuer, verified.jti))
-    return invalid('the logout token was used before');
+  const { issuer } = provider.config.oidc;
+  if (await context.sessions.isUsed(issuer, verified.jti)) return invalid('the logout token was used before');
   let ended = 0;
   if (verified.sid !== '') ended += await context.sessions.endSid(provider, verified.sid, 'backchannel');
   else ended += await context.sessions.endSubject(provider, verified.sub, 'backchannel');
+  await context.sessions.remember(issuer, verified.jti);
   context.log.info({ provider: provider.name, ended }, 'sessions ended by the identity provider');
   return { status: 200, headers: [['Cache-Control', 'no-store']], body: '' };
 }

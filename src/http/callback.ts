@@ -4,7 +4,7 @@ import { AkproxError } from '../infra/errors.js';
 import { callbackOutcome, finishLogin, type LoginResult } from '../oidc/flow.js';
 import type { Provider } from '../provider/provider.js';
 import { type Attempt, dropAttempt, findAttempt } from './attempt.js';
-import { findCookies, sessionCookie } from './cookies.js';
+import { findTickets, sessionCookie } from './cookies.js';
 import { type Reply, redirect, type Snapshot } from './exchange.js';
 import { errorPage } from './pages.js';
 import { type StepContext, startUrl } from './steps.js';
@@ -73,7 +73,7 @@ async function beginSession(
     loginTarget: attempt.target,
   });
   // A new id at every login (session fixation), and the one before it ends.
-  for (const old of findCookies(request.getHeaders('cookie'), provider.cookieNeedle)) {
+  for (const old of findTickets(request.getHeaders('cookie'), provider.cookieNeedle)) {
     await context.sessions.end(old, provider, 'replaced');
   }
   return { cookie, maxAge: Math.ceil((expiresAt - now) / 1_000) };
@@ -86,7 +86,7 @@ async function targetOfReplay(
   provider: Provider,
   state: string,
 ): Promise<string | null> {
-  for (const cookie of findCookies(request.getHeaders('cookie'), provider.cookieNeedle)) {
+  for (const cookie of findTickets(request.getHeaders('cookie'), provider.cookieNeedle)) {
     const found = await context.sessions.read(cookie, provider);
     if (found !== null)
       return found.session.loginState === stateHash(state) ? found.session.loginTarget : `${provider.origin}/`;

@@ -4,12 +4,13 @@
 // one except a session that the store vouched for, an allow-listed path, a CORS preflight that the operator lets through,
 // and credentials that the identity provider accepted.
 import type { Logger } from 'pino';
+import type { LogGate } from '../infra/log-gate.js';
 import { decodePathOnce, type ForwardUrl } from '../provider/forward-url.js';
 import { type CheckResult, countCheck, type Provider, type ProviderTable } from '../provider/provider.js';
 import type { CacheEntry } from '../session/cache.js';
 import type { Sessions } from '../session/sessions.js';
 import { TICKET_LENGTH, type Ticket, verifyTicket } from '../session/ticket.js';
-import { findCookie, findCookies } from './cookies.js';
+import { findCookie, findTickets } from './cookies.js';
 import type { Dialect } from './dialects.js';
 import { empty, type HeaderSource, json, type Reply, redirect, Snapshot } from './exchange.js';
 import { forbiddenPage } from './pages.js';
@@ -26,7 +27,8 @@ export interface CheckContext {
   readonly log: Logger;
   /** A proxy that does not send what it must; told to authentik, if there is one. */
   readonly misconfigured?: (message: string, provider: string, req: HeaderSource, peer: string) => void;
-  readonly unknownHosts: { shouldLog(host: string, now: number): boolean };
+  /** For lines that anybody can cause. */
+  readonly logGate: LogGate;
   readonly logChecks: 'none' | 'denied' | 'all';
 }
 
@@ -62,8 +64,9 @@ const UNAVAILABLE: Decision = { kind: 'unavailable' };
  */
 const PROVE_EVERY = 32;
 let hitsUntilProof = PROVE_EVERY;
-/** Set for good by the first doubled header: a proxy that appends instead of setting lets clients choose the host. */
-let strictHeaders = false;
+/** A doubled header makes this worker prove every check for a minute: a proxy that appends lets clients choose the host. */
+const STRICT_FOR = 60_000;
+let strictUntil = 0;
 
 /**
  * HOT PATH. The whole check for somebody who is signed in; `undecided` for everybody else. It must not await, build a URL,
@@ -78,6 +81,8 @@ export function check(context: CheckContext, dialect: Dialect, req: HeaderSource
   const provider = context.providers.find(host);
   if (provider === undefined) return UNDECIDED;
 
+  if (!dialect.agrees(req, provider, context.providers)) return UNDECIDED;
+
   // 3. Is it one of our own steps, asked for through the proxy? (Also: a proxy that does not say what was asked for.)
   if (dialect.redirects && (uri === '' || concernsUs(uri))) return UNDECIDED;
 
@@ -91,7 +96,7 @@ export function check(context: CheckContext, dialect: Dialect, req: HeaderSource
 
   // 6. Now and then: is the host that we decided for really the one that the proxy set?
   hitsUntilProof -= 1;
-  if (hitsUntilProof <= 0 || strictHeaders) {
+  if (hitsUntilProof <= 0 || context.clock.now < strictUntil) {
     hitsUntilProof = PROVE_EVERY;
     if (unprovenHeader(dialect, req) !== null) return UNDECIDED;
   }
@@ -119,6 +124,7 @@ export function checkSlowly(
 ): Decision | Promise<Decision> {
   const unproven = unprovenHeader(dialect, req);
   if (unproven !== null) {
+    if (unproven.problem === DOUBLED) strictUntil = context.clock.now + STRICT_FOR;
     context.misconfigured?.(`${unproven.header} ${unproven.problem}: ${unproven.hint}`, '', req, peer);
     return { kind: 'invalid', ...unproven };
   }
@@ -126,6 +132,15 @@ export function checkSlowly(
   const host = dialect.host(req);
   const provider = context.providers.find(host);
   if (provider === undefined) return noApp(context, host);
+
+  if (!dialect.agrees(req, provider, context.providers)) {
+    return count(provider, 'invalid', {
+      kind: 'invalid',
+      header: 'X-Original-URL',
+      problem: DISAGREES,
+      hint: dialect.hints['x-original-url'] ?? '',
+    });
+  }
 
   const url = dialect.forwardUrl(req, provider.secure ? 'https' : 'http');
   if (url === null) return count(provider, 'invalid', unparsable(dialect, req));
@@ -198,9 +213,12 @@ function count(provider: Provider, result: CheckResult, decision: Decision): Dec
 
 function noApp(context: CheckContext, host: string): Decision {
   const shown = host.slice(0, 260);
-  if (context.unknownHosts.shouldLog(shown, context.clock.now)) {
-    context.log.warn({ host: shown }, 'no provider has this host: compare it with external_host and cookie_domain');
-  }
+  const held = context.logGate.pass(`host\0${shown}`);
+  if (held !== null)
+    context.log.warn(
+      { host: shown, held },
+      'no provider has this host: compare it with external_host and cookie_domain',
+    );
   return { kind: 'no_app', host: shown };
 }
 
@@ -217,7 +235,7 @@ function sessionTickets(req: HeaderSource, provider: Provider): Presented[] {
   req.forEach((name, value) => {
     if (name === 'cookie' && headers.length < 16) headers.push(value);
   });
-  return findCookies(headers, provider.cookieNeedle).flatMap((cookie) => {
+  return findTickets(headers, provider.cookieNeedle).flatMap((cookie) => {
     const ticket = verifyTicket(provider, cookie);
     return ticket === null ? [] : [{ cookie, ticket }];
   });
@@ -246,7 +264,6 @@ function unprovenHeader(dialect: Dialect, req: HeaderSource): Unproven | null {
     const name = wanted[i] as string;
     const count = times[i] as number;
     if (count === 1 && req.getHeader(name) !== '') continue;
-    if (count > 1) strictHeaders = true;
     // An alternative to a required header may be absent: nginx recipes send X-Original-URL or nothing.
     const hint = dialect.hints[name];
     if (count > 1) return { header: headerName(name), problem: DOUBLED, hint: hint ?? '' };
@@ -256,6 +273,7 @@ function unprovenHeader(dialect: Dialect, req: HeaderSource): Unproven | null {
   return null;
 }
 
+const DISAGREES = 'names another application than Host, or another path than X-Original-URI: a client may have sent it';
 const DOUBLED = 'came more than once: the proxy must set it, not append to what the client sent';
 
 function unparsable(dialect: Dialect, req: HeaderSource): Decision {
@@ -319,8 +337,13 @@ export function isNavigation(dialect: Dialect, req: HeaderSource): boolean {
   return accept === '' || accept.includes('text/html') || accept.includes('*/*');
 }
 
+/**
+ * Behind nginx nothing is passed as a preflight: its recipes need not set X-Original-Method, so a client could, and would
+ * have a way around every login.
+ */
 function isPreflight(dialect: Dialect, req: HeaderSource): boolean {
   return (
+    dialect.redirects &&
     dialect.method(req) === 'OPTIONS' &&
     req.getHeader('origin') !== '' &&
     req.getHeader('access-control-request-method') !== ''

@@ -1,11 +1,15 @@
 // Cookies: find one by name in the raw header (hot path), list those with a prefix, write one with its attributes.
 // RFC 6265 §4. Nothing here decodes: our own values need no decoding and nobody else's concern us.
 import type { Provider } from '../provider/provider.js';
+import { TICKET_LENGTH } from '../session/ticket.js';
 
 const SPACE = 0x20;
 const SEMICOLON = 0x3b;
-/** A client may send a name several times (two Domains, two Paths); we look at no more than this many. */
-const MOST_DOUBLES = 4;
+/**
+ * A client may send a name several times (two Domains, two Paths), and a neighbouring subdomain may plant some in front of
+ * ours. Only values of a ticket's length count, and of those no more than this many.
+ */
+const MOST_DOUBLES = 16;
 
 /**
  * HOT PATH. The value behind `needle` (`name=`) in a Cookie header, from `from` on; '' when it is not there.
@@ -24,11 +28,14 @@ export function findCookie(header: string, needle: string, from = 0): string {
   return end === -1 ? header.slice(start) : header.slice(start, end);
 }
 
-/** Every value of one cookie name over all Cookie headers, at most four, in the order they came. */
-export function findCookies(headers: readonly string[], needle: string): string[] {
+/** Every value behind `needle` that can be a ticket, over all Cookie headers, in the order they came. */
+export function findTickets(headers: readonly string[], needle: string): string[] {
   const found: string[] = [];
-  for (const { name, value } of eachCookie(headers)) {
-    if (`${name}=` === needle && found.push(value) === MOST_DOUBLES) break;
+  for (const header of headers) {
+    for (let at = header.indexOf(needle); at !== -1; at = header.indexOf(needle, at + needle.length)) {
+      const value = findCookie(header.slice(0, at + needle.length + TICKET_LENGTH + 1), needle, at).trimEnd();
+      if (value.length === TICKET_LENGTH && !found.includes(value) && found.push(value) === MOST_DOUBLES) return found;
+    }
   }
   return found;
 }

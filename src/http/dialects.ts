@@ -1,6 +1,7 @@
 // How each proxy asks, and nothing else is read: a proxy passes the client's copies of the other header families through,
 // so "whichever header is there" would let a client choose the host that the policy is looked up for (contract §2.1).
 import { type ForwardUrl, parseAbsolute, parseForwardUrl } from '../provider/forward-url.js';
+import type { Provider, ProviderTable } from '../provider/provider.js';
 import type { HeaderSource } from './exchange.js';
 
 export interface Dialect {
@@ -15,6 +16,11 @@ export interface Dialect {
   method(req: HeaderSource): string;
   /** The whole forward URL; null when it does not parse. `scheme` is used where the proxy does not say. */
   forwardUrl(req: HeaderSource, scheme: 'http' | 'https'): ForwardUrl | null;
+  /**
+   * HOT PATH. False when what the proxy set contradicts what was read. nginx passes a client's X-Original-URL through unless
+   * the operator sets it, so it may not name another application than the Host that nginx itself sends.
+   */
+  agrees(req: HeaderSource, provider: Provider, providers: ProviderTable): boolean;
   /** Headers that must not come twice; at most four. */
   readonly single: readonly string[];
   /** Those of them that must be there. */
@@ -43,6 +49,7 @@ function forwardAuth(name: 'traefik' | 'caddy', hint: string): Dialect {
         req.getHeader('x-forwarded-host'),
         req.getHeader('x-forwarded-uri'),
       ),
+    agrees: () => true,
     single: FORWARDED,
     mustHave: FORWARDED.slice(0, 3),
     hints: Object.fromEntries(FORWARDED.map((name) => [name, hint])),
@@ -70,6 +77,15 @@ const nginx: Dialect = {
       ? parseForwardUrl(scheme, req.getHeader('host'), req.getHeader('x-original-uri') || '/')
       : parseAbsolute(url);
   },
+  agrees: (req, provider, providers) => {
+    const url = req.getHeader('x-original-url');
+    if (url === '') return true;
+    const uri = req.getHeader('x-original-uri');
+    if (uri !== '' && uri !== pathOf(url)) return false;
+    // ingress-nginx sends the host of the auth service, which is nobody's.
+    const host = providers.find(req.getHeader('host'));
+    return host === undefined || host === provider;
+  },
   single: ['host', 'x-original-url', 'x-original-uri', 'x-original-method'],
   mustHave: ['host'],
   hints: {
@@ -95,6 +111,7 @@ const envoy: Dialect = {
   method: (req) => req.getMethod().toUpperCase(),
   forwardUrl: (req, scheme) =>
     parseForwardUrl(req.getHeader('x-forwarded-proto') || scheme, req.getHeader('host'), envoy.uri(req)),
+  agrees: () => true,
   single: ['host', 'x-forwarded-proto'],
   mustHave: ['host'],
   hints: { host: 'Envoy sends it by itself', 'x-forwarded-proto': 'let `headers_to_add` overwrite it' },

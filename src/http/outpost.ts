@@ -69,14 +69,19 @@ export async function answerStep(
   const provider = context.providers.find(host);
   if (provider === undefined) return noProvider(host);
 
+  // A look-alike of a check (`/auth/traefik/`, `/auth/envoy*`) is asked by a proxy: no step of ours may answer it.
+  if (rest?.startsWith('/auth')) return NOT_FOUND;
+
   // The signatures count on any path of a provider's host: the redirect URI may be the bare external_host.
   const signature = signatureStep(request.query);
   if (signature !== null) return runStep(IN_BAND[signature], context, request, provider);
   if (rest === BACKCHANNEL_PATH) return runStep(logoutStep(readBody), context, request, provider);
   const step = rest === null || !Object.hasOwn(STEPS, rest) ? undefined : STEPS[rest];
-  if (step === undefined) return json(404, { error: 'not_found', message: 'there is nothing at this path' });
+  if (step === undefined) return NOT_FOUND;
   return runStep(step, context, request, provider);
 }
+
+const NOT_FOUND: Reply = json(404, { error: 'not_found', message: 'there is nothing at this path' });
 
 function logoutStep(readBody: () => Promise<string | null>): Step {
   return async function backchannel_logout(context, request, provider): Promise<Reply> {

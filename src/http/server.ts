@@ -23,19 +23,27 @@ export interface ServerOptions {
 export interface TlsFiles {
   readonly key: string;
   readonly cert: string;
-  /** Differs when the content differs: a renewed certificate often has the same file name. */
-  readonly version: string;
+}
+
+/** Fixed for the life of a server: uWebSockets.js frees what live connections still use when a name is taken away. */
+export interface Certificates {
+  /** For names without one of their own. */
+  readonly fallback: TlsFiles;
+  /** By SNI name. */
+  readonly byName: ReadonlyMap<string, TlsFiles>;
 }
 
 export interface Server {
   /** Resolves when the port is bound; rejects with `listen_failed`. */
   listen(host: string, port: number): Promise<void>;
-  /** Certificates by SNI name; replaces those of the former call. */
-  setCertificates(certificates: ReadonlyMap<string, TlsFiles>): void;
+  /** Stops accepting for good; a successor on the same port has taken over. Connections get their last answer and close. */
+  retire(): void;
   /** Stops accepting, answers what is in flight and closes; resolves when nothing is left or `graceMs` is over. */
   drain(graceMs: number): Promise<void>;
 }
 
+/** uWebSockets.js closes idle connections after 10 s: whatever is left then has had its last answer. */
+const IDLE_TIMEOUT = 12_000;
 /** One connection in about a thousand is closed after its answer, so that pools spread over the workers again. */
 const REBALANCE = 1 / 1_000;
 
@@ -43,13 +51,12 @@ const REBALANCE = 1 / 1_000;
 (uWS as unknown as { _cfg(option: string): void })._cfg('silent');
 
 /** `tls` null: plain HTTP. */
-export function createServer(options: ServerOptions, tls: TlsFiles | null): Server {
-  const app = tls === null ? uWS.App() : uWS.SSLApp({ key_file_name: tls.key, cert_file_name: tls.cert });
+export function createServer(options: ServerOptions, tls: Certificates | null): Server {
+  const app = tls === null ? uWS.App() : uWS.SSLApp(tlsOptions(tls.fallback));
   let listening: uWS.us_listen_socket | null = null;
   let draining = false;
   let inFlight = 0;
   let drained: (() => void) | null = null;
-  let names = new Map<string, TlsFiles>();
 
   /** HOT PATH: an allowed check of a cached session is answered right here. */
   function onCheck(res: uWS.HttpResponse, req: uWS.HttpRequest, dialect: Dialect): void {
@@ -119,7 +126,7 @@ export function createServer(options: ServerOptions, tls: TlsFiles | null): Serv
     const request = Snapshot.of(req, peerOf(res));
     const state = begin(res);
     // The body must be asked for before the first await, or uWebSockets.js has thrown it away.
-    const body = request.method === 'POST' ? readBody(res, LOGOUT_BODY_LIMIT) : Promise.resolve('');
+    const body = request.method === 'POST' ? readBody(res, state, LOGOUT_BODY_LIMIT) : Promise.resolve('');
     answerStep(options.context(), request, () => body).then(
       (reply) => {
         if (!state.aborted) res.cork(() => writeReply(res, reply, after));
@@ -133,11 +140,12 @@ export function createServer(options: ServerOptions, tls: TlsFiles | null): Serv
     );
   }
 
-  function begin(res: uWS.HttpResponse): { aborted: boolean } {
-    const state = { aborted: false };
+  function begin(res: uWS.HttpResponse): InFlight {
+    const state: InFlight = { aborted: false, onAbort: () => {} };
     inFlight += 1;
     res.onAborted(() => {
       state.aborted = true;
+      state.onAbort();
     });
     return state;
   }
@@ -185,6 +193,17 @@ export function createServer(options: ServerOptions, tls: TlsFiles | null): Serv
   }
 
   addRoutes();
+  for (const [name, files] of tls?.byName ?? []) {
+    app.addServerName(name, tlsOptions(files));
+    app.domain(name);
+    addRoutes();
+  }
+
+  function stopListening(): void {
+    draining = true;
+    if (listening !== null) uWS.us_listen_socket_close(listening);
+    listening = null;
+  }
 
   return {
     listen(host, port) {
@@ -200,25 +219,13 @@ export function createServer(options: ServerOptions, tls: TlsFiles | null): Serv
       });
     },
 
-    setCertificates(certificates) {
-      for (const [name, files] of names) {
-        const next = certificates.get(name);
-        if (next?.version !== files.version) app.removeServerName(name);
-      }
-      for (const [name, files] of certificates) {
-        if (names.get(name)?.version === files.version) continue;
-        app.addServerName(name, { key_file_name: files.key, cert_file_name: files.cert });
-        app.domain(name);
-        addRoutes();
-      }
-      app.domain('');
-      names = new Map(certificates);
+    retire() {
+      stopListening();
+      setTimeout(() => app.close(), IDLE_TIMEOUT).unref();
     },
 
     async drain(graceMs) {
-      draining = true;
-      if (listening !== null) uWS.us_listen_socket_close(listening);
-      listening = null;
+      stopListening();
       if (inFlight > 0) {
         await new Promise<void>((resolve) => {
           drained = resolve;
@@ -230,7 +237,17 @@ export function createServer(options: ServerOptions, tls: TlsFiles | null): Serv
   };
 }
 
+function tlsOptions(files: TlsFiles): uWS.AppOptions {
+  return { key_file_name: files.key, cert_file_name: files.cert };
+}
+
 const INTERNAL: Reply = json(500, { error: 'internal', message: 'the outpost failed to answer; its log says why' });
+
+/** A request whose answer takes a while. */
+interface InFlight {
+  aborted: boolean;
+  onAbort: () => void;
+}
 
 /** How an answer ends: whether the connection closes, and whether only the head is sent. */
 interface Afterwards {
@@ -273,9 +290,11 @@ function peerIfNeeded(res: uWS.HttpResponse, dialect: Dialect): string {
   return dialect.redirects ? peerOf(res) : '';
 }
 
-/** Null when it is larger than `limit` bytes. Never rejects. */
-function readBody(res: uWS.HttpResponse, limit: number): Promise<string | null> {
+/** Null when it is larger than `limit` bytes or the client has gone. Never rejects. */
+function readBody(res: uWS.HttpResponse, state: InFlight, limit: number): Promise<string | null> {
   return new Promise((resolve) => {
+    // After an abort no further chunk comes; the step must end all the same, or a drain would wait for it.
+    state.onAbort = () => resolve(null);
     const chunks: Buffer[] = [];
     let size = 0;
     res.onData((chunk, isLast) => {

@@ -4,7 +4,7 @@ import { AkproxError } from '../infra/errors.js';
 import { endSessionUrl } from '../oidc/flow.js';
 import type { Provider } from '../provider/provider.js';
 import { resolveReturnUrl } from '../provider/return-url.js';
-import { findCookies, sessionCookie } from './cookies.js';
+import { findTickets, sessionCookie } from './cookies.js';
 import { type Reply, redirect, type Snapshot } from './exchange.js';
 import { signedOutPage } from './pages.js';
 import type { StepContext } from './steps.js';
@@ -14,12 +14,14 @@ const CLEAR = ['Clear-Site-Data', '"cache"'] as const;
 
 export async function signOut(context: StepContext, request: Snapshot, provider: Provider): Promise<Reply> {
   let idToken: string | null = null;
-  for (const cookie of findCookies(request.getHeaders('cookie'), provider.cookieNeedle)) {
+  for (const cookie of findTickets(request.getHeaders('cookie'), provider.cookieNeedle)) {
     const found = await context.sessions.read(cookie, provider);
+    // Its own session first, and told to every worker even if the store knows it no more: a sign-out whose first attempt
+    // lost its answer is complete after the second.
+    await context.sessions.end(cookie, provider, 'sign_out');
     if (found === null) continue;
     idToken = found.session.idToken;
     await context.sessions.endSubject(provider, found.session.claims.sub, 'sign_out');
-    await context.sessions.end(cookie, provider, 'sign_out');
   }
   const gone = sessionCookie(provider, '', 0);
   const url = await endSession(context, provider, idToken, resolveReturnUrl(request.query, provider.returnTarget));

@@ -1,11 +1,11 @@
 // P/userinfo: JSON about the caller's own session, without tokens. Also the cheap "am I signed in?" for applications.
 import type { Provider } from '../provider/provider.js';
-import { findCookies } from './cookies.js';
+import { findTickets } from './cookies.js';
 import { json, type Reply, type Snapshot } from './exchange.js';
 import type { StepContext } from './steps.js';
 
 export async function userinfo(context: StepContext, request: Snapshot, provider: Provider): Promise<Reply> {
-  for (const cookie of findCookies(request.getHeaders('cookie'), provider.cookieNeedle)) {
+  for (const cookie of findTickets(request.getHeaders('cookie'), provider.cookieNeedle)) {
     const found = await context.sessions.read(cookie, provider);
     if (found === null) continue;
     const { claims, expiresAt } = found.session;

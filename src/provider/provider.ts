@@ -3,6 +3,7 @@
 import { createHash, hkdfSync } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { ProviderConfig } from '../config/schema.js';
+import { ownString } from '../infra/own-string.js';
 import { VERSION } from '../infra/version.js';
 import { type AllowList, compileAllowList } from './allow-list.js';
 import { hostname, parseHost } from './host.js';
@@ -109,6 +110,8 @@ export class ProviderTable {
   readonly all: readonly Provider[];
   private readonly byHost = new Map<string, Provider>();
   private readonly byDomain = new Map<string, Provider>();
+  /** Names that have a provider of their own, whatever the port. */
+  private readonly singleNames = new Set<string>();
   private readonly remembered = new LRUCache<string, Provider>({ max: REMEMBERED_HOSTS });
 
   constructor(providers: readonly Provider[]) {
@@ -119,6 +122,7 @@ export class ProviderTable {
       if (provider.host === hostname(provider.host))
         this.byHost.set(`${provider.host}:${provider.secure ? 443 : 80}`, provider);
       if (provider.config.mode === 'forward_domain') this.byDomain.set(provider.config.cookie_domain, provider);
+      else this.singleNames.add(hostname(provider.host));
     }
   }
 
@@ -134,8 +138,11 @@ export class ProviderTable {
   private findSlowly(raw: string): Provider | undefined {
     const host = parseHost(raw);
     if (host === null) return undefined;
-    const provider = this.byHost.get(host) ?? this.findDomain(hostname(host));
-    if (provider) this.remembered.set(raw, provider);
+    const name = hostname(host);
+    // Proxies route without looking at the port. A name with a policy of its own must not fall to the domain's weaker one
+    // because a client wrote another port behind it.
+    const provider = this.byHost.get(host) ?? (this.singleNames.has(name) ? undefined : this.findDomain(name));
+    if (provider) this.remembered.set(ownString(raw), provider);
     return provider;
   }
 

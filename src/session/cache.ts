@@ -2,6 +2,7 @@
 // hit proves that this very value was verified before and costs no cryptography.
 // Invariants: bounded in bytes; an entry counts for its own provider only; a revocation removes at once.
 import { LRUCache } from 'lru-cache';
+import { ownString } from '../infra/own-string.js';
 import type { Provider } from '../provider/provider.js';
 
 /** What one cookie is worth. `kind` doubles as the check's decision, so that a hit allocates nothing. */
@@ -46,8 +47,7 @@ export class SessionCache {
   }
 
   set(cookie: string, entry: CacheEntry): void {
-    // `cookie` is a slice of the Cookie header; kept as it is, it would keep the whole header (up to 64 KiB) alive.
-    const own = Buffer.from(cookie, 'latin1').toString('latin1');
+    const own = ownString(cookie);
     this.entries.set(own, entry);
     this.cookieByKey.set(entry.key, own);
   }

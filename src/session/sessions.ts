@@ -1,5 +1,6 @@
 // Sessions of one worker: cache in front, store behind, revocations from the side.
 // `peek` is on the hot path; everything else may be slow. An outage of the store ends nobody's session.
+import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
 import { isAllowed } from '../provider/access.js';
 import { renderIdentity } from '../provider/identity.js';
@@ -37,6 +38,10 @@ const UNAVAILABLE: Resolution = { kind: 'unavailable' };
 const NEGATIVE_AGE = 10_000;
 /** After a failed background read the next one waits 1 to 2 s. */
 const RETRY_AGE = 1_000;
+/** Longer than a logout token is accepted. */
+const LOGOUT_TOKEN_AGE = 900_000;
+/** Stands where a provider's name stands; no provider can be called that. */
+export const LOGOUT_TOKENS = '#logout-tokens';
 
 export class Sessions {
   hits = 0;
@@ -184,8 +189,15 @@ export class Sessions {
   /** Saves a new session under a new id and answers with its cookie value. */
   async create(provider: Provider, session: Session): Promise<string> {
     const { ticket, cookie } = issueTicket(provider);
-    await this.options.store.put(this.sealFor(provider, ticket, session));
-    this.cache.set(cookie, this.render(provider, ticket.key, session));
+    // Counts as a load: a revocation that comes in before the store has answered must not be overtaken by the cache.
+    const load: Load = { provider, key: ticket.key, revoked: false, result: Promise.resolve(UNAVAILABLE) };
+    this.loading.set(cookie, load);
+    try {
+      await this.options.store.put(this.sealFor(provider, ticket, session));
+      if (!load.revoked) this.cache.set(cookie, this.render(provider, ticket.key, session));
+    } finally {
+      this.loading.delete(cookie);
+    }
     return cookie;
   }
 
@@ -200,12 +212,17 @@ export class Sessions {
     };
   }
 
-  /** Ends the one session behind a cookie, if it is one. */
+  /** Ends the one session behind a cookie, if it is one. Rejects when the store is down. */
   async end(cookie: string, provider: Provider, source: RevocationSource): Promise<void> {
     const ticket = verifyTicket(provider, cookie);
     if (ticket === null) return;
-    if (await this.options.store.delete(ticket.key)) this.tell([ticket.key], source);
-    else this.cache.revoke(ticket.key);
+    try {
+      await this.options.store.delete(ticket.key);
+    } finally {
+      // Told in any case: the store may have deleted it although its answer was lost, and a cache that is told too much
+      // only asks the store once more.
+      this.tell([ticket.key], source);
+    }
   }
 
   /** Ends every session of a user at a provider. Rejects when the store is down. */
@@ -220,6 +237,27 @@ export class Sessions {
     const keys = await this.options.store.deleteSid(indexHash(provider, 'sid', sid));
     this.tell(keys, source);
     return keys.length;
+  }
+
+  /**
+   * Whether a logout token was used before, on any worker or node (OIDC Back-Channel Logout §2.6); `remember` it once its
+   * sessions have ended, so that a failed attempt can be made again.
+   */
+  async isUsed(issuer: string, jti: string): Promise<boolean> {
+    return (await this.options.store.get(tokenKey(issuer, jti))) !== null;
+  }
+
+  async remember(issuer: string, jti: string): Promise<void> {
+    const key = tokenKey(issuer, jti);
+    const expiresAt = this.options.now() + LOGOUT_TOKEN_AGE;
+    await this.options.store.put({
+      key,
+      value: new Uint8Array(1),
+      expiresAt,
+      subject: key,
+      sid: '',
+      provider: LOGOUT_TOKENS,
+    });
   }
 
   private tell(keys: readonly string[], source: RevocationSource): void {
@@ -243,6 +281,10 @@ export class Sessions {
     for (const key of keys) this.cache.revoke(key);
     for (const load of this.loading.values()) if (keys.has(load.key)) load.revoked = true;
   }
+}
+
+function tokenKey(issuer: string, jti: string): string {
+  return createHash('sha256').update(`logout token\0${issuer}\0${jti}`).digest('base64url');
 }
 
 /** A sealed value moved to another key or provider does not open. */

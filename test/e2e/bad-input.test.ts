@@ -21,6 +21,7 @@ before(async () => {
       testProvider(issuer, {
         name: 'other',
         external_host: 'http://other.localhost:8080',
+        allow_preflight: true,
         oidc: { issuer, client_id: 'other', client_secret: 'other-client-secret' },
       }),
       testProvider(issuer, {
@@ -86,6 +87,11 @@ describe('cookies', () => {
       assert.equal(await world.daemon.metric('akprox_session_cache_misses_total'), before);
     });
   }
+
+  it('planted by a neighbour in front of ours do not hide it', async () => {
+    const junk = Array.from({ length: 20 }, (_, i) => `${name}=${'a'.repeat(i * 5)}`).join('; ');
+    assert.equal((await traefikCheck(outpost, `${APP}/`, { cookie: `${junk}; ${alice}` })).status, 200);
+  });
 
   it('doubled: a wrong one before the right one does not lock the user out', async () => {
     assert.equal((await traefikCheck(outpost, `${APP}/`, { cookie: `${name}=old; ${alice}` })).status, 200);
@@ -191,6 +197,40 @@ describe('forward headers', () => {
     assert.match(traefik.headers.location ?? '', /^http:\/\/whoami\.localhost/);
   });
 
+  it('a client-sent X-Original-URL does not move a request to another application or path', async () => {
+    const elsewhere = await get('/akprox/auth/nginx', {
+      'X-Original-URL': 'http://other.localhost:8080/',
+      Cookie: alice,
+    });
+    assert.equal(elsewhere.status, 400);
+    assert.match(elsewhere.body, /names another application/);
+    const path = await get('/akprox/auth/nginx', { 'X-Original-URI': '/admin', 'X-Original-URL': `${APP}/public/x` });
+    assert.equal(path.status, 400);
+    // ingress-nginx asks with the host of the auth service, which is nobody's.
+    const ingress = await get('/akprox/auth/nginx', {
+      Host: 'outpost.ns.svc',
+      'X-Original-URL': `${APP}/x`,
+      Cookie: alice,
+    });
+    assert.equal(ingress.status, 200);
+  });
+
+  it('a preflight passes where it is allowed, and never by a method that only nginx could vouch for', async () => {
+    const preflight = { Origin: 'http://x', 'Access-Control-Request-Method': 'GET' };
+    const other = 'http://other.localhost:8080/';
+    assert.equal((await traefikCheck(outpost, other, { method: 'OPTIONS', headers: preflight })).status, 200);
+    assert.equal((await traefikCheck(outpost, other, { method: 'GET', headers: preflight })).status, 302);
+    assert.equal((await traefikCheck(outpost, other, { method: 'OPTIONS' })).status, 401);
+    assert.equal((await traefikCheck(outpost, `${APP}/`, { method: 'OPTIONS', headers: preflight })).status, 401);
+    const nginx = {
+      ...preflight,
+      Host: 'other.localhost:8080',
+      'X-Original-URL': other,
+      'X-Original-Method': 'OPTIONS',
+    };
+    assert.equal((await get('/akprox/auth/nginx', nginx)).status, 401);
+  });
+
   it('doubled: 400, also for a signed-in user once one has been seen', async () => {
     const twice = { ...complete, 'X-Forwarded-Host': [HOST, 'other.localhost:8080'] };
     const answer = await get('/akprox/auth/traefik', twice);
@@ -216,6 +256,8 @@ describe('paths', () => {
     '/akprox/constructor',
     '/akprox/__proto__',
     '/akprox/auth/traefik/x',
+    '/akprox/auth/traefik/?X-authentik-logout=true',
+    '/akprox/auth/envoy*?X-authentik-logout=true',
   ];
   const lookAlikes = [
     '/akproxX',

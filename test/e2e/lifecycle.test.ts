@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -198,6 +198,23 @@ describe('SIGTERM', () => {
     await once(daemon.child, 'exit');
     assert.equal(daemon.child.exitCode, 0);
     slow.close();
+  });
+});
+
+describe('an upload that is broken off', () => {
+  it('does not hold up the next SIGTERM', async () => {
+    await using daemon = await startDaemon({ workers: 1, providers: [testProvider('http://127.0.0.1:9')] });
+    const { hostname, port } = new URL(daemon.http);
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      'POST /akprox/backchannel_logout HTTP/1.1\r\nHost: whoami.localhost:8080\r\nContent-Length: 100\r\n\r\nlogout_t',
+    );
+    await request(`${daemon.http}/akprox/ping`);
+    socket.destroy();
+    await request(`${daemon.http}/akprox/ping`);
+    const start = performance.now();
+    assert.equal(await daemon.stop(), 0);
+    assert.ok(performance.now() - start < 8_000, 'the drain waited for its grace period of 10 s');
   });
 });
 

@@ -103,6 +103,15 @@ describe('the provider table', () => {
       assert.equal(find(host), undefined, host);
   });
 
+  it('does not let a client move a name to the domain around it by writing a port', () => {
+    const narrow = makeProvider({ name: 'narrow', external_host: 'https://admin.example.com' });
+    const both = new ProviderTable([wide, narrow]);
+    assert.equal(both.find('admin.example.com:443')?.name, 'narrow');
+    for (const host of ['admin.example.com:80', 'admin.example.com:8081', 'ADMIN.example.com.:8081'])
+      assert.equal(both.find(host), undefined);
+    assert.equal(both.find('x.admin.example.com')?.name, 'wide');
+  });
+
   it('has no fallback to the only provider', () => {
     assert.equal(new ProviderTable([one]).find('other.host'), undefined);
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { pino } from 'pino';
+import { AkproxError } from '../../src/infra/errors.js';
 import { readClaims } from '../../src/provider/claims.js';
 import type { Revocation } from '../../src/session/revocation.js';
 import type { Session } from '../../src/session/session.js';
@@ -33,13 +34,16 @@ function worker(): { sessions: Sessions; deliver: (revocation: Revocation) => vo
   return { sessions: made, deliver: (revocation) => deliver(revocation) };
 }
 
+let deliverToFirst: (revocation: Revocation) => void;
 let deliverToOther: (revocation: Revocation) => void;
 
 beforeEach(() => {
   now = 1_000_000;
   store = new MemoryStore(() => now);
   published = [];
-  sessions = worker().sessions;
+  const first = worker();
+  sessions = first.sessions;
+  deliverToFirst = first.deliver;
   const second = worker();
   other = second.sessions;
   deliverToOther = second.deliver;
@@ -174,6 +178,39 @@ describe('sessions', () => {
     open();
     assert.equal((await reading).kind, 'none');
     assert.equal(peek(cookie, other), 'none');
+  });
+
+  it('are not cached by a login that was overtaken by a revocation', async () => {
+    const worker = sessions;
+    const put = store.put.bind(store);
+    store.put = async (sealed) => {
+      await put(sealed);
+      await other.endSubject(provider, 'alice', 'backchannel');
+      for (const revocation of published) deliverToFirst(revocation);
+    };
+    const cookie = await worker.create(provider, session());
+    assert.equal(peek(cookie, worker), undefined);
+    assert.equal(await resolve(cookie, worker), 'none');
+  });
+
+  it('are revoked everywhere by a second sign-out when the first one lost the answer of the store', async () => {
+    const cookie = await sessions.create(provider, session());
+    assert.equal(await resolve(cookie, other), 'allow');
+    const remove = store.delete.bind(store);
+    store.delete = async (key) => {
+      await remove(key);
+      throw new AkproxError('store_unavailable', 'the answer was lost');
+    };
+    await assert.rejects(sessions.end(cookie, provider, 'sign_out'));
+    for (const revocation of published) deliverToOther(revocation);
+    assert.equal(peek(cookie, other), undefined);
+  });
+
+  it('remember a logout token for every worker', async () => {
+    assert.equal(await sessions.isUsed('https://idp', 'j1'), false);
+    await sessions.remember('https://idp', 'j1');
+    assert.equal(await other.isUsed('https://idp', 'j1'), true);
+    assert.equal(await other.isUsed('https://other', 'j1'), false);
   });
 
   it('treat a damaged value as no session and remove it', async () => {
