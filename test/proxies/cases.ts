@@ -219,11 +219,11 @@ function cases(name: ProxyName, mode: Mode, traits: Traits): void {
     alice = world.browser();
     assert.equal((await alice.logIn(`${APP}/`, 'alice')).status, 200);
     await world.outpost.close();
-    for (const browser of [alice, world.browser()]) {
-      for (const path of ['/', '/public/logo.svg']) {
-        assert.equal((await unseen(() => browser.get(`${APP}${path}`))).status, traits.whenDown);
-      }
-    }
+    const asked = [alice, world.browser()].flatMap((browser) =>
+      ['/', '/public/logo.svg'].map((path) => [browser, path] as const),
+    );
+    const answers = await unseen(() => Promise.all(asked.map(([browser, path]) => browser.get(`${APP}${path}`))));
+    for (const answer of answers) assert.equal(answer.status, traits.whenDown, answer.url);
   });
 }
 

@@ -157,7 +157,7 @@ async function startProxy(
         output += chunk.toString();
       });
     }
-    if (await listens(child, port)) return { child, port };
+    if (await serves(child, port, mode === 'single' ? [APP] : [APP, LOGIN])) return { child, port };
     if (tries === TRIES) throw new Error(`${name} does not start with deploy/proxies/${name}:\n${output}`);
   }
 }
@@ -279,20 +279,21 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** True as soon as the port accepts; false when the process has ended instead. */
-async function listens(child: ChildProcess, port: number): Promise<boolean> {
+/** True as soon as TLS works for every origin; false when the process has ended instead. */
+async function serves(child: ChildProcess, port: number, origins: readonly string[]): Promise<boolean> {
   const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
-  const accepted = (): Promise<boolean> =>
+  const greeted = (origin: string): Promise<boolean> =>
     new Promise((resolve) => {
-      const socket = connect(port, '127.0.0.1');
-      socket.once('connect', () => {
+      const { hostname } = new URL(origin);
+      const socket = tlsConnect({ host: '127.0.0.1', port, servername: hostname, rejectUnauthorized: false });
+      socket.once('secureConnect', () => {
         socket.destroy();
         resolve(true);
       });
       socket.once('error', () => setTimeout(resolve, 20, false));
     });
-  while (!ended()) if (await accepted()) return !ended();
-  return false;
+  for (const origin of origins) while (!(await greeted(origin))) if (ended()) return false;
+  return !ended();
 }
 
 /** A TCP relay in front of the outpost: it counts connections, and can be taken down. */
