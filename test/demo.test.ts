@@ -181,6 +181,27 @@ for (const gateway of gateways) {
   });
 }
 
+describe('the demo with authentik', { timeout: 60_000 }, () => {
+  it('gets its provider from core and lets alice in', async () => {
+    const demo = startDemo([...ANY_PORTS, '--gateway', 'builtin', '--authentik']);
+    try {
+      await printed(demo, /Ctrl-C stops everything/);
+      const url = await printed(demo, /^Open (http:\/\/whoami\.localhost:\d+)\/$/m);
+      const core = await printed(demo, /^authentik core +ready +(\S+)$/m);
+      const anonymous = await createBrowser().get(`${url}/`);
+      assert.match(anonymous.location ?? '', /\/outpost\.goauthentik\.io\/start\?rd=/);
+      assert.ok((await createBrowser().follow(anonymous)).url.startsWith(core));
+      const browser = createBrowser();
+      assert.match((await browser.logIn(`${url}/`, 'alice')).body, /alice@example\.com/);
+      const seen = await browser.get(`${url}/`, { Accept: 'application/json' });
+      assert.match(seen.body, /"x-authentik-jwt": "eyJ/);
+    } finally {
+      demo.child.kill('SIGTERM');
+      assert.equal(await demo.ended, 0);
+    }
+  });
+});
+
 describe('the demo that cannot go on', { timeout: 60_000 }, () => {
   let directory: string;
   before(() => {

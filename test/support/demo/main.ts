@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { startFakeCore } from '../fake-core.js';
 import { startGateway } from '../gateway.js';
 import { startIdp } from '../idp.js';
 import { startWhoami } from '../whoami.js';
@@ -67,6 +68,46 @@ async function main(): Promise<void> {
   await build(directory);
 
   const origin = new URL(`http://whoami.localhost:${ports.port}`).origin;
+  const identity = await (options.authentik ? startCore : startProvider)(ports, origin);
+  say(
+    `${options.authentik ? 'authentik core' : 'OpenID provider'}${options.authentik ? '  ' : ' '} ready  ${identity.url}`,
+  );
+
+  const app = await startWhoami({ port: ports['app-port'] });
+  say(`application      ready  http://127.0.0.1:${app.port}`);
+
+  await startOutpost(directory, ports, options, identity);
+  const outpost = `127.0.0.1:${ports['outpost-port']}`;
+  say(`outpost          ready  http://${outpost}, metrics http://127.0.0.1:${ports['metrics-port']}/metrics`);
+
+  const which = await openGateway(gateway, directory, ports);
+  say(`gateway          ready  ${which}`);
+
+  const host = new URL(origin).host;
+  say(`
+Open ${origin}/
+
+  ${identity.users.join('\n  ')}
+  Any password will do. Sign out at ${origin}${identity.prefix}/sign_out
+
+What a request without a session gets:
+  curl -sD- -o /dev/null -H 'Host: ${host}' http://127.0.0.1:${ports.port}/
+
+Configuration, sessions and logs: ${directory}
+Ctrl-C stops everything.`);
+}
+
+/** Who knows the users, and what the outpost is told of it. */
+interface Identity {
+  readonly url: string;
+  readonly users: readonly string[];
+  readonly providers: readonly unknown[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Where the steps of a login are. */
+  readonly prefix: string;
+}
+
+async function startProvider(ports: Ports, origin: string): Promise<Identity> {
   const client = { id: 'whoami', secret: randomBytes(24).toString('base64url') };
   const idp = await startIdp({
     port: ports['idp-port'],
@@ -80,31 +121,42 @@ async function main(): Promise<void> {
       },
     ],
   });
-  say(`OpenID provider  ready  ${idp.issuer}`);
+  const whoami = {
+    name: 'whoami',
+    mode: 'forward_single',
+    external_host: origin,
+    cookie_secret: { env: 'DEMO_COOKIE_SECRET' },
+    prefix: '/akprox',
+    oidc: { issuer: idp.issuer, client_id: client.id, client_secret: { env: 'DEMO_CLIENT_SECRET' } },
+    access: { groups: ['staff'] },
+  };
+  return {
+    url: idp.issuer,
+    users: ['alice  is in the group staff and gets in', 'bob    is not, and gets a 403'],
+    providers: [whoami],
+    env: { DEMO_COOKIE_SECRET: randomBytes(48).toString('base64url'), DEMO_CLIENT_SECRET: client.secret },
+    prefix: '/akprox',
+  };
+}
 
-  const app = await startWhoami({ port: ports['app-port'] });
-  say(`application      ready  http://127.0.0.1:${app.port}`);
-
-  await startOutpost(directory, ports, options, { issuer: idp.issuer, origin, client });
-  const outpost = `127.0.0.1:${ports['outpost-port']}`;
-  say(`outpost          ready  http://${outpost}, metrics http://127.0.0.1:${ports['metrics-port']}/metrics`);
-
-  const which = await openGateway(gateway, directory, ports);
-  say(`gateway          ready  ${which}`);
-
-  const host = new URL(origin).host;
-  say(`
-Open ${origin}/
-
-  alice  is in the group staff and gets in
-  bob    is not, and gets a 403
-  Any password will do. Sign out at ${origin}/akprox/sign_out
-
-What a request without a session gets:
-  curl -sD- -o /dev/null -H 'Host: ${host}' http://127.0.0.1:${ports.port}/
-
-Configuration, sessions and logs: ${directory}
-Ctrl-C stops everything.`);
+/** The outpost gets an address and a token, nothing else; its provider comes from core. */
+async function startCore(ports: Ports, origin: string): Promise<Identity> {
+  const token = randomBytes(24).toString('base64url');
+  const core = await startFakeCore({
+    port: ports['idp-port'],
+    token,
+    accounts: ACCOUNTS,
+    providers: [{ name: 'whoami', external_host: origin }],
+  });
+  return {
+    url: core.url,
+    users: [
+      'alice and bob both get in: who may use an application is for authentik to decide, and this stand-in lets everybody in',
+    ],
+    providers: [],
+    env: { AUTHENTIK_HOST: core.url, AUTHENTIK_TOKEN: token },
+    prefix: '/outpost.goauthentik.io',
+  };
 }
 
 function dataDirectory(wanted: string | null): string {
@@ -141,12 +193,7 @@ async function build(directory: string): Promise<void> {
   utimesSync(DAEMON, started, started);
 }
 
-async function startOutpost(
-  directory: string,
-  ports: Ports,
-  options: DemoOptions,
-  login: { issuer: string; origin: string; client: { id: string; secret: string } },
-): Promise<void> {
+async function startOutpost(directory: string, ports: Ports, options: DemoOptions, identity: Identity): Promise<void> {
   const config = join(directory, 'akprox.yaml');
   const listen = (port: number): string => `127.0.0.1:${port}`;
   writeFileSync(
@@ -156,21 +203,7 @@ async function startOutpost(
       workers: options.workers,
       store: { kind: 'embedded', path: join(directory, 'sessions') },
       log: { level: 'info', checks: 'all' },
-      providers: [
-        {
-          name: 'whoami',
-          mode: 'forward_single',
-          external_host: login.origin,
-          cookie_secret: { env: 'DEMO_COOKIE_SECRET' },
-          prefix: '/akprox',
-          oidc: {
-            issuer: login.issuer,
-            client_id: login.client.id,
-            client_secret: { env: 'DEMO_CLIENT_SECRET' },
-          },
-          access: { groups: ['staff'] },
-        },
-      ],
+      providers: identity.providers,
     }),
   );
   const child = start({
@@ -179,8 +212,7 @@ async function startOutpost(
     env: {
       PATH: process.env['PATH'],
       AKPROX_CONFIG: config,
-      DEMO_COOKIE_SECRET: randomBytes(48).toString('base64url'),
-      DEMO_CLIENT_SECRET: login.client.secret,
+      ...identity.env,
     },
     log: join(directory, 'outpost.log'),
   });

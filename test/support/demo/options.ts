@@ -20,6 +20,8 @@ export interface DemoOptions {
   readonly ports: Ports;
   readonly workers: number;
   readonly gateway: GatewayName | 'auto';
+  /** A stand-in for authentik core takes the place of the OpenID provider and configures the outpost. */
+  readonly authentik: boolean;
   /** Null: a new directory, removed at the end. */
   readonly data: string | null;
 }
@@ -39,6 +41,7 @@ Starts an OpenID provider, an application, the outpost and a gateway on this mac
 
 ${ports.join('')}  --workers N           worker processes of the outpost (2)
   --gateway NAME        ${GATEWAYS.join(', ')} (auto: the first of ${PROXIES.join(', ')} on PATH, else builtin)
+  --authentik           a stand-in for authentik core configures the outpost, as AUTHENTIK_HOST and AUTHENTIK_TOKEN do
   --data DIR            where configuration, sessions and logs are kept (a new directory, removed at the end)
   --help
 
@@ -58,6 +61,7 @@ export function parseOptions(argv: string[]): DemoOptions | 'help' {
     workers: text,
     gateway: text,
     data: text,
+    authentik: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   });
   if (values.help) return 'help';
@@ -74,6 +78,7 @@ export function parseOptions(argv: string[]): DemoOptions | 'help' {
     },
     workers: integer('workers', values.workers, 2, 1, 256),
     gateway,
+    authentik: values.authentik === true,
     data: values.data ?? null,
   };
 }
