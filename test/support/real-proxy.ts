@@ -53,7 +53,12 @@ export function findProxy(name: ProxyName): string | null {
   return findOnPath(name, [process.env['PATH'] ?? '', '/usr/sbin', '/usr/local/sbin'].join(delimiter));
 }
 
-export async function startRealWorld(name: ProxyName, mode: Mode): Promise<RealWorld> {
+/** `script`: a deliberate change of akprox.lua. */
+export async function startRealWorld(
+  name: ProxyName,
+  mode: Mode,
+  options: { readonly script?: readonly [from: string, to: string] } = {},
+): Promise<RealWorld> {
   const program = findProxy(name);
   if (program === null) throw new Error(`${name} is not installed`);
   const cleanups: (() => unknown)[] = [];
@@ -76,8 +81,8 @@ export async function startRealWorld(name: ProxyName, mode: Mode): Promise<RealW
     const application = await startApplication();
     cleanups.push(application.close);
 
-    const ports = { outpost: outpost.port, application: application.port };
-    const { child, port } = await startProxy(program, name, mode, directory, ports);
+    const wanted = { outpost: outpost.port, application: application.port, ...options };
+    const { child, port } = await startProxy(program, name, mode, directory, wanted);
     cleanups.push(() => stop(child));
 
     return {
@@ -132,7 +137,7 @@ async function startProxy(
   name: ProxyName,
   mode: Mode,
   directory: string,
-  upstreams: { readonly outpost: number; readonly application: number },
+  wanted: Pick<Place, 'outpost' | 'application' | 'script'>,
 ): Promise<{ child: ChildProcess; port: number }> {
   const pems = await generate([{ name: 'commonName', value: 'company.tld' }], { keyType: 'ec', curve: 'P-256' });
   const certificate = {
@@ -145,7 +150,7 @@ async function startProxy(
   writeFileSync(certificate.both, `${pems.cert}\n${pems.private}`);
   for (let tries = 1; ; tries += 1) {
     const [port = 0, check = 0, plain = 0] = await freePorts(3);
-    const place = { mode, directory, certificate, port, check, plain, ...upstreams };
+    const place = { mode, directory, certificate, port, check, plain, ...wanted };
     const { args, env } = PREPARE[name](place);
     const child = spawn(program, args, {
       env: { PATH: process.env['PATH'], ...env },
@@ -171,6 +176,7 @@ interface Place {
   readonly plain: number;
   readonly outpost: number;
   readonly application: number;
+  readonly script?: readonly [from: string, to: string];
 }
 
 interface Command {
@@ -239,7 +245,7 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
   haproxy: (place) => {
     const lua = join(place.directory, 'akprox.lua');
     const check: [string, string] = ['127.0.0.1:9001', `127.0.0.1:${place.check}`];
-    writeFileSync(lua, replaced('haproxy/akprox.lua', [check]));
+    writeFileSync(lua, replaced('haproxy/akprox.lua', [check, ...(place.script ? [place.script] : [])]));
     const conf = join(place.directory, 'haproxy.cfg');
     writeFileSync(
       conf,
