@@ -1,0 +1,64 @@
+// A TCP proxy that behaves badly on command: silent (half-open), slow, or cutting an answer in the middle.
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+
+export interface TcpProxy {
+  readonly port: number;
+  /** While true, bytes go nowhere, and nobody is told: what a firewall that forgot a connection does. */
+  silent: boolean;
+  /** Every answer comes this much later. */
+  delayMs: number;
+  /** When set, the next answer is cut after so many bytes and the connection with it; then unset. */
+  cutAfter: number | null;
+  connections(): number;
+  stop(): Promise<void>;
+}
+
+export async function startProxy(targetPort: number): Promise<TcpProxy> {
+  const sockets = new Set<Socket>();
+  let clients = 0;
+  const server = createServer((client) => {
+    const target = connect(targetPort, '127.0.0.1');
+    clients += 1;
+    client.once('close', () => {
+      clients -= 1;
+    });
+    for (const [socket, other] of [
+      [client, target],
+      [target, client],
+    ] as const) {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.once('close', () => {
+        sockets.delete(socket);
+        if (!proxy.silent) other.destroy();
+      });
+    }
+    client.on('data', (bytes) => {
+      if (!proxy.silent) target.write(bytes);
+    });
+    target.on('data', (bytes) => {
+      if (proxy.silent) return;
+      if (proxy.cutAfter !== null) {
+        client.write(bytes.subarray(0, proxy.cutAfter), () => client.destroy());
+        proxy.cutAfter = null;
+      } else if (proxy.delayMs > 0) setTimeout(() => client.write(bytes), proxy.delayMs);
+      else client.write(bytes);
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  const proxy: TcpProxy = {
+    port: address.port,
+    silent: false,
+    delayMs: 0,
+    cutAfter: null,
+    connections: () => clients,
+    stop: async () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+  return proxy;
+}
