@@ -62,7 +62,14 @@ async function answer(
       return { status: 200, type: text, body: 'ok\n' };
     case '/readyz': {
       const { ready, reason } = options.ready();
-      return { status: ready ? 200 : 503, type: text, body: `${reason}\n` };
+      if (!ready) return { status: 503, type: text, body: `${reason}\n` };
+      // Degraded is ready: an outage of the store hits every node, and taking all of them away would make it worse.
+      const degraded = (await options.reports()).flatMap((report) => report.degraded ?? []);
+      return {
+        status: 200,
+        type: text,
+        body: degraded.length > 0 ? `degraded: ${[...new Set(degraded)].join('; ')}\n` : `${reason}\n`,
+      };
     }
     case '/akprox/ping':
     case '/outpost.goauthentik.io/ping':

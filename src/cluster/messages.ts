@@ -62,4 +62,6 @@ export interface WorkerReport {
   }[];
   readonly lag: { readonly count: number; readonly sumMs: number; readonly maxMs: number };
   readonly errors: number;
+  /** Why this worker is worse than it should be; null when it is well. */
+  readonly degraded: string | null;
 }

@@ -2,7 +2,9 @@
 // says `ready`; a configuration change swaps the context that its routes ask for, so that no check is ever refused.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { hostname as hostnameOf } from 'node:os';
 import { performance } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { oidcOptionsOf } from '../authentik/back-channel.js';
 import { createEventLimit, shownHeaders } from '../authentik/events.js';
@@ -21,14 +23,17 @@ import { createOidcClient, type OidcClient } from '../oidc/client.js';
 import { HeaderAuth } from '../oidc/header-auth.js';
 import { hostname } from '../provider/host.js';
 import { CHECK_RESULTS, type Provider, type ProviderTable, updateProviders } from '../provider/provider.js';
+import type { RedisChannel } from '../session/channel-redis.js';
 import { MeasuredStore } from '../session/measured-store.js';
-import { openStore } from '../session/open-store.js';
+import { openChannel, openStore } from '../session/open-store.js';
 import type { Revocation } from '../session/revocation.js';
 import { Sessions } from '../session/sessions.js';
 import { parseAddress } from './address.js';
 import { checkLogger } from './check-log.js';
 import type { ToPrimary, ToWorker, WorkerReport, WorkerSetup } from './messages.js';
 
+/** Between two questions to a store that does not answer, in milliseconds. */
+const PROBE_PAUSE = 50;
 /** How far behind the clock of the hot path may be, in milliseconds. */
 const CLOCK_STEP = 20;
 
@@ -89,6 +94,7 @@ class Worker {
     private readonly log: Logger,
     private readonly store: MeasuredStore,
     private readonly sessions: Sessions,
+    private readonly redis: RedisChannel | null,
   ) {
     this.headerAuth = new HeaderAuth({ oidc: (provider) => this.clientOf(provider), now: Date.now, log });
     this.providers = updateProviders(null, setup.providers);
@@ -101,14 +107,24 @@ class Worker {
   static async start(setup: WorkerSetup): Promise<Worker> {
     const { config } = setup;
     const log = createLog(config.log.level, 'worker');
-    const store = new MeasuredStore(await openStore(config.store, Date.now), () => performance.now() / 1_000);
+    const store = new MeasuredStore(await openStore(config.store, Date.now, log), () => performance.now() / 1_000);
     const handlers: ((revocation: Revocation) => void)[] = [];
-    const channel = {
+    const redis = openChannel(config.store, { log, now: Date.now, nodeId: `${hostnameOf()}/${process.pid}` });
+    const channel = redis ?? {
       publish: (revocation: Revocation) => send({ type: 'revoke', revocation }),
       subscribe: (handler: (revocation: Revocation) => void) => void handlers.push(handler),
     };
-    const sessions = new Sessions({ store, channel, cache: config.cache, now: Date.now, random: Math.random, log });
-    const worker = new Worker(config, setup, log, store, sessions);
+    const sessions: Sessions = new Sessions({
+      store,
+      channel,
+      cache: config.cache,
+      now: Date.now,
+      random: Math.random,
+      log,
+    });
+    // Deaf for a while: what was revoked meanwhile must not survive in the cache.
+    redis?.onGap(() => void forgetOnceReadable(store, sessions));
+    const worker = new Worker(config, setup, log, store, sessions, redis);
     worker.revocationHandlers.push(...handlers);
     worker.warmUp();
     await worker.listen();
@@ -302,13 +318,20 @@ class Worker {
       store: [...this.store.ops].map(([op, stats]) => ({ op, ...stats })),
       lag: { ...sessions.lag },
       errors: this.errors,
+      degraded: this.degraded(),
     };
+  }
+
+  private degraded(): string | null {
+    if (this.redis?.connected === false) return 'revocations of other workers are not heard';
+    return this.store.failing === null ? null : `the session store: ${this.store.failing}`;
   }
 
   private async drain(graceMs: number): Promise<void> {
     this.compat?.close();
     await Promise.all([this.plain?.drain(graceMs), this.secure?.server.drain(graceMs)]);
     for (const client of this.oidc.values()) client.close();
+    await this.redis?.close();
     await this.store.close();
     send({ type: 'drained' });
     process.removeAllListeners('disconnect');
@@ -322,6 +345,21 @@ function contentHash(parts: readonly (string | Buffer)[]): string {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part).update('\0');
   return hash.digest('hex');
+}
+
+/**
+ * The channel may be back before the store is. Until the store answers, cached sessions are all that keeps people signed in
+ * (and `stale_max` bounds them); from then on nothing that was learnt before counts.
+ */
+async function forgetOnceReadable(store: MeasuredStore, sessions: Sessions): Promise<void> {
+  while (
+    !(await store.get('probe').then(
+      () => true,
+      () => false,
+    ))
+  )
+    await setTimeout(PROBE_PAUSE, undefined, { ref: false });
+  sessions.forget();
 }
 
 async function listenOn(server: Server, setting: string, address: string): Promise<void> {

@@ -1,4 +1,5 @@
 // A SessionStore that counts what it is asked and how long it took; what `akprox_store_*` is made of.
+import { explain } from '../infra/errors.js';
 import type { SealedSession, SessionStore, StoreStats } from './store.js';
 
 export interface OpStats {
@@ -9,6 +10,8 @@ export interface OpStats {
 
 export class MeasuredStore implements SessionStore {
   readonly ops = new Map<string, OpStats>();
+  /** Why the last operation failed; null when it did not. */
+  failing: string | null = null;
 
   /** `clock`: seconds, monotonic. */
   constructor(
@@ -61,9 +64,12 @@ export class MeasuredStore implements SessionStore {
     this.ops.set(op, stats);
     const start = this.clock();
     try {
-      return await ask();
+      const result = await ask();
+      this.failing = null;
+      return result;
     } catch (error) {
       stats.errors += 1;
+      this.failing = explain(error);
       throw error;
     } finally {
       stats.count += 1;

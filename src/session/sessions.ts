@@ -30,6 +30,8 @@ interface Load {
   readonly provider: Provider;
   readonly key: string;
   revoked: boolean;
+  /** What is being read may be older than a revocation that was missed: it is answered, but not kept. */
+  outdated: boolean;
   result: Promise<Resolution>;
 }
 
@@ -103,7 +105,13 @@ export class Sessions {
     if (running !== undefined && running.provider === provider) return running.result;
     if (ticket === null) return Promise.resolve(this.nobody(provider, ''));
     this.misses += 1;
-    const load: Load = { provider, key: ticket.key, revoked: false, result: Promise.resolve(UNAVAILABLE) };
+    const load: Load = {
+      provider,
+      key: ticket.key,
+      revoked: false,
+      outdated: false,
+      result: Promise.resolve(UNAVAILABLE),
+    };
     this.loading.set(cookie, load);
     load.result = this.load(cookie, provider, ticket, load).finally(() => {
       if (this.loading.get(cookie) === load) this.loading.delete(cookie);
@@ -122,7 +130,7 @@ export class Sessions {
     // A revocation that came in while the store was being read may be newer than what was read.
     if (load.revoked) session = null;
     const entry = session === null ? this.nobody(provider, ticket.key) : this.render(provider, ticket.key, session);
-    this.cache.set(cookie, entry);
+    if (!load.outdated) this.cache.set(cookie, entry);
     return entry;
   }
 
@@ -190,11 +198,17 @@ export class Sessions {
   async create(provider: Provider, session: Session): Promise<string> {
     const { ticket, cookie } = issueTicket(provider);
     // Counts as a load: a revocation that comes in before the store has answered must not be overtaken by the cache.
-    const load: Load = { provider, key: ticket.key, revoked: false, result: Promise.resolve(UNAVAILABLE) };
+    const load: Load = {
+      provider,
+      key: ticket.key,
+      revoked: false,
+      outdated: false,
+      result: Promise.resolve(UNAVAILABLE),
+    };
     this.loading.set(cookie, load);
     try {
       await this.options.store.put(this.sealFor(provider, ticket, session));
-      if (!load.revoked) this.cache.set(cookie, this.render(provider, ticket.key, session));
+      if (!load.revoked && !load.outdated) this.cache.set(cookie, this.render(provider, ticket.key, session));
     } finally {
       this.loading.delete(cookie);
     }
@@ -273,6 +287,12 @@ export class Sessions {
     this.lag.sumMs += lag;
     this.lag.maxMs = Math.max(this.lag.maxMs, lag);
     this.apply(revocation);
+  }
+
+  /** After a time in which revocations may have been missed: nothing that was learnt before counts any more. */
+  forget(): void {
+    this.cache.clear();
+    for (const load of this.loading.values()) load.outdated = true;
   }
 
   private apply(revocation: Revocation): void {

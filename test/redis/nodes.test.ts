@@ -1,0 +1,124 @@
+// Two nodes of two workers on one Redis, real daemons: a sign-out on one ends the session on all four workers, and an outage
+// of Redis signs nobody out and lets nobody in.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Answer, type Daemon, request, startDaemon, testProvider, traefikCheck } from '../support/daemon.js';
+import { haveRedis, type RedisServer, startRedis } from '../support/redis-server.js';
+import { APP, startWorld, type World } from '../support/world.js';
+
+const HOST = 'whoami.localhost:8080';
+const DEADLINE = 10_000;
+
+interface Fleet {
+  readonly world: World;
+  readonly nodes: readonly Daemon[];
+  readonly redis: RedisServer;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+async function startFleet(cache: Record<string, string> = {}): Promise<Fleet> {
+  const redis = await startRedis();
+  const store = { kind: 'redis', url: redis.url };
+  const world = await startWorld({ config: { workers: 2, store, cache } });
+  const providers = [testProvider(world.idp.issuer, { access: { groups: ['staff'] } })];
+  const second = await startDaemon({ workers: 2, store, cache, providers });
+  return {
+    world,
+    nodes: [world.daemon, second],
+    redis,
+    async [Symbol.asyncDispose]() {
+      await second[Symbol.asyncDispose]();
+      await world[Symbol.asyncDispose]();
+      await redis.stop();
+    },
+  };
+}
+
+async function signedIn(world: World): Promise<string> {
+  const browser = world.browser();
+  await browser.logIn(`${APP}/`, 'alice');
+  return (await browser.cookies(`${APP}/`)).find((text) => text.startsWith('authentik_proxy_')) ?? '';
+}
+
+/** Connections of their own, enough that every worker of every node is asked. */
+function askAll(nodes: readonly Daemon[], cookie: string): Promise<Answer[]> {
+  return Promise.all(
+    nodes.flatMap((node) => Array.from({ length: 30 }, () => traefikCheck(node.http, `${APP}/`, { cookie }))),
+  );
+}
+
+const statuses = (answers: readonly Answer[]): number[] => [...new Set(answers.map(({ status }) => status))].sort();
+
+async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + DEADLINE; !(await holds()); ) if (Date.now() > end) assert.fail(what);
+}
+
+describe('two nodes on one Redis', { skip: !haveRedis() }, () => {
+  it('share sessions, and a sign-out on one ends them on all four workers', async () => {
+    await using fleet = await startFleet();
+    const cookie = await signedIn(fleet.world);
+    assert.deepEqual(statuses(await askAll(fleet.nodes, cookie)), [200]);
+    const [first] = fleet.nodes;
+    const answer = await request(`${first?.http}/akprox/sign_out`, { headers: { Host: HOST, Cookie: cookie } });
+    assert.equal(answer.status, 302);
+    await eventually('the sign-out did not reach every worker', async () => {
+      const seen = statuses(await askAll(fleet.nodes, cookie));
+      return seen.length === 1 && seen[0] === 302;
+    });
+    for (const node of fleet.nodes) assert.equal(await node.metric('akprox_worker_restarts_total'), 0);
+  });
+
+  it('go on through an outage: cached sessions pass, others get 503, nobody is signed out', async () => {
+    await using fleet = await startFleet({ max_age: '1s', stale_max: '60s' });
+    const { world, nodes, redis } = fleet;
+    const cached = await signedIn(world);
+    const other = await signedIn(world);
+    assert.deepEqual(statuses(await askAll(nodes, cached)), [200]);
+    // `other` is in the cache of the worker that made it at most: the second node has never seen it.
+    const [, second] = nodes;
+    assert.ok(second);
+    const pid = Number(/process_id:(\d+)/.exec(await redis.client.info('server'))?.[1]);
+    process.kill(pid, 'SIGSTOP');
+    try {
+      const answers = { count: 0, others: new Set<number>() };
+      for (const end = Date.now() + 4_000; Date.now() < end; ) {
+        for (const { status } of await askAll(nodes, cached)) {
+          answers.count += 1;
+          if (status !== 200) answers.others.add(status);
+        }
+      }
+      assert.ok(answers.count > 100);
+      assert.deepEqual([...answers.others], [], `of ${answers.count} checks of a cached session`);
+      const unknown = await traefikCheck(second.http, `${APP}/`, { cookie: other });
+      assert.equal(unknown.status, 503);
+      assert.ok(unknown.headers['retry-after']);
+      assert.equal(unknown.headers['set-cookie'], undefined);
+      assert.equal((await traefikCheck(second.http, `${APP}/`)).status, 302);
+      const ready = await request(`${second.metrics}/readyz`);
+      assert.equal(ready.status, 200);
+      assert.match(ready.body, /^degraded: /);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await eventually(
+      'the store did not come back',
+      async () => (await traefikCheck(second.http, `${APP}/`, { cookie: other })).status === 200,
+    );
+    const after = await askAll(nodes, cached);
+    assert.deepEqual(statuses(after), [200]);
+    await eventually(
+      'the node stayed degraded',
+      async () => !(await request(`${second.metrics}/readyz`)).body.startsWith('degraded'),
+    );
+  });
+
+  it('name the setting when the password is wrong, and do not start', async () => {
+    const redis = await startRedis({ args: ['--requirepass', 'right'], login: { password: 'right' } });
+    try {
+      const store = { kind: 'redis', url: redis.url, password: 'wrong' };
+      await assert.rejects(startDaemon({ workers: 1, store, providers: [] }), /store\.password/);
+    } finally {
+      await redis.stop();
+    }
+  });
+});
