@@ -1,0 +1,80 @@
+// What no test here can start: the files must at least parse, name every identity header, and pass the tools that are there.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parseAllDocuments } from 'yaml';
+import { identityHeaderNames } from '../../src/provider/identity.js';
+import { findOnPath } from '../support/demo/proxies.js';
+
+const DEPLOY = fileURLToPath(new URL('../../deploy/', import.meta.url));
+const FILES = readdirSync(DEPLOY, { recursive: true, encoding: 'utf8' });
+const PATH = process.env['PATH'] ?? '';
+
+/** Every file that says what the application may learn from the outpost. */
+const ASKING = [
+  'compose.yaml',
+  'proxies/caddy/domain.Caddyfile',
+  'proxies/caddy/single.Caddyfile',
+  'proxies/envoy/domain.yaml',
+  'proxies/envoy/single.yaml',
+  'proxies/haproxy/akprox.lua',
+  'proxies/ingress-nginx/ingress.yaml',
+  'proxies/nginx/domain.conf',
+  'proxies/nginx/single.conf',
+  'proxies/traefik/docker-compose.yaml',
+  'proxies/traefik/dynamic.yaml',
+  'proxies/traefik/kubernetes.yaml',
+];
+
+describe('deploy/', () => {
+  for (const file of FILES.filter((name) => name.endsWith('.yaml'))) {
+    it(`${file} is YAML`, () => {
+      for (const document of parseAllDocuments(readFileSync(join(DEPLOY, file), 'utf8'), { merge: true })) {
+        assert.deepEqual(document.errors, []);
+        assert.equal(typeof document.toJS(), 'object');
+      }
+    });
+  }
+
+  for (const file of ASKING) {
+    it(`${file} names every identity header`, () => {
+      const text = readFileSync(join(DEPLOY, file), 'utf8').toLowerCase();
+      const missing = identityHeaderNames(['akprox', 'authentik'], true).filter(
+        (name) => !new RegExp(`\\b${name.toLowerCase()}(?![-\\w])`).test(text),
+      );
+      assert.deepEqual(missing, []);
+    });
+  }
+
+  for (const overlay of ['embedded', 'redis']) {
+    const kubectl = findOnPath('kubectl', PATH);
+    it(`kustomize builds the overlay ${overlay}`, { skip: kubectl === null && 'kubectl is not installed' }, () => {
+      const built = run(kubectl ?? '', ['kustomize', join(DEPLOY, 'kubernetes/overlays', overlay)]);
+      assert.match(built, /kind: Deployment/);
+    });
+  }
+
+  const analyze = findOnPath('systemd-analyze', PATH);
+  it('systemd takes the unit', { skip: analyze === null && 'systemd-analyze is not installed' }, () => {
+    const directory = mkdtempSync(join(tmpdir(), 'akprox-unit-'));
+    try {
+      const unit = join(directory, 'akprox.service');
+      const text = readFileSync(join(DEPLOY, 'systemd/akprox.service'), 'utf8');
+      writeFileSync(unit, text.replaceAll('/usr/bin/node', process.execPath));
+      assert.equal(run(analyze ?? '', ['verify', '--man=no', unit]), '');
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
+
+function run(program: string, args: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });
+  if (error) throw error;
+  assert.equal(status, 0, stderr);
+  return stdout + stderr;
+}
