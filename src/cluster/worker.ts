@@ -21,6 +21,7 @@ import { createLog } from '../infra/log.js';
 import { createLogGate } from '../infra/log-gate.js';
 import { createOidcClient, type OidcClient } from '../oidc/client.js';
 import { HeaderAuth } from '../oidc/header-auth.js';
+import { refreshTokens } from '../oidc/refresh.js';
 import { hostname } from '../provider/host.js';
 import { CHECK_RESULTS, type Provider, type ProviderTable, updateProviders } from '../provider/provider.js';
 import type { RedisChannel } from '../session/channel-redis.js';
@@ -114,7 +115,12 @@ class Worker {
       publish: (revocation: Revocation) => send({ type: 'revoke', revocation }),
       subscribe: (handler: (revocation: Revocation) => void) => void handlers.push(handler),
     };
-    const sessions: Sessions = new Sessions({
+    // Sessions are made before the worker that has the clients, and renew nothing before it is there.
+    let clients: (provider: Provider) => OidcClient = () => {
+      throw new AkproxError('internal', 'a session was renewed before the worker was set up');
+    };
+    const sessions = new Sessions({
+      redeem: async (provider, refreshToken, session) => refreshTokens(clients(provider), refreshToken, session.claims),
       store,
       channel,
       cache: config.cache,
@@ -124,13 +130,14 @@ class Worker {
     });
     // Deaf for a while: what was revoked meanwhile must not survive in the cache.
     redis?.onGap(() => void forgetOnceReadable(store, sessions));
-    const worker = new Worker(config, setup, log, store, sessions, redis);
-    worker.revocationHandlers.push(...handlers);
-    worker.warmUp();
-    await worker.listen();
-    process.on('uncaughtException', (error) => worker.fault(error));
-    process.on('unhandledRejection', (error) => worker.fault(error));
-    return worker;
+    const started = new Worker(config, setup, log, store, sessions, redis);
+    clients = (provider) => started.clientOf(provider);
+    started.revocationHandlers.push(...handlers);
+    started.warmUp();
+    await started.listen();
+    process.on('uncaughtException', (error) => started.fault(error));
+    process.on('unhandledRejection', (error) => started.fault(error));
+    return started;
   }
 
   hear(message: ToWorker): void {

@@ -65,6 +65,7 @@ async function beginSession(
     provider: provider.id,
     claims: login.claims,
     createdAt: now,
+    renewedAt: now,
     expiresAt,
     idToken: login.idToken,
     jwt: provider.config.headers.pass_jwt ? login.jwt : '',
@@ -76,7 +77,10 @@ async function beginSession(
   for (const old of findTickets(request.getHeaders('cookie'), provider.cookieNeedle)) {
     await context.sessions.end(old, provider, 'replaced');
   }
-  return { cookie, maxAge: Math.ceil((expiresAt - now) / 1_000) };
+  // A session that is renewed goes on under the same cookie, which an allowed check has no way to set again.
+  const lasts =
+    provider.config.session.refresh && login.refreshToken !== null ? provider.config.session.lifetime : expiresAt - now;
+  return { cookie, maxAge: Math.ceil(lasts / 1_000) };
 }
 
 /** A callback that comes a second time (reload, back button) while its session lives: where that login led. */

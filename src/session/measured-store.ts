@@ -1,5 +1,6 @@
 // A SessionStore that counts what it is asked and how long it took; what `akprox_store_*` is made of.
 import { explain } from '../infra/errors.js';
+import type { LeaseStore } from './lease.js';
 import type { SealedSession, SessionStore, StoreStats } from './store.js';
 
 export interface OpStats {
@@ -9,6 +10,7 @@ export interface OpStats {
 }
 
 export class MeasuredStore implements SessionStore {
+  readonly leases: LeaseStore;
   readonly ops = new Map<string, OpStats>();
   /** Why the last operation failed; null when it did not. */
   failing: string | null = null;
@@ -17,7 +19,12 @@ export class MeasuredStore implements SessionStore {
   constructor(
     private readonly store: SessionStore,
     private readonly clock: () => number,
-  ) {}
+  ) {
+    this.leases = {
+      acquire: (name, ttlMs, token) => this.measure('lease', () => store.leases.acquire(name, ttlMs, token)),
+      release: (name, token) => this.measure('lease', () => store.leases.release(name, token)),
+    };
+  }
 
   get(key: string): Promise<Uint8Array | null> {
     return this.measure('get', () => this.store.get(key));

@@ -7,6 +7,8 @@ export interface Session {
   readonly claims: Claims;
   /** Unix milliseconds. */
   readonly createdAt: number;
+  /** Unix milliseconds: when its tokens were last issued. */
+  readonly renewedAt: number;
   /** Unix milliseconds: the earlier of the token's `exp` and the end of `session.lifetime`. */
   readonly expiresAt: number;
   /** For `id_token_hint` at sign-out. */
@@ -35,6 +37,7 @@ export function decodeSession(bytes: Uint8Array): Session | null {
   }
   if (!isRecord(value) || value['v'] !== VERSION || !isRecord(value['claims'])) return null;
   if (typeof value['provider'] !== 'string' || typeof value['expiresAt'] !== 'number') return null;
+  if (typeof value['renewedAt'] !== 'number' || typeof value['createdAt'] !== 'number') return null;
   if (typeof value['claims']['sub'] !== 'string' || !Array.isArray(value['claims']['groups'])) return null;
   return value as unknown as Session; // sealed by us under an authenticated cipher: the rest has the shape that we wrote
 }

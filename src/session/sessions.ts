@@ -6,6 +6,7 @@ import { isAllowed } from '../provider/access.js';
 import { renderIdentity } from '../provider/identity.js';
 import type { Provider } from '../provider/provider.js';
 import { type CacheEntry, SessionCache } from './cache.js';
+import { Renewal, type RenewalOptions, renewalDue } from './renewal.js';
 import type { Revocation, RevocationChannel, RevocationSource } from './revocation.js';
 import { indexHash, seal, sessionKey, unseal } from './seal.js';
 import { decodeSession, encodeSession, type Session } from './session.js';
@@ -17,6 +18,8 @@ export interface SessionsOptions {
   readonly channel: RevocationChannel;
   readonly cache: { readonly max_bytes: number; readonly max_age: number; readonly stale_max: number };
   readonly now: () => number;
+  /** Redeems a refresh token; without it no session is renewed. */
+  readonly redeem?: RenewalOptions['redeem'];
   /** 0 ≤ x < 1; spreads re-reads, so that sessions loaded together do not expire together. */
   readonly random: () => number;
   readonly log: Logger;
@@ -36,6 +39,8 @@ interface Load {
 }
 
 const UNAVAILABLE: Resolution = { kind: 'unavailable' };
+/** How often a session that wants to be renewed is read again, in milliseconds. */
+const RENEWAL_PAUSE = 2_000;
 /** A verified cookie without a session is remembered this long, so that a signed-out tab does not poll the store. */
 const NEGATIVE_AGE = 10_000;
 /** After a failed background read the next one waits 1 to 2 s. */
@@ -56,7 +61,21 @@ export class Sessions {
   readonly cache: SessionCache;
   private readonly loading = new Map<string, Load>();
 
+  private readonly renewal: Renewal | null;
+
   constructor(private readonly options: SessionsOptions) {
+    const { store, redeem, now, log } = options;
+    this.renewal = redeem
+      ? new Renewal({
+          leases: store.leases,
+          redeem,
+          now,
+          log,
+          read: (provider, ticket) => this.fetch(provider, ticket),
+          replace: (provider, ticket, session) => this.replace(provider, ticket, session),
+          end: (ticket) => this.endTicket(ticket, 'refresh'),
+        })
+      : null;
     this.cache = new SessionCache(options.cache.max_bytes);
     options.channel.subscribe((revocation) => this.hear(revocation));
   }
@@ -129,6 +148,7 @@ export class Sessions {
     }
     // A revocation that came in while the store was being read may be newer than what was read.
     if (load.revoked) session = null;
+    if (session !== null && this.options.now() >= renewalDue(session)) void this.renewal?.start(provider, ticket);
     const entry = session === null ? this.nobody(provider, ticket.key) : this.render(provider, ticket.key, session);
     if (!load.outdated) this.cache.set(cookie, entry);
     return entry;
@@ -158,6 +178,8 @@ export class Sessions {
           this.options.log.warn({ provider: provider.name, header }, 'an identity header value was dropped'),
         ).bytes
       : provider.anonymousBlock;
+    // When it wants to be renewed it is read again, at once and then every few seconds until somebody has renewed it.
+    const due = Math.max(renewalDue(session), now + RENEWAL_PAUSE);
     // Up to a quarter earlier, at random: sessions that came in together are not read again together.
     const age = Math.min(max_age, stale_max) * (1 - this.options.random() / 4);
     return {
@@ -167,7 +189,7 @@ export class Sessions {
       key,
       expiresAt: session.expiresAt,
       staleAt: now + stale_max,
-      freshUntil: Math.min(now + age, session.expiresAt),
+      freshUntil: Math.min(now + age, session.expiresAt, due),
       refreshing: false,
     };
   }
@@ -215,6 +237,11 @@ export class Sessions {
     return cookie;
   }
 
+  /** Saves a renewed session where the old one was. False: it is gone, and stays so. */
+  private async replace(provider: Provider, ticket: Ticket, session: Session): Promise<boolean> {
+    return this.options.store.replace(this.sealFor(provider, ticket, session));
+  }
+
   private sealFor(provider: Provider, ticket: Ticket, session: Session): SealedSession {
     return {
       key: ticket.key,
@@ -229,7 +256,10 @@ export class Sessions {
   /** Ends the one session behind a cookie, if it is one. Rejects when the store is down. */
   async end(cookie: string, provider: Provider, source: RevocationSource): Promise<void> {
     const ticket = verifyTicket(provider, cookie);
-    if (ticket === null) return;
+    if (ticket !== null) await this.endTicket(ticket, source);
+  }
+
+  private async endTicket(ticket: Ticket, source: RevocationSource): Promise<void> {
     try {
       await this.options.store.delete(ticket.key);
     } finally {

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { AkproxError, explain } from '../infra/errors.js';
+import type { LeaseStore } from './lease.js';
 import type { SealedSession, SessionStore, StoreStats } from './store.js';
 
 /** A call is given up after this long: another process may hold the write lock, or the disk may hang. */
@@ -43,6 +44,7 @@ interface Tables {
   readonly byProvider: Table;
   /** provider → number of its entries in `byProvider`, so that `stats` need not scan. */
   readonly counts: Table;
+  readonly leases: Table;
 }
 
 interface Owner {
@@ -85,6 +87,7 @@ export async function openEmbeddedStore(options: {
       bySid: table('by-sid'),
       byProvider: table('by-provider'),
       counts: table('counts'),
+      leases: table('leases'),
     };
     return new EmbeddedStore(root, tables, options.maxBytes, options.now);
   } catch (error) {
@@ -146,6 +149,25 @@ class EmbeddedStore implements SessionStore {
   async deleteProvider(provider: string): Promise<string[]> {
     return this.#removeAll(this.#tables.byProvider, provider);
   }
+
+  readonly leases: LeaseStore = {
+    acquire: (name, ttlMs, token) =>
+      this.#write(() => {
+        const held = this.#tables.leases.get(Buffer.from(name));
+        if (held !== undefined && held.length > 8 && this.#now() < Number(held.readBigUInt64BE(0))) return false;
+        const until = Buffer.alloc(8);
+        until.writeBigUInt64BE(BigInt(Math.ceil(this.#now() + ttlMs)));
+        this.#tables.leases.putSync(Buffer.from(name), Buffer.concat([until, Buffer.from(token)]));
+        return true;
+      }),
+    release: (name, token) =>
+      this.#write(() => {
+        const held = this.#tables.leases.get(Buffer.from(name));
+        if (held === undefined || held.subarray(8).toString() !== token) return false;
+        this.#tables.leases.removeSync(Buffer.from(name));
+        return true;
+      }),
+  };
 
   async stats(): Promise<StoreStats> {
     const entries = this.#read(() => [...this.#tables.counts.getRange({})]);

@@ -1,6 +1,8 @@
 // SessionStore: where sessions live. It sees sealed bytes and hashes, never an id, a name or a token.
 // One contract suite (test/store/contract.ts) holds for every implementation.
 
+import type { LeaseStore } from './lease.js';
+
 /** A sealed session on its way into the store. Every string is base64url and safe in a key. */
 export interface SealedSession {
   /** SHA-256 of the session id: says nothing about the id. */
@@ -40,6 +42,8 @@ export interface SessionStore {
   deleteSid(sid: string): Promise<string[]>;
   /** Ends every session of a provider; answers with the keys that it removed. */
   deleteProvider(provider: string): Promise<string[]>;
+  /** For work that only one worker of the fleet may do. */
+  readonly leases: LeaseStore;
   stats(): Promise<StoreStats>;
   /** Removes what has expired, in small steps; answers with how many. A store that expires by itself answers 0. */
   sweep(): Promise<number>;

@@ -192,6 +192,7 @@ if (installed) {
           userAttributes: { note: 'note-4714' },
         },
         createdAt: Date.now(),
+        renewedAt: Date.now(),
         expiresAt: Date.now() + HOUR,
         idToken: secrets.idToken,
         jwt: secrets.jwt,

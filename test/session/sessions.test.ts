@@ -54,6 +54,7 @@ function session(overrides: Partial<Session> = {}, claims: Record<string, unknow
     provider: provider.id,
     claims: readClaims({ sub: 'alice', sid: 's1', email: 'alice@example.com', groups: ['staff'], ...claims }),
     createdAt: now,
+    renewedAt: now,
     expiresAt: now + 3_600_000,
     idToken: 'id-token',
     jwt: '',

@@ -369,6 +369,20 @@ export function storeContract(
         assert.deepEqual(await store.deleteSubject(reused.subject), [reused.key]);
         await counts({});
       });
+
+      it('gives a lease to one owner, until it is given back or its time is over', async () => {
+        const { leases } = store;
+        assert.equal(await leases.acquire('work', 10_000, 'a'), true);
+        assert.equal(await leases.acquire('work', 10_000, 'b'), false);
+        assert.equal(await leases.acquire('other work', 10_000, 'b'), true);
+        assert.equal(await leases.release('work', 'b'), false);
+        assert.equal(await leases.release('work', 'a'), true);
+        assert.equal(await leases.release('work', 'a'), false);
+        assert.equal(await leases.acquire('work', 10_000, 'b'), true);
+        time += 10_001;
+        assert.equal(await leases.acquire('work', 10_000, 'c'), true);
+        assert.equal(await leases.release('work', 'b'), false);
+      });
     });
   });
 }

@@ -78,5 +78,20 @@ export class MemoryStore implements SessionStore {
     return this.deleteWhere((entry) => entry.expiresAt <= this.now()).length;
   }
 
+  private readonly held = new Map<string, { token: string; until: number }>();
+  readonly leases = {
+    acquire: async (name: string, ttlMs: number, token: string): Promise<boolean> => {
+      this.up();
+      const held = this.held.get(name);
+      if (held !== undefined && this.now() < held.until) return false;
+      this.held.set(name, { token, until: this.now() + ttlMs });
+      return true;
+    },
+    release: async (name: string, token: string): Promise<boolean> => {
+      this.up();
+      return this.held.get(name)?.token === token && this.held.delete(name);
+    },
+  };
+
   async close(): Promise<void> {}
 }

@@ -1,9 +1,10 @@
-// Real reverse proxies for the tests: nginx, Caddy or HAProxy, started with the very files of deploy/proxies/. Only
+// Real reverse proxies for the tests, started with the very files of deploy/proxies/. Only
 // addresses and paths are replaced in them; host names stay, and the browser is told where they are really served.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -17,7 +18,7 @@ import { findOnPath } from './demo/proxies.js';
 import { startIdp } from './idp.js';
 import { ACCOUNTS, clientFor } from './world.js';
 
-export type ProxyName = 'nginx' | 'caddy' | 'haproxy';
+export type ProxyName = 'nginx' | 'caddy' | 'haproxy' | 'traefik' | 'envoy';
 export type Mode = 'single' | 'domain';
 
 export const APP = 'https://whoami.company.tld';
@@ -48,8 +49,10 @@ export interface RealWorld {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Debian keeps servers where not every user's PATH goes. */
+/** Named by `TRAEFIK_BIN` and the like, or on PATH. Debian keeps servers where not every user's PATH goes. */
 export function findProxy(name: ProxyName): string | null {
+  const named = process.env[`${name.toUpperCase()}_BIN`];
+  if (named) return named;
   return findOnPath(name, [process.env['PATH'] ?? '', '/usr/sbin', '/usr/local/sbin'].join(delimiter));
 }
 
@@ -260,6 +263,46 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
     );
     return { args: ['-db', '-f', conf] };
   },
+
+  // One file serves both modes: the router of the login host is only used in one of them.
+  traefik: (place) => {
+    const dynamic = join(place.directory, 'dynamic.yaml');
+    // Where the operator has certificates from an authority, the test has one of its own.
+    const tls = `\ntls:\n  certificates:\n    - { certFile: ${place.certificate.cert}, keyFile: ${place.certificate.key} }\n`;
+    writeFileSync(
+      dynamic,
+      replaced('traefik/dynamic.yaml', [
+        ['http://akprox:9000', `http://127.0.0.1:${place.outpost}`],
+        ['http://whoami:5000', `http://127.0.0.1:${place.application}`],
+      ]) + tls,
+    );
+    const conf = join(place.directory, 'traefik.yaml');
+    const quiet = '\nglobal: { checkNewVersion: false, sendAnonymousUsage: false }\n';
+    writeFileSync(
+      conf,
+      replaced('traefik/traefik.yaml', [
+        ['":443"', `"127.0.0.1:${place.port}"`],
+        ['/etc/traefik/dynamic.yaml', dynamic],
+      ]) + quiet,
+    );
+    return { args: [`--configFile=${conf}`] };
+  },
+
+  envoy: (place) => {
+    const conf = join(place.directory, 'envoy.yaml');
+    const { certificate } = place;
+    writeFileSync(
+      conf,
+      replaced(`envoy/${place.mode}.yaml`, [
+        ['address: 0.0.0.0, port_value: 443', `address: 127.0.0.1, port_value: ${place.port}`],
+        ['/etc/envoy/tls/company.tld.crt', certificate.cert],
+        ['/etc/envoy/tls/company.tld.key', certificate.key],
+        ['address: akprox, port_value: 9000', `address: 127.0.0.1, port_value: ${place.outpost}`],
+        ['address: whoami, port_value: 5000', `address: 127.0.0.1, port_value: ${place.application}`],
+      ]),
+    );
+    return { args: ['-c', conf, '--concurrency', '1', '--disable-hot-restart', '-l', 'warn'] };
+  },
 };
 
 /** Every one of the replacements must have something to replace, or the file and the tests have parted ways. */
@@ -285,20 +328,24 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** True as soon as TLS works for every origin; false when the process has ended instead. */
+/** True as soon as the outpost answers through the proxy, for every origin; false when the process has ended instead. */
 async function serves(child: ChildProcess, port: number, origins: readonly string[]): Promise<boolean> {
   const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
-  const greeted = (origin: string): Promise<boolean> =>
+  const answers = (origin: string): Promise<boolean> =>
     new Promise((resolve) => {
       const { hostname } = new URL(origin);
-      const socket = tlsConnect({ host: '127.0.0.1', port, servername: hostname, rejectUnauthorized: false });
-      socket.once('secureConnect', () => {
-        socket.destroy();
-        resolve(true);
+      const place = { host: '127.0.0.1', port, servername: hostname, rejectUnauthorized: false, agent: false } as const;
+      const req = httpsRequest({ ...place, path: '/akprox/ping', headers: { Host: hostname } });
+      const again = (): unknown => setTimeout(resolve, 20, false);
+      req.once('response', (res) => {
+        res.resume();
+        if (res.statusCode === 204) resolve(true);
+        else again();
       });
-      socket.once('error', () => setTimeout(resolve, 20, false));
+      req.once('error', again);
+      req.end();
     });
-  for (const origin of origins) while (!(await greeted(origin))) if (ended()) return false;
+  for (const origin of origins) while (!(await answers(origin))) if (ended()) return false;
   return !ended();
 }
 

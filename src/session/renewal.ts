@@ -1,0 +1,120 @@
+// Renewal: a session with a refresh token is renewed shortly before its tokens end, in the background of a check, by exactly
+// one worker of the fleet. Invariants: a refresh token is redeemed at most once, whoever crashes when (a provider that
+// rotates them ends everything when one is used twice); a renewal never brings a revoked session back; only the provider's
+// own word (`invalid_grant`) ends a session, a network fault does not.
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Claims } from '../provider/claims.js';
+import type { Provider } from '../provider/provider.js';
+import type { LeaseStore } from './lease.js';
+import type { Session } from './session.js';
+import type { Ticket } from './ticket.js';
+
+/** What the provider said to a refresh token. `idToken` and `jwt` are '' when the former ones go on. */
+export type RenewalAnswer =
+  | {
+      readonly kind: 'renewed';
+      readonly claims: Claims;
+      readonly idToken: string;
+      readonly jwt: string;
+      /** Unix milliseconds. */
+      readonly expiresAt: number;
+      readonly refreshToken: string | null;
+    }
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'fault'; readonly error: Error };
+
+export interface RenewalOptions {
+  readonly leases: LeaseStore;
+  readonly redeem: (provider: Provider, refreshToken: string, session: Session) => Promise<RenewalAnswer>;
+  readonly read: (provider: Provider, ticket: Ticket) => Promise<Session | null>;
+  /** False: the session is gone. */
+  readonly replace: (provider: Provider, ticket: Ticket, session: Session) => Promise<boolean>;
+  readonly end: (ticket: Ticket) => Promise<void>;
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+/** Longer than a redemption can take: discovery, token, keys and userinfo at 10 s each, and the store. */
+const LEASE = 60_000;
+const LONGEST_MARGIN = 120_000;
+
+/** Unix milliseconds from which on a session wants to be renewed; never, without a refresh token. */
+export function renewalDue(session: Session): number {
+  if (session.refreshToken === null) return Number.POSITIVE_INFINITY;
+  return session.expiresAt - Math.min(LONGEST_MARGIN, (session.expiresAt - session.renewedAt) / 4);
+}
+
+export class Renewal {
+  private readonly running = new Set<string>();
+
+  constructor(private readonly options: RenewalOptions) {}
+
+  /** In the background; does nothing while this worker is at it already. Resolves when it is over; never rejects. */
+  async start(provider: Provider, ticket: Ticket): Promise<void> {
+    if (this.running.has(ticket.key)) return;
+    this.running.add(ticket.key);
+    try {
+      await this.underLease(provider, ticket);
+    } catch (error) {
+      this.options.log.warn(
+        { err: error, provider: provider.name },
+        'a session could not be renewed; it will be tried again',
+      );
+    } finally {
+      this.running.delete(ticket.key);
+    }
+  }
+
+  private async underLease(provider: Provider, ticket: Ticket): Promise<void> {
+    const { leases, log } = this.options;
+    const name = `renew ${ticket.key}`;
+    const owner = randomBytes(16).toString('base64url');
+    if (!(await leases.acquire(name, LEASE, owner))) return;
+    try {
+      await this.renew(provider, ticket);
+    } finally {
+      // If it cannot be given back it ends by itself.
+      await leases
+        .release(name, owner)
+        .catch((error: unknown) => log.debug({ err: error }, 'a lease was not given back'));
+    }
+  }
+
+  private async renew(provider: Provider, ticket: Ticket): Promise<void> {
+    const { read, replace, end, redeem, now, log } = this.options;
+    const session = await read(provider, ticket);
+    // Another worker may have renewed it, or somebody signed out, before the lease was ours.
+    if (session === null || session.refreshToken === null || now() < renewalDue(session)) return;
+    // The token is taken out of the store before it is sent. Whoever crashes from here on leaves a session that lives to its
+    // end without renewal, not a spent token for the next worker to redeem again.
+    const without = { ...session, refreshToken: null };
+    if (!(await replace(provider, ticket, without))) return;
+    const answer = await redeem(provider, session.refreshToken, session).catch(
+      (error: unknown): RenewalAnswer => ({
+        kind: 'fault',
+        error: error instanceof Error ? error : new Error(String(error)),
+      }),
+    );
+    if (answer.kind === 'ended') {
+      log.info({ provider: provider.name }, 'the identity provider has ended a session');
+      await end(ticket);
+      return;
+    }
+    if (answer.kind === 'fault') {
+      log.warn({ err: answer.error, provider: provider.name }, 'a session was not renewed');
+      await replace(provider, ticket, session);
+      return;
+    }
+    const time = now();
+    await replace(provider, ticket, {
+      ...session,
+      claims: answer.claims,
+      idToken: answer.idToken || session.idToken,
+      jwt: provider.config.headers.pass_jwt ? answer.jwt || session.jwt : '',
+      refreshToken: answer.refreshToken,
+      renewedAt: time,
+      expiresAt: Math.min(answer.expiresAt, session.createdAt + provider.config.session.lifetime),
+    });
+  }
+}

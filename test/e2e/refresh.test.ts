@@ -1,0 +1,33 @@
+// Refresh from end to end: tokens that live a few seconds, a provider that rotates refresh tokens, two workers.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { traefikCheck } from '../support/daemon.js';
+import { APP, startWorld } from '../support/world.js';
+
+describe('a session with a refresh token', () => {
+  it('outlives its tokens while it is used, and ends with session.lifetime', async () => {
+    await using world = await startWorld({
+      provider: { session: { lifetime: '11s', refresh: true } },
+      idp: { refreshTokens: 'always', ttl: { IdToken: 4, AccessToken: 4 } },
+    });
+    const browser = world.browser();
+    const begun = Date.now();
+    await browser.logIn(`${APP}/`, 'alice');
+    const cookie = (await browser.cookies(`${APP}/`)).find((text) => text.startsWith('authentik_proxy_')) ?? '';
+    let last = begun;
+    let ended = 0;
+    for (const end = begun + 20_000; Date.now() < end; ) {
+      const asked = Date.now();
+      const { status } = await traefikCheck(world.daemon.http, `${APP}/`, { cookie });
+      if (status === 200) last = asked;
+      else {
+        assert.equal(status, 302);
+        ended = asked;
+        break;
+      }
+    }
+    assert.ok(last - begun > 8_000, `it lived ${last - begun} ms: tokens of 4 s were renewed at least twice`);
+    assert.ok(ended > 0 && ended - begun < 14_000, 'it ended with session.lifetime');
+    assert.equal(await world.daemon.metric('akprox_revocations_total', 'refresh'), 0);
+  });
+});
