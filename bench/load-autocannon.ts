@@ -1,0 +1,29 @@
+// One run of autocannon through its API; started by load.ts, so that it can be pinned and its garbage is not ours.
+import autocannon from 'autocannon';
+import type { LoadPlan, LoadResult } from './load.js';
+
+const plan = JSON.parse(process.argv[2] ?? '{}') as LoadPlan;
+
+const result = await autocannon({
+  url: plan.url,
+  headers: { ...plan.headers },
+  connections: plan.connections,
+  duration: plan.seconds,
+  ...(plan.reconnect ? { reconnectRate: 1 } : {}),
+});
+const statuses = Object.fromEntries(
+  Object.entries(result.statusCodeStats ?? {}).map(([status, { count }]) => [status, Number(count)]),
+);
+const report: LoadResult = {
+  checks: Object.values(statuses).reduce((sum, count) => sum + count, 0),
+  seconds: result.duration,
+  bytes: result.throughput.total,
+  failures: result['4xx'] + result['5xx'],
+  hangUps: 0,
+  errors: result.errors + result.timeouts,
+  statuses,
+  p50: result.latency.p50,
+  p99: result.latency.p99,
+  p999: result.latency.p99_9,
+};
+process.stdout.write(`${JSON.stringify(report)}\n`);

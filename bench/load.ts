@@ -1,0 +1,55 @@
+// The load generators, each a process of its own on the cores that the servers do not have. wrk is the better one: autocannon
+// is busy before the server is, so with it only CPU per check says something about the server.
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Generator } from './options.js';
+
+export interface LoadPlan {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly reconnect: boolean;
+  readonly connections: number;
+  readonly seconds: number;
+}
+
+export interface LoadResult {
+  readonly checks: number;
+  readonly seconds: number;
+  readonly bytes: number;
+  /** Answers of 400 and above. */
+  readonly failures: number;
+  /**
+   * Connections that ended where the generator expected to go on. uWebSockets.js closes after `Connection: close` without
+   * repeating the header, so with one connection per check wrk counts each of them; elsewhere there must be none.
+   */
+  readonly hangUps: number;
+  /** Connections refused, timeouts. */
+  readonly errors: number;
+  /** By status; null when the generator does not tell. */
+  readonly statuses: Readonly<Record<string, number>> | null;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+}
+
+const run = promisify(execFile);
+const WRK_REPORT = fileURLToPath(new URL('wrk-report.lua', import.meta.url));
+const AUTOCANNON = fileURLToPath(new URL('load-autocannon.ts', import.meta.url));
+
+export async function load(generator: Generator, plan: LoadPlan, cpus: string | null): Promise<LoadResult> {
+  const command =
+    generator === 'wrk'
+      ? ['wrk', '-t1', `-c${plan.connections}`, `-d${plan.seconds}s`, '-s', WRK_REPORT, ...wrkHeaders(plan), plan.url]
+      : [process.execPath, '--import', 'tsx', AUTOCANNON, JSON.stringify(plan)];
+  const [program = '', ...args] = cpus === null ? command : ['taskset', '-c', cpus, ...command];
+  const { stdout } = await run(program, args, { timeout: plan.seconds * 1_000 + 30_000 });
+  const line = stdout.split('\n').find((text) => text.startsWith('{'));
+  if (line === undefined) throw new Error(`${generator} reported nothing:\n${stdout}`);
+  return JSON.parse(line) as LoadResult;
+}
+
+function wrkHeaders(plan: LoadPlan): string[] {
+  return Object.entries(plan.headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+}

@@ -1,0 +1,187 @@
+// The engine: every target asked every scenario, in rounds, with the targets taking turns so that a noisy minute hits all of
+// them. A cell in which one answer was wrong has no figures, only the reason.
+import { STATUS_CODES } from 'node:http';
+import { request } from '../test/support/daemon.js';
+import { type LoadResult, load } from './load.js';
+import type { Settings } from './options.js';
+import { cpuMicros, residentBytes } from './processes.js';
+import { difference, type Recorded, record, type Scenario } from './scenarios.js';
+import type { Target } from './targets/target.js';
+
+export interface Sample {
+  readonly checksPerSecond: number;
+  /** Server CPU µs per check; null for a peer whose processes are not ours to look at. */
+  readonly cpu: number | null;
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly rss: number | null;
+}
+
+export interface Cell {
+  readonly scenario: Scenario;
+  readonly target: Target;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly samples: Sample[];
+  /** Why there are no figures. */
+  fault: string | null;
+}
+
+const WARM_UP_SECONDS = 1;
+const EMPTY: Recorded = { status: 200, headers: [], body: '' };
+
+/** What the outpost answers to each scenario; throws when one of the answers is not the right one. */
+export async function recordAnswers(
+  outpost: Target & { readonly session: string },
+  scenarios: readonly Scenario[],
+): Promise<ReadonlyMap<string, Recorded>> {
+  const answers = new Map<string, Recorded>();
+  for (const scenario of scenarios) {
+    const answer = await ask(outpost.url(scenario.name), scenario.headers(outpost.session));
+    const fault = scenario.fault(answer);
+    if (fault !== null) throw new Error(`${outpost.title}, ${scenario.title}: ${fault}`);
+    answers.set(scenario.name, record(answer));
+  }
+  return answers;
+}
+
+/** `session`: for the targets that have none of their own. */
+export function makeCells(scenarios: readonly Scenario[], targets: readonly Target[], session: string): Cell[] {
+  return scenarios.flatMap((scenario) =>
+    targets
+      .filter(({ only }) => only === null || only.includes(scenario.name))
+      .map(
+        (target): Cell => ({
+          scenario,
+          target,
+          headers: scenario.headers(target.session ?? session),
+          samples: [],
+          fault: null,
+        }),
+      ),
+  );
+}
+
+export async function measure(
+  cells: readonly Cell[],
+  answers: ReadonlyMap<string, Recorded>,
+  settings: Settings,
+  progress: (text: string) => void,
+  warmUp = WARM_UP_SECONDS,
+): Promise<void> {
+  for (const cell of cells) {
+    progress(`warming up: ${cell.scenario.title}, ${cell.target.title}`);
+    await once(cell, answers, settings, warmUp);
+  }
+  for (let round = 1; round <= settings.rounds; round += 1) {
+    // Every other round runs backwards: nobody is always first.
+    for (const [index, cell] of (round % 2 === 1 ? cells : cells.toReversed()).entries()) {
+      progress(
+        `round ${round}/${settings.rounds}, cell ${index + 1}/${cells.length}: ${cell.scenario.title}, ${cell.target.title}`,
+      );
+      const sample = await once(cell, answers, settings, settings.seconds);
+      if (sample !== null) cell.samples.push(sample);
+    }
+  }
+  for (const cell of cells) if (cell.fault !== null) cell.samples.length = 0;
+}
+
+/** One run with a probe before and behind it. Null, and the cell's fault set, when anything was not as it must be. */
+async function once(
+  cell: Cell,
+  answers: ReadonlyMap<string, Recorded>,
+  settings: Settings,
+  seconds: number,
+): Promise<Sample | null> {
+  if (cell.fault !== null) return null;
+  const { scenario, target, headers } = cell;
+  const plan = {
+    url: target.url(scenario.name),
+    headers,
+    reconnect: scenario.reconnect,
+    connections: settings.connections,
+    seconds,
+  };
+  try {
+    const wire = await probe(cell, answers);
+    const before = cpuMicros(target.pids);
+    const result = await load(settings.generator, plan, settings.loadCpus);
+    const after = cpuMicros(target.pids);
+    await probe(cell, answers);
+    const status = target.answers === 'empty' ? 200 : (answers.get(scenario.name)?.status ?? 0);
+    cell.fault = faultOf(result, scenario, status, wire);
+    if (cell.fault !== null) return null;
+    return {
+      checksPerSecond: result.checks / result.seconds,
+      cpu: before === null || after === null ? null : (after - before) / result.checks,
+      p50: result.p50,
+      p99: result.p99,
+      p999: result.p999,
+      rss: residentBytes(target.pids),
+    };
+  } catch (error) {
+    cell.fault = error instanceof Error ? error.message : String(error);
+    return null;
+  }
+}
+
+/** Asks once and gives the size of the answer on the wire; throws when it is not the right one. */
+async function probe({ scenario, target, headers }: Cell, answers: ReadonlyMap<string, Recorded>): Promise<number> {
+  const answer = await ask(target.url(scenario.name), headers);
+  const wanted = target.answers === 'empty' ? EMPTY : answers.get(scenario.name);
+  const fault =
+    target.answers === 'outpost'
+      ? scenario.fault(answer)
+      : wanted === undefined
+        ? 'nothing to compare with'
+        : difference(record(answer), wanted);
+  if (fault !== null) throw new Error(`the probe was answered with ${fault}`);
+  const lines = answer.rawHeaders.reduce((sum, text) => sum + Buffer.byteLength(text, 'latin1') + 2, 0);
+  return (
+    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status]}\r\n\r\n`.length + lines + Buffer.byteLength(answer.body)
+  );
+}
+
+/**
+ * Counts what the generator saw against what was expected. wrk only counts statuses of 400 and above, so the mean size of an
+ * answer must be that of the probe's too: a 200 among the redirects would show.
+ */
+function faultOf(result: LoadResult, scenario: Scenario, status: number, wire: number): string | null {
+  if (result.checks === 0) return 'no answer at all';
+  if (result.errors > 0) return `${result.errors} refused connections or timeouts`;
+  if (result.hangUps > 0 && !scenario.reconnect) return `${result.hangUps} broken connections`;
+  const failures = status >= 400 ? result.checks : 0;
+  if (result.failures !== failures) return `${result.failures} answers of 400 and above, ${failures} expected`;
+  for (const [seen, count] of Object.entries(result.statuses ?? {})) {
+    if (Number(seen) !== status) return `${count} answers with status ${seen}, ${status} expected`;
+  }
+  const mean = result.bytes / result.checks;
+  return Math.abs(mean - wire) > 0.02 * wire + 26
+    ? `answers of ${mean.toFixed(0)} bytes on average, the probe had ${wire}`
+    : null;
+}
+
+function ask(url: string, headers: Readonly<Record<string, string>>): ReturnType<typeof request> {
+  return request(url, { headers: { ...headers } });
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+}
+
+/** The median over the rounds of one cell; null when it was not measured. */
+export function middleOf(cell: Cell, pick: (sample: Sample) => number | null): number | null {
+  const values = cell.samples.map(pick).filter((value) => value !== null);
+  return values.length === 0 ? null : median(values);
+}
+
+/** Half the distance between the best and the worst round, as a share of the median. */
+export function spreadOf(cell: Cell, pick: (sample: Sample) => number | null): number | null {
+  const values = cell.samples.map(pick).filter((value) => value !== null);
+  const middle = middleOf(cell, pick);
+  if (middle === null || values.length < 2) return null;
+  return (Math.max(...values) - Math.min(...values)) / 2 / middle;
+}

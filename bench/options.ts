@@ -1,0 +1,82 @@
+// The command line of the bench. Every setting that can change a figure is here, and ends up in the result.
+import { execFileSync } from 'node:child_process';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+
+export type Generator = 'wrk' | 'autocannon';
+
+export interface Peer {
+  readonly name: string;
+  readonly url: string;
+}
+
+export interface Settings {
+  readonly generator: Generator;
+  readonly connections: number;
+  readonly rounds: number;
+  readonly seconds: number;
+  /** CPU numbers; null when nothing is pinned. */
+  readonly serverCpus: string | null;
+  readonly loadCpus: string | null;
+}
+
+export interface Options extends Settings {
+  readonly peers: readonly Peer[];
+  /** Names of scenarios; empty: all. */
+  readonly only: readonly string[];
+}
+
+export const USAGE = `npm run bench -- [--quick] [--load wrk|autocannon] [--rounds N] [--seconds N] [--connections N]
+                  [--only SCENARIO]... [--peer NAME=URL]...`;
+
+export function readOptions(argv: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      quick: { type: 'boolean', default: false },
+      load: { type: 'string' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      connections: { type: 'string', default: '64' },
+      only: { type: 'string', multiple: true, default: [] },
+      peer: { type: 'string', multiple: true, default: [] },
+    },
+  });
+  const generator = values.load ?? (installed('wrk') ? 'wrk' : 'autocannon');
+  if (generator !== 'wrk' && generator !== 'autocannon') throw new Error(`--load is wrk or autocannon\n${USAGE}`);
+  return {
+    generator,
+    connections: positive('connections', values.connections),
+    rounds: positive('rounds', values.rounds ?? (values.quick ? '3' : '7')),
+    seconds: positive('seconds', values.seconds ?? (values.quick ? '1' : '3')),
+    ...pinning(),
+    only: values.only,
+    peers: values.peer.map((text) => {
+      const equals = text.indexOf('=');
+      if (equals < 1) throw new Error(`--peer is NAME=URL\n${USAGE}`);
+      return { name: text.slice(0, equals), url: text.slice(equals + 1) };
+    }),
+  };
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} is a whole number above 0\n${USAGE}`);
+  return value;
+}
+
+/** Servers on the first core, the load on all others. With one core, or without taskset, nothing is pinned. */
+export function pinning(): { serverCpus: string | null; loadCpus: string | null } {
+  const cores = cpus().length;
+  if (cores < 2 || !installed('taskset')) return { serverCpus: null, loadCpus: null };
+  return { serverCpus: '0', loadCpus: cores === 2 ? '1' : `1-${cores - 1}` };
+}
+
+export function installed(program: string): boolean {
+  try {
+    execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}

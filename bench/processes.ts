@@ -1,0 +1,51 @@
+// What a process costs, from /proc, and where it may run. Linux only: elsewhere CPU and memory are shown as unknown.
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** USER_HZ is 100 on every Linux that Node runs on. */
+const TICK_US = 10_000;
+
+/** User and system time of these processes with all their threads, in µs; null when it cannot be read. */
+export function cpuMicros(pids: readonly number[]): number | null {
+  let ticks = 0;
+  for (const pid of pids) {
+    const fields = statFields(pid);
+    if (fields === null) return null;
+    ticks += Number(fields[11]) + Number(fields[12]);
+  }
+  return pids.length === 0 ? null : ticks * TICK_US;
+}
+
+/** Resident memory of these processes, in bytes. */
+export function residentBytes(pids: readonly number[]): number | null {
+  let bytes = 0;
+  for (const pid of pids) {
+    const fields = statFields(pid);
+    if (fields === null) return null;
+    bytes += Number(fields[21]) * 4_096;
+  }
+  return pids.length === 0 ? null : bytes;
+}
+
+export function childrenOf(parent: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => Number(statFields(pid)?.[1]) === parent);
+}
+
+/** Pins all threads of running processes; those that they start later inherit it. */
+export function pin(pids: readonly number[], cpus: string | null): void {
+  if (cpus === null) return;
+  for (const pid of pids) execFileSync('taskset', ['-a', '-c', '-p', cpus, String(pid)], { stdio: 'ignore' });
+}
+
+/** The fields of /proc/<pid>/stat from `state` on: the program's name in front of them may hold spaces. */
+function statFields(pid: number): string[] | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return null;
+  }
+}
