@@ -370,7 +370,7 @@ export function storeContract(
         await counts({});
       });
 
-      it('gives a lease to one owner, until it is given back or its time is over', async () => {
+      test('gives a lease to one owner, until it is given back or its time is over', async () => {
         const { leases } = store;
         assert.equal(await leases.acquire('work', 10_000, 'a'), true);
         assert.equal(await leases.acquire('work', 10_000, 'b'), false);
