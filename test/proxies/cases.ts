@@ -28,7 +28,7 @@ interface Traits {
 
 export function describeProxy(name: ProxyName, traits: Traits): void {
   if (findProxy(name) === null) {
-    console.log(`${name} is not installed: its tests are skipped`);
+    console.log(`${name} is not installed, its tests are skipped (${name.toUpperCase()}_BIN names one)`);
     return;
   }
   for (const mode of ['single', 'domain'] as const) {
@@ -139,10 +139,12 @@ function cases(name: ProxyName, mode: Mode, traits: Traits): void {
     assert.equal(answer.status, 200);
     const named = headersOf(answer).filter(([header, value]) => NAMES.includes(header) && value !== '');
     assert.deepEqual(named, []);
+    const before = world.seen.length;
     for (const path of ['/public/..%2fadmin', '/public/%2e%2e/admin', '/private?/public/', '//public/']) {
-      const refused = await unseen(() => world.browser().get(`${APP}${path}`, XHR));
-      assert.notEqual(refused.status, 200, path);
+      await world.browser().get(`${APP}${path}`, XHR);
     }
+    // A proxy may tidy a path up, and ask about the tidy one.
+    for (const { url } of world.seen.slice(before)) assert.equal(url, '/public/');
   });
 
   it('judges by the host that answers, whatever the Host header says', async () => {

@@ -335,11 +335,11 @@ async function serves(child: ChildProcess, port: number, origins: readonly strin
     new Promise((resolve) => {
       const { hostname } = new URL(origin);
       const place = { host: '127.0.0.1', port, servername: hostname, rejectUnauthorized: false, agent: false } as const;
-      const req = httpsRequest({ ...place, path: '/akprox/ping', headers: { Host: hostname } });
+      const req = httpsRequest({ ...place, path: '/akprox/userinfo', headers: { Host: hostname } });
       const again = (): unknown => setTimeout(resolve, 20, false);
       req.once('response', (res) => {
         res.resume();
-        if (res.statusCode === 204) resolve(true);
+        if (res.statusCode === 401) resolve(true);
         else again();
       });
       req.once('error', again);

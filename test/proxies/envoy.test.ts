@@ -1,0 +1,3 @@
+import { describeProxy } from './cases.js';
+
+describeProxy('envoy', { relaysBodies: true, whenDown: 503 });

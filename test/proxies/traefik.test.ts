@@ -1,0 +1,3 @@
+import { describeProxy } from './cases.js';
+
+describeProxy('traefik', { relaysBodies: true, whenDown: 500 });
