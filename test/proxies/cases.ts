@@ -212,7 +212,8 @@ function cases(name: ProxyName, mode: Mode, traits: Traits): void {
     for (let i = 0; i < CHECKS; i += 1) assert.equal((await alice.get(`${APP}/${i}`)).status, 200);
     const connections = world.outpost.takeConnections();
     console.log(`${name}, ${mode}: ${CHECKS} checks took ${connections} connection(s) to the outpost`);
-    assert.equal(connections, 1);
+    // HAProxy purges idle connections by the clock; a slow machine may see that happen.
+    assert.ok(connections >= 1 && connections <= (name === 'haproxy' ? 3 : 1), String(connections));
   });
 
   it('signs out', async () => {
