@@ -33,7 +33,7 @@ const FAILED = 1;
 const USAGE = 2;
 const PROBE_TIMEOUT_MS = 3_000;
 
-// One entry is all that a new command needs; `sessions` and `doctor` are names to come and stay free.
+// One entry is all that a new command needs; `doctor` is a name to come and stays free.
 const COMMANDS: readonly Command[] = [
   { name: 'check', summary: 'validate the configuration', run: withoutArguments(check) },
   {
@@ -42,6 +42,11 @@ const COMMANDS: readonly Command[] = [
     run: withoutArguments(healthcheck),
   },
   { name: 'secret', summary: 'print a fresh cookie secret', run: withoutArguments(secret) },
+  {
+    name: 'sessions',
+    summary: 'count sessions; with --sub SUB, --sid SID or --all, and --provider NAME, end them',
+    run: sessions,
+  },
 ];
 
 /** `argv` without node and the script. Never rejects for anything an operator typed or configured. */
@@ -136,6 +141,17 @@ function statusOf(url: string): Promise<number> {
 function secret(io: Io): number {
   io.stdout(`${randomBytes(32).toString('base64url')}\n`);
   return OK;
+}
+
+async function sessions(args: string[], io: Io): Promise<number> {
+  // Loaded on demand: no other command needs a store.
+  const { readSessionsRequest, runSessions } = await import('./sessions-command.js');
+  const request = readSessionsRequest(args);
+  if (typeof request === 'string') return usage(request, io);
+  const loaded = loadConfig(sourcesOf(io));
+  if (loaded.ok) return runSessions(request, loaded, io);
+  printProblems(loaded.problems, io.stderr);
+  return FAILED;
 }
 
 function withoutArguments(command: (io: Io) => Promise<number> | number): Command['run'] {

@@ -105,9 +105,9 @@ test('secret: a fresh one that the configuration accepts', async () => {
 test('--help names every command and no other', async () => {
   const { code, stdout } = await akprox(['--help']);
   assert.equal(code, 0);
-  for (const name of ['check', 'healthcheck', 'secret', '--version'])
+  for (const name of ['check', 'healthcheck', 'secret', 'sessions', '--version'])
     assert.match(stdout, new RegExp(`akprox ${name} `));
-  assert.doesNotMatch(stdout, /sessions|doctor/);
+  assert.doesNotMatch(stdout, /doctor/);
   assert.equal((await akprox(['-h'])).stdout, stdout);
   assert.match((await akprox(['check', '--help'])).stdout, /^akprox check: /);
 });
@@ -118,7 +118,10 @@ test('--version', async () => {
 
 for (const [argv, message] of [
   [['chek'], "akprox: unknown command 'chek', did you mean 'check'?"],
-  [['sessions'], "akprox: unknown command 'sessions'"],
+  [['sessions', '--all'], 'akprox: --all needs --provider'],
+  [['sessions', '--provider', 'whoami'], 'akprox: --provider needs --sub, --sid or --all'],
+  [['sessions', '--sub', 'a', '--sid', 'b'], 'akprox: --sub, --sid and --all exclude each other'],
+  [['sessions', '--user', 'a'], "akprox: Unknown option '--user'"],
   [['--verbose'], "akprox: Unknown option '--verbose'"],
   [['check', '--fast'], "akprox: Unknown option '--fast'"],
   [['check', 'file.yaml'], "akprox: Unexpected argument 'file.yaml'. This command does not take positional arguments"],
