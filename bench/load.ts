@@ -8,7 +8,6 @@ import type { Generator } from './options.js';
 export interface LoadPlan {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly reconnect: boolean;
   readonly connections: number;
   readonly seconds: number;
 }

@@ -98,7 +98,6 @@ async function once(
   const plan = {
     url: target.url(scenario.name),
     headers,
-    reconnect: scenario.reconnect,
     connections: settings.connections,
     seconds,
   };
