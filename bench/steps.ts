@@ -1,0 +1,178 @@
+// Micro benches: what each step of a check costs, in ns, so that a regression can be found. `node --import tsx bench/steps.ts`.
+// Headers come from a fake request: reading them from uWebSockets.js, and the kernel's share, are in none of these figures.
+import { cpus } from 'node:os';
+import { pino } from 'pino';
+import {
+  type CheckContext,
+  check,
+  checkSlowly,
+  type Decision,
+  inBandStep,
+  isNavigation,
+  render,
+} from '../src/http/check.js';
+import { findCookie, findTickets } from '../src/http/cookies.js';
+import { DIALECTS } from '../src/http/dialects.js';
+import type { HeaderSource } from '../src/http/exchange.js';
+import { Snapshot } from '../src/http/exchange.js';
+import { readClaims } from '../src/provider/claims.js';
+import { renderIdentity } from '../src/provider/identity.js';
+import { ProviderTable } from '../src/provider/provider.js';
+import { Sessions } from '../src/session/sessions.js';
+import { issueTicket, verifyTicket } from '../src/session/ticket.js';
+import { MemoryStore } from '../test/support/memory-store.js';
+import { makeProvider } from '../test/support/provider.js';
+import { ACCOUNTS, APP } from '../test/support/world.js';
+import { median } from './measure.js';
+import { SCENARIOS } from './scenarios.js';
+
+/** A request with these headers, found by name in a Map. */
+function fakeRequest(headers: Readonly<Record<string, string>>): HeaderSource {
+  const byName = new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+  return {
+    getHeader: (name) => byName.get(name) ?? '',
+    forEach: (visit) => {
+      for (const [name, value] of byName) visit(name, value);
+    },
+    getMethod: () => 'get',
+    getUrl: () => '/akprox/auth/traefik',
+    getQuery: () => undefined,
+  };
+}
+
+const provider = makeProvider({ external_host: APP });
+const others = Array.from({ length: 999 }, (_, i) =>
+  makeProvider({ name: `app${i}`, external_host: `https://app${i}.company.tld` }),
+);
+const now = Date.now();
+const sessions = new Sessions({
+  store: new MemoryStore(() => now),
+  channel: { publish: () => {}, subscribe: () => {} },
+  cache: { max_bytes: 268_435_456, max_age: 3_600_000, stale_max: 3_600_000 },
+  now: () => now,
+  random: () => 0,
+  log: pino({ level: 'silent' }),
+});
+const claims = readClaims({ sub: 'alice', ...ACCOUNTS.alice });
+const newSession = () =>
+  sessions.create(provider, {
+    provider: provider.id,
+    claims,
+    createdAt: now,
+    renewedAt: now,
+    expiresAt: now + 86_400_000,
+    idToken: '',
+    jwt: '',
+    refreshToken: null,
+    loginState: '',
+    loginTarget: '',
+  });
+const cookies: string[] = [];
+for (let i = 0; i < 50_000; i += 1) cookies.push(await newSession());
+const cookie = cookies[25_000] ?? '';
+
+const unused = (): never => {
+  throw new Error('not part of these checks');
+};
+const context: CheckContext = {
+  providers: new ProviderTable([provider, ...others]),
+  sessions,
+  clock: { now },
+  inBand: unused,
+  headerAuth: unused,
+  log: pino({ level: 'silent' }),
+  logGate: { allows: () => false } as unknown as CheckContext['logGate'],
+  logChecks: 'none',
+};
+const dialect = DIALECTS.traefik;
+const requests = new Map(
+  SCENARIOS.map(({ name, headers }) => [name, fakeRequest(headers(`${provider.cookieName}=${cookie}`))]),
+);
+const requestOf = (name: string): HeaderSource => requests.get(name) ?? unused();
+const signedIn = requestOf('signed-in');
+const noCookie = requestOf('no-cookie');
+const forged = requestOf('forged');
+const unknown = requestOf('unknown');
+const header = signedIn.getHeader('cookie');
+const forgedCookie = findCookie(forged.getHeader('cookie'), provider.cookieNeedle);
+const url = dialect.forwardUrl(noCookie, 'http') ?? unused();
+const challenge = decidedNow(noCookie);
+const named = new Set(dialect.single);
+let seen = 0;
+const visit = (name: string): void => {
+  if (named.has(name)) seen += 1;
+};
+function walk(req: HeaderSource): number {
+  req.forEach(visit);
+  return seen;
+}
+let turn = 0;
+/** A cookie far from the last one, so that no cache line is warm by accident. */
+function nextCookie(): string {
+  turn = (turn + 7_919) % cookies.length;
+  return cookies[turn] ?? '';
+}
+
+if (check(context, dialect, signedIn).kind !== 'allow') throw new Error('the signed-in check does not allow');
+if (challenge.kind !== 'challenge' || decidedNow(forged).kind !== 'challenge') throw new Error('no challenge');
+
+function decidedNow(req: HeaderSource): Decision {
+  const decision = checkSlowly(context, dialect, req, '');
+  if (decision instanceof Promise) throw new Error('a challenge that makes a promise');
+  return decision;
+}
+
+const STEPS: readonly (readonly [string, (() => unknown) | (() => Promise<unknown>)])[] = [
+  ['dialect read: host and uri', () => dialect.host(signedIn).length + dialect.uri(signedIn).length],
+  ['provider lookup, 1 000 providers', () => context.providers.find('whoami.localhost:8080')],
+  ['cookie scan', () => findCookie(header, provider.cookieNeedle)],
+  ['cache peek, one of 50 000', () => sessions.peek(nextCookie(), provider, now)],
+  ['check(), signed in', () => check(context, dialect, signedIn)],
+  ['check(), no cookie (undecided)', () => check(context, dialect, noCookie)],
+  ['header walk, a Set lookup for each', () => walk(noCookie)],
+  ['Snapshot.of the request', () => Snapshot.of(noCookie, '')],
+  ['forward URL', () => dialect.forwardUrl(noCookie, 'http')],
+  ['in-band step?', () => inBandStep(url)],
+  ['encodeURIComponent of the forward URL', () => encodeURIComponent(url.href)],
+  ['navigation?', () => isNavigation(dialect, noCookie)],
+  ['render(): the challenge as a reply', () => render(challenge as Exclude<Decision, { kind: 'allow' }>, dialect)],
+  ['checkSlowly(), no cookie', () => checkSlowly(context, dialect, noCookie, '')],
+  ['find tickets in one header', () => findTickets([header], provider.cookieNeedle)],
+  ['verify ticket, ours', () => verifyTicket(provider, cookie)],
+  ['verify ticket, forged', () => verifyTicket(provider, forgedCookie)],
+  ['issue ticket', () => issueTicket(provider)],
+  ['checkSlowly(), forged cookie', () => checkSlowly(context, dialect, forged, '')],
+  ['checkSlowly(), ended session (promise)', () => checkSlowly(context, dialect, unknown, '')],
+  ['render identity', () => renderIdentity(provider.identity, claims, '')],
+];
+
+const BATCH_NS = 20_000_000;
+const BATCHES = 15;
+
+/** Median ns per call over the batches, and half their range. */
+async function time(step: () => unknown): Promise<{ middle: number; spread: number }> {
+  let calls = 64;
+  const batch = async (): Promise<number> => {
+    const begin = process.hrtime.bigint();
+    for (let i = 0; i < calls; i += 1) {
+      const value = step();
+      if (value instanceof Promise) await value;
+      else kept = value;
+    }
+    return Number(process.hrtime.bigint() - begin);
+  };
+  while ((await batch()) < BATCH_NS) calls *= 2;
+  const costs: number[] = [];
+  for (let i = 0; i < BATCHES; i += 1) costs.push((await batch()) / calls);
+  return { middle: median(costs), spread: (Math.max(...costs) - Math.min(...costs)) / 2 };
+}
+
+/** Results end up here, so that no step is optimised away. */
+let kept: unknown;
+
+for (const [name, step] of STEPS) {
+  const { middle, spread } = await time(step);
+  process.stdout.write(`${name.padEnd(42)} ${middle.toFixed(0).padStart(7)} ns  ± ${spread.toFixed(0)}\n`);
+}
+process.stdout.write(`Node ${process.version}, ${cpus()[0]?.model}, medians of ${BATCHES} batches\n`);
+if (kept === undefined) process.exitCode = 1;
