@@ -16,6 +16,7 @@ export function checkLogger(
       {
         dialect: dialect.name,
         decision: decision.kind,
+        ...(decision.kind === 'invalid' ? { header: decision.header, problem: decision.problem } : {}),
         host: dialect.host(request).slice(0, 260),
         path: (dialect.uri(request).split('?')[0] ?? '').slice(0, 200),
         client: trustedProxies.clientAddress(request.peer, request.getHeader('x-forwarded-for')),

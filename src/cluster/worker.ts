@@ -76,7 +76,8 @@ function send(message: ToPrimary): void {
 
 class Worker {
   private plain: Server | null = null;
-  private secure: { readonly server: Server; readonly version: string } | null = null;
+  /** `versions`: a hash of each name's certificate and key. */
+  private secure: { readonly server: Server; readonly versions: ReadonlyMap<string, string> } | null = null;
   private compat: ReturnType<typeof createCompatServer> | null = null;
   private providers: ProviderTable;
   private context: OutpostContext;
@@ -189,20 +190,28 @@ class Worker {
     }
   }
 
-  /** Starts the HTTPS listener, or a successor when a certificate has changed: both share the port until the old one is idle. */
+  /**
+   * Starts the HTTPS listener. A new name is added to the one that runs; when a certificate has changed or gone, a successor
+   * takes over the port, and connections that wait to be accepted at that moment are reset.
+   */
   private async listenSecurely(): Promise<void> {
     const { https } = this.config.listen;
     const { selfSigned } = this.setup;
     if (https === null || selfSigned === null) return;
     const byName = this.certificates();
-    const version = contentHash(
-      [...byName].flatMap(([name, { cert, key }]) => [name, readFileSync(cert), readFileSync(key)]),
+    const versions = new Map(
+      [...byName].map(([name, { cert, key }]) => [name, contentHash([readFileSync(cert), readFileSync(key)])]),
     );
-    if (this.secure?.version === version) return;
+    const current = this.secure;
+    if (current !== null && [...current.versions].every(([name, version]) => versions.get(name) === version)) {
+      for (const [name, files] of byName) if (!current.versions.has(name)) current.server.addCertificate(name, files);
+      this.secure = { server: current.server, versions };
+      return;
+    }
     const server = createServer(this.serverOptions(), { fallback: selfSigned, byName });
     await listenOn(server, 'listen.https', https);
-    this.secure?.server.retire();
-    this.secure = { server, version };
+    current?.server.retire();
+    this.secure = { server, versions };
   }
 
   private serverOptions(): ServerOptions {
@@ -348,7 +357,7 @@ class Worker {
 }
 
 /** A renewed certificate often has the same file name, so the content decides. */
-function contentHash(parts: readonly (string | Buffer)[]): string {
+function contentHash(parts: readonly Buffer[]): string {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part).update('\0');
   return hash.digest('hex');

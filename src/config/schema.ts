@@ -86,7 +86,10 @@ export const providerSchema = z
       .describe('RE2 expressions; a match is let through without a session.'),
     access: z
       .strictObject({
-        groups: z.array(z.string().min(1)).default([]).describe('Groups that are allowed.'),
+        groups: z
+          .array(z.string().min(1))
+          .default([])
+          .describe('Groups that are allowed. Any match allows; all three lists empty allow whoever can log in.'),
         emails: z.array(z.string().min(3)).default([]).describe('E-mail addresses that are allowed.'),
         email_domains: z
           .array(z.string().min(1))
@@ -97,7 +100,7 @@ export const providerSchema = z
       .describe('Who may pass. Any match allows; everything empty allows whoever can log in.'),
     session: z
       .strictObject({
-        lifetime: duration('24h', 'Longest life of a session.'),
+        lifetime: duration('24h', 'Longest life of a session. It ends earlier when the token does and is not renewed.'),
         refresh: z
           .boolean()
           .default(true)

@@ -5,11 +5,12 @@
 // and credentials that the identity provider accepted.
 import type { Logger } from 'pino';
 import type { LogGate } from '../infra/log-gate.js';
-import { decodePathOnce, type ForwardUrl } from '../provider/forward-url.js';
+import type { ForwardUrl } from '../provider/forward-url.js';
 import { type CheckResult, countCheck, type Provider, type ProviderTable } from '../provider/provider.js';
 import type { CacheEntry } from '../session/cache.js';
 import type { Sessions } from '../session/sessions.js';
 import { TICKET_LENGTH, type Ticket, verifyTicket } from '../session/ticket.js';
+import { type BadHeader, contradicting, DOUBLED, missingOrDoubled, unreadable } from './bad-header.js';
 import { findCookie, findTickets } from './cookies.js';
 import type { Dialect } from './dialects.js';
 import { empty, type HeaderSource, json, type Reply, redirect, Snapshot } from './exchange.js';
@@ -49,28 +50,29 @@ export type Decision =
   | { readonly kind: 'challenge'; readonly loginUrl: string; readonly navigation: boolean }
   | { readonly kind: 'forbidden'; readonly provider: Provider; readonly navigation: boolean }
   | { readonly kind: 'refused' }
-  | { readonly kind: 'unavailable' }
-  | { readonly kind: 'no_app'; readonly host: string }
-  | { readonly kind: 'invalid'; readonly header: string; readonly problem: string; readonly hint: string }
+  | { readonly kind: 'unavailable'; readonly what: 'store' | 'idp' }
+  | { readonly kind: 'no_app'; readonly host: string; readonly readFrom: string; readonly dialect: string }
+  | ({ readonly kind: 'invalid' } & BadHeader)
   | { readonly kind: 'in_band'; readonly reply: Reply };
 
 const UNDECIDED: Decision = { kind: 'undecided' };
 const REFUSED: Decision = { kind: 'refused' };
-const UNAVAILABLE: Decision = { kind: 'unavailable' };
+const STORE_UNAVAILABLE: Decision = { kind: 'unavailable', what: 'store' };
+const IDP_UNAVAILABLE: Decision = { kind: 'unavailable', what: 'idp' };
 
 /**
- * One hit in this many also proves that no header came twice. uWebSockets.js shows the first of several, and finding a
- * second costs half a check; every check that is not a cached hit is proved. See `strictHeaders`.
+ * Headers that come twice: a proxy that appends to X-Forwarded-Host instead of setting it lets clients choose the host.
+ * uWebSockets.js shows the first of several, and looking for a second costs half a check. So every check below the line is
+ * looked at, and of the hits above it one in this many; after a find (see `invalid`) every one for a minute.
  */
-const PROVE_EVERY = 32;
-let hitsUntilProof = PROVE_EVERY;
-/** A doubled header makes this worker prove every check for a minute: a proxy that appends lets clients choose the host. */
-const STRICT_FOR = 60_000;
-let strictUntil = 0;
+const HITS_PER_LOOK = 32;
+const LOOK_AT_ALL_FOR = 60_000;
+let hitsUntilLook = HITS_PER_LOOK;
+let lookAtAllUntil = 0;
 
 /**
  * HOT PATH. The whole check for somebody who is signed in; `undecided` for everybody else. It must not await, build a URL,
- * allocate or log. `req` is only read, so that the caller can go on with `checkSlowly`.
+ * make an object or a closure, or log. `req` is only read, so that the caller can go on with `checkSlowly`.
  */
 export function check(context: CheckContext, dialect: Dialect, req: HeaderSource): Decision {
   // 1. What was asked for, by the headers of this dialect only.
@@ -81,24 +83,25 @@ export function check(context: CheckContext, dialect: Dialect, req: HeaderSource
   const provider = context.providers.find(host);
   if (provider === undefined) return UNDECIDED;
 
+  // 3. nginx: does a header that the client may have sent contradict the one that nginx sends?
   if (!dialect.agrees(req, provider, context.providers)) return UNDECIDED;
 
-  // 3. Is it one of our own steps, asked for through the proxy? (Also: a proxy that does not say what was asked for.)
-  if (dialect.redirects && (uri === '' || concernsUs(uri))) return UNDECIDED;
+  // 4. Is it one of our own steps, asked for through the proxy? (Also: a proxy that does not say what was asked for.)
+  if (dialect.relaysAnswers && (uri === '' || concernsUs(uri))) return UNDECIDED;
 
-  // 4. The session cookie.
+  // 5. The session cookie.
   const cookie = findCookie(req.getHeader('cookie'), provider.cookieNeedle);
   if (cookie.length !== TICKET_LENGTH) return UNDECIDED;
 
-  // 5. The session. The access rule was applied when it was loaded, and its identity headers were rendered then.
+  // 6. The session. The access rule was applied when it was loaded, and its identity headers were rendered then.
   const entry = context.sessions.peek(cookie, provider, context.clock.now);
   if (entry === undefined || entry.kind !== 'allow') return UNDECIDED;
 
-  // 6. Now and then: is the host that we decided for really the one that the proxy set?
-  hitsUntilProof -= 1;
-  if (hitsUntilProof <= 0 || context.clock.now < strictUntil) {
-    hitsUntilProof = PROVE_EVERY;
-    if (unprovenHeader(dialect, req) !== null) return UNDECIDED;
+  // 7. Now and then: is the host that we decided for really the one that the proxy set?
+  hitsUntilLook -= 1;
+  if (hitsUntilLook <= 0 || context.clock.now < lookAtAllUntil) {
+    hitsUntilLook = HITS_PER_LOOK;
+    if (missingOrDoubled(dialect, req) !== null) return UNDECIDED;
   }
 
   provider.checks[ALLOWED] = (provider.checks[ALLOWED] as number) + 1;
@@ -122,30 +125,21 @@ export function checkSlowly(
   req: HeaderSource,
   peer: string,
 ): Decision | Promise<Decision> {
-  const unproven = unprovenHeader(dialect, req);
-  if (unproven !== null) {
-    if (unproven.problem === DOUBLED) strictUntil = context.clock.now + STRICT_FOR;
-    context.misconfigured?.(`${unproven.header} ${unproven.problem}: ${unproven.hint}`, '', req, peer);
-    return { kind: 'invalid', ...unproven };
-  }
+  const bad = missingOrDoubled(dialect, req);
+  if (bad !== null) return invalid(context, dialect, req, peer, null, bad);
 
   const host = dialect.host(req);
+  if (host === '') return invalid(context, dialect, req, peer, null, unreadable(dialect, req));
   const provider = context.providers.find(host);
-  if (provider === undefined) return noApp(context, host);
+  if (provider === undefined) return noApp(context, dialect, req, host);
 
   if (!dialect.agrees(req, provider, context.providers)) {
-    return count(provider, 'invalid', {
-      kind: 'invalid',
-      header: 'X-Original-URL',
-      problem: DISAGREES,
-      hint: dialect.hints['x-original-url'] ?? '',
-    });
+    return invalid(context, dialect, req, peer, provider, contradicting(dialect));
   }
-
   const url = dialect.forwardUrl(req, provider.secure ? 'https' : 'http');
-  if (url === null) return count(provider, 'invalid', unparsable(dialect, req));
+  if (url === null) return invalid(context, dialect, req, peer, provider, unreadable(dialect, req));
 
-  if (dialect.redirects) {
+  if (dialect.relaysAnswers) {
     const step = inBandStep(url);
     if (step !== null) return runInBand(context, dialect, step, url, Snapshot.of(req, peer), provider);
   }
@@ -175,7 +169,7 @@ async function decideWithStore(
     if (resolution.kind === 'unavailable') unavailable = true;
   }
   // An outage logs nobody out: no redirect, no cleared cookie.
-  if (unavailable) return count(provider, 'unavailable', UNAVAILABLE);
+  if (unavailable) return count(provider, 'unavailable', STORE_UNAVAILABLE);
 
   const authorization = request.getHeader('authorization');
   if (authorization !== '' && provider.config.intercept_header_auth) {
@@ -183,7 +177,7 @@ async function decideWithStore(
     if (verdict.kind === 'allow') return count(provider, 'allowed', verdict);
     if (verdict.kind === 'refused') return count(provider, 'refused', REFUSED);
     if (verdict.kind === 'forbidden') return forbid(provider, dialect, request);
-    if (verdict.kind === 'unavailable') return count(provider, 'unavailable', UNAVAILABLE);
+    if (verdict.kind === 'unavailable') return count(provider, 'unavailable', IDP_UNAVAILABLE);
   }
   return decideForNobody(provider, dialect, request, url);
 }
@@ -211,15 +205,32 @@ function count(provider: Provider, result: CheckResult, decision: Decision): Dec
   return decision;
 }
 
-function noApp(context: CheckContext, host: string): Decision {
+function noApp(context: CheckContext, dialect: Dialect, req: HeaderSource, host: string): Decision {
   const shown = host.slice(0, 260);
+  const readFrom = dialect.hostHeader(req);
   const held = context.logGate.pass(`host\0${shown}`);
-  if (held !== null)
-    context.log.warn(
-      { host: shown, held },
-      'no provider has this host: compare it with external_host and cookie_domain',
-    );
-  return { kind: 'no_app', host: shown };
+  if (held !== null) {
+    const facts = { host: shown, dialect: dialect.name, read_from: readFrom, held };
+    context.log.warn(facts, 'no provider has this host: compare it with external_host and cookie_domain');
+  }
+  return { kind: 'no_app', host: shown, readFrom, dialect: dialect.name };
+}
+
+/** A proxy that is set up wrongly. Logged here, because nginx shows nobody the answer's body. */
+function invalid(
+  context: CheckContext,
+  dialect: Dialect,
+  req: HeaderSource,
+  peer: string,
+  provider: Provider | null,
+  bad: BadHeader,
+): Decision {
+  if (bad.problem === DOUBLED) lookAtAllUntil = context.clock.now + LOOK_AT_ALL_FOR;
+  const held = context.logGate.pass(`${dialect.name}\0${bad.header}\0${bad.problem}`);
+  if (held !== null) context.log.warn({ ...bad, dialect: dialect.name, held }, 'the proxy asks wrongly');
+  context.misconfigured?.(`${bad.header} ${bad.problem}: ${bad.hint}`, provider?.name ?? '', req, peer);
+  if (provider !== null) countCheck(provider, 'invalid');
+  return { kind: 'invalid', ...bad };
 }
 
 /** A session cookie whose MAC is ours. */
@@ -239,57 +250,6 @@ function sessionTickets(req: HeaderSource, provider: Provider): Presented[] {
     const ticket = verifyTicket(provider, cookie);
     return ticket === null ? [] : [{ cookie, ticket }];
   });
-}
-
-interface Unproven {
-  readonly header: string;
-  readonly problem: string;
-  readonly hint: string;
-}
-
-/** How often each required header came; filled by `countRequired`, which closes over nothing, so that a proof allocates nothing. */
-const times = [0, 0, 0, 0];
-let wanted: readonly string[] = [];
-const countRequired = (name: string): void => {
-  const index = wanted.indexOf(name);
-  if (index !== -1) times[index] = (times[index] as number) + 1;
-};
-
-/** The first header that must be there exactly once and is not; null when all is well. */
-function unprovenHeader(dialect: Dialect, req: HeaderSource): Unproven | null {
-  wanted = dialect.single;
-  times.fill(0);
-  req.forEach(countRequired);
-  for (let i = 0; i < wanted.length; i += 1) {
-    const name = wanted[i] as string;
-    const count = times[i] as number;
-    if (count === 1 && req.getHeader(name) !== '') continue;
-    // An alternative to a required header may be absent: nginx recipes send X-Original-URL or nothing.
-    const hint = dialect.hints[name];
-    if (count > 1) return { header: headerName(name), problem: DOUBLED, hint: hint ?? '' };
-    if (hint !== undefined && dialect.mustHave.includes(name))
-      return { header: headerName(name), problem: 'is missing', hint };
-  }
-  return null;
-}
-
-const DISAGREES = 'names another application than Host, or another path than X-Original-URI: a client may have sent it';
-const DOUBLED = 'came more than once: the proxy must set it, not append to what the client sent';
-
-function unparsable(dialect: Dialect, req: HeaderSource): Decision {
-  const header =
-    dialect.name === 'nginx' && req.getHeader('x-original-url') !== ''
-      ? 'x-original-url'
-      : dialect.name === 'nginx'
-        ? 'x-original-uri'
-        : 'x-forwarded-uri';
-  const hint =
-    'the outpost could not read scheme, host and path from what the proxy sent; it must be the URL that the browser asked for, percent-encoded as it came';
-  return { kind: 'invalid', header: headerName(header), problem: 'cannot be read', hint };
-}
-
-function headerName(lower: string): string {
-  return lower.replace(/(^|-)([a-z])/g, (match) => match.toUpperCase()).replace(/Url$/, 'URL');
 }
 
 /** Exactly `P/start`, `P/callback`, `P/sign_out`, or one of the two query signatures. Look-alikes are not ours. */
@@ -343,44 +303,43 @@ export function isNavigation(dialect: Dialect, req: HeaderSource): boolean {
  */
 function isPreflight(dialect: Dialect, req: HeaderSource): boolean {
   return (
-    dialect.redirects &&
+    dialect.relaysAnswers &&
     dialect.method(req) === 'OPTIONS' &&
     req.getHeader('origin') !== '' &&
     req.getHeader('access-control-request-method') !== ''
   );
 }
 
-/** Whether a forward URL's path can be compared at all; used by tests to state the rule next to the check. */
-export function isComparable(url: ForwardUrl): boolean {
-  return decodePathOnce(url.path) !== null;
-}
+const UNAVAILABLE_TEXTS = {
+  store: { error: 'store_unavailable', message: 'sessions cannot be read at the moment; nobody is signed out' },
+  idp: {
+    error: 'idp_unreachable',
+    message: 'the identity provider cannot be asked about these credentials at the moment',
+  },
+} as const;
 
 /** The one place where a decision that is not `allow` becomes a status. Never 2xx, whatever a handler answered. */
 export function render(decision: Exclude<Decision, Allow>, dialect: Dialect): Reply {
   switch (decision.kind) {
     case 'challenge':
-      if (!dialect.redirects) return empty(401, [['Location', decision.loginUrl]]);
+      if (!dialect.relaysAnswers) return empty(401, [['Location', decision.loginUrl]]);
       if (decision.navigation) return redirect(decision.loginUrl);
       return json(401, { error: 'login_required', login_url: decision.loginUrl });
     case 'forbidden':
-      if (!dialect.redirects) return empty(403);
+      if (!dialect.relaysAnswers) return empty(403);
       if (decision.navigation) return forbiddenPage(decision.provider);
       return json(403, { error: 'forbidden', message: 'this account may not use this application' });
     case 'refused':
-      return dialect.redirects
+      return dialect.relaysAnswers
         ? json(401, { error: 'invalid_credentials' }, [['WWW-Authenticate', 'Bearer error="invalid_token"']])
         : empty(401, [['WWW-Authenticate', 'Bearer error="invalid_token"']]);
     case 'unavailable':
-      return json(
-        503,
-        { error: 'store_unavailable', message: 'sessions cannot be read at the moment; nobody is signed out' },
-        [['Retry-After', '2']],
-      );
+      return json(503, UNAVAILABLE_TEXTS[decision.what], [['Retry-After', '2']]);
     case 'no_app':
       return json(400, {
         message: 'no app for hostname',
         host: decision.host,
-        detail: `no provider has external_host ${JSON.stringify(decision.host)} or a cookie_domain above it`,
+        detail: `no provider has external_host ${JSON.stringify(decision.host)} or a cookie_domain above it; the host was read from ${decision.readFrom}, as the dialect ${decision.dialect} has it (another proxy asks with ?traefik, ?caddy, ?nginx or below /auth/envoy)`,
       });
     case 'invalid':
       return json(400, {

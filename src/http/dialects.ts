@@ -6,8 +6,8 @@ import type { HeaderSource } from './exchange.js';
 
 export interface Dialect {
   readonly name: 'traefik' | 'caddy' | 'nginx' | 'envoy';
-  /** Whether the proxy relays a redirect to the browser; nginx turns one into a 500. */
-  readonly redirects: boolean;
+  /** Whether the proxy relays our answer to the browser: redirects, cookies, pages. nginx turns most into a 500. */
+  readonly relaysAnswers: boolean;
   /** HOT PATH. The host that the browser asked for, as sent; '' when it is not there. */
   host(req: HeaderSource): string;
   /** HOT PATH. Path and query that the browser asked for, as sent; '' when not known. */
@@ -21,6 +21,9 @@ export interface Dialect {
    * the operator sets it, so it may not name another application than the Host that nginx itself sends.
    */
   agrees(req: HeaderSource, provider: Provider, providers: ProviderTable): boolean;
+  /** Names of the headers that the host and the URL were read from, for messages. */
+  hostHeader(req: HeaderSource): string;
+  urlHeader(req: HeaderSource): string;
   /** Headers that must not come twice; at most four. */
   readonly single: readonly string[];
   /** Those of them that must be there. */
@@ -39,7 +42,7 @@ const FORWARDED = ['x-forwarded-host', 'x-forwarded-uri', 'x-forwarded-method', 
 function forwardAuth(name: 'traefik' | 'caddy', hint: string): Dialect {
   return {
     name,
-    redirects: true,
+    relaysAnswers: true,
     host: (req) => req.getHeader('x-forwarded-host'),
     uri: (req) => req.getHeader('x-forwarded-uri'),
     method: (req) => req.getHeader('x-forwarded-method').toUpperCase(),
@@ -50,6 +53,11 @@ function forwardAuth(name: 'traefik' | 'caddy', hint: string): Dialect {
         req.getHeader('x-forwarded-uri'),
       ),
     agrees: () => true,
+    hostHeader: () => 'X-Forwarded-Host',
+    urlHeader: (req) =>
+      req.getHeader('x-forwarded-proto') === '' || /^(https?|wss?)$/i.test(req.getHeader('x-forwarded-proto'))
+        ? 'x-forwarded-uri'
+        : 'x-forwarded-proto',
     single: FORWARDED,
     mustHave: FORWARDED.slice(0, 3),
     hints: Object.fromEntries(FORWARDED.map((name) => [name, hint])),
@@ -61,7 +69,7 @@ const caddy = forwardAuth('caddy', CADDY_HINT);
 
 const nginx: Dialect = {
   name: 'nginx',
-  redirects: false,
+  relaysAnswers: false,
   host: (req) => {
     const url = req.getHeader('x-original-url');
     return url === '' ? req.getHeader('host') : hostOf(url);
@@ -86,12 +94,14 @@ const nginx: Dialect = {
     const host = providers.find(req.getHeader('host'));
     return host === undefined || host === provider;
   },
+  hostHeader: (req) => (req.getHeader('x-original-url') === '' ? 'Host' : 'X-Original-URL'),
+  urlHeader: (req) => (req.getHeader('x-original-url') === '' ? 'x-original-uri' : 'x-original-url'),
   single: ['host', 'x-original-url', 'x-original-uri', 'x-original-method'],
   mustHave: ['host'],
   hints: {
-    host: 'set `proxy_set_header Host $http_host;` in the auth location',
+    host: 'set `proxy_set_header Host $host;` in the auth location',
     'x-original-url':
-      'set `proxy_set_header X-Original-URL $scheme://$http_host$request_uri;`: it replaces what the client sent',
+      'set `proxy_set_header X-Original-URL $scheme://$host$request_uri;`: it replaces what the client sent',
     'x-original-uri': 'set `proxy_set_header X-Original-URI $request_uri;`: it replaces what the client sent',
     'x-original-method': 'set `proxy_set_header X-Original-Method $request_method;`: it replaces what the client sent',
   },
@@ -101,7 +111,7 @@ const ENVOY_PREFIX = '/auth/envoy';
 
 const envoy: Dialect = {
   name: 'envoy',
-  redirects: true,
+  relaysAnswers: true,
   host: (req) => req.getHeader('host'),
   uri: (req) => {
     const path = behindEnvoyPrefix(req.getUrl());
@@ -112,6 +122,8 @@ const envoy: Dialect = {
   forwardUrl: (req, scheme) =>
     parseForwardUrl(req.getHeader('x-forwarded-proto') || scheme, req.getHeader('host'), envoy.uri(req)),
   agrees: () => true,
+  hostHeader: () => 'Host',
+  urlHeader: () => 'host',
   single: ['host', 'x-forwarded-proto'],
   mustHave: ['host'],
   hints: { host: 'Envoy sends it by itself', 'x-forwarded-proto': 'let `headers_to_add` overwrite it' },

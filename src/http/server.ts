@@ -1,4 +1,4 @@
-// The listeners on uWebSockets.js, and the only file that imports it. Its traps (design/hot-path.md §3) are dealt with here:
+// The listeners on uWebSockets.js, and the only file that imports it. Its traps are dealt with here:
 //   - a handler that neither answers nor sets onAborted aborts the process, one that throws answers nothing: `guarded`;
 //   - `req` is dead after the first await: `Snapshot.of` before it;
 //   - after an await every write belongs into `cork`, and not at all when the client has gone;
@@ -25,7 +25,7 @@ export interface TlsFiles {
   readonly cert: string;
 }
 
-/** Fixed for the life of a server: uWebSockets.js frees what live connections still use when a name is taken away. */
+/** Names are only ever added to a server: uWebSockets.js frees what live connections still use when one is taken away. */
 export interface Certificates {
   /** For names without one of their own. */
   readonly fallback: TlsFiles;
@@ -36,6 +36,8 @@ export interface Certificates {
 export interface Server {
   /** Resolves when the port is bound; rejects with `listen_failed`. */
   listen(host: string, port: number): Promise<void>;
+  /** Serves one more name, from the next connection on. */
+  addCertificate(name: string, files: TlsFiles): void;
   /** Stops accepting for good; a successor on the same port has taken over. Connections get their last answer and close. */
   retire(): void;
   /** Stops accepting, answers what is in flight and closes; resolves when nothing is left or `graceMs` is over. */
@@ -193,7 +195,9 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
   }
 
   addRoutes();
-  for (const [name, files] of tls?.byName ?? []) {
+  for (const [name, files] of tls?.byName ?? []) addCertificate(name, files);
+
+  function addCertificate(name: string, files: TlsFiles): void {
     app.addServerName(name, tlsOptions(files));
     app.domain(name);
     addRoutes();
@@ -218,6 +222,8 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
         });
       });
     },
+
+    addCertificate,
 
     retire() {
       stopListening();
@@ -260,9 +266,10 @@ const LAST: Afterwards = { close: true, head: false };
 function writeReply(res: uWS.HttpResponse, reply: Reply, { close, head }: Afterwards): void {
   res.writeStatus(STATUS_LINES[reply.status] ?? String(reply.status));
   for (const [name, value] of reply.headers) res.writeHeader(name, value);
-  // uWebSockets.js would send a body to HEAD too, and the next answer on the connection would be read as garbage.
-  if (reply.body === '' || head)
-    res.endWithoutBody(reply.status === 204 ? undefined : Buffer.byteLength(reply.body), close);
+  // A 204 has no length (RFC 9110 §8.6); asked to leave it out *and* close, uWebSockets.js would write a garbage number.
+  if (reply.status === 204 && !close) res.endWithoutBody();
+  // It would also send a body to HEAD, and the next answer on the connection would be read as garbage.
+  else if (reply.body === '' || head) res.endWithoutBody(Buffer.byteLength(reply.body), close);
   else res.end(reply.body, close);
 }
 
@@ -287,7 +294,7 @@ function peerOf(res: uWS.HttpResponse): string {
 
 /** Only a step that runs in-band may want the peer, and only the redirecting dialects have those. */
 function peerIfNeeded(res: uWS.HttpResponse, dialect: Dialect): string {
-  return dialect.redirects ? peerOf(res) : '';
+  return dialect.relaysAnswers ? peerOf(res) : '';
 }
 
 /** Null when it is larger than `limit` bytes or the client has gone. Never rejects. */

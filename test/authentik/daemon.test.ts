@@ -210,7 +210,14 @@ describe('a daemon managed by authentik', { timeout: 120_000 }, () => {
     const nameShown = async (servername: string): Promise<string> => {
       const { hostname, port } = new URL(daemon.https ?? '');
       const socket = connect({ host: hostname, port: Number(port), servername, rejectUnauthorized: false });
-      await once(socket, 'secureConnect');
+      // A connection that waits in the queue of a listener that is replaced is reset; the next one is not.
+      if (
+        !(await once(socket, 'secureConnect').then(
+          () => true,
+          () => false,
+        ))
+      )
+        return 'reset';
       const name = String(socket.getPeerCertificate().subject.CN);
       socket.destroy();
       return name;

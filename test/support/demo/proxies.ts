@@ -179,8 +179,8 @@ ${temporary.map((name) => `  ${name}_temp_path "${own}/${name}";`).join('\n')}
       proxy_pass_request_body off;
       proxy_set_header Content-Length "";
       proxy_set_header Connection "";
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Original-URL $scheme://$http_host$request_uri;
+      proxy_set_header Host $host:$server_port;
+      proxy_set_header X-Original-URL $scheme://$host:$server_port$request_uri;
       proxy_set_header X-Original-Method $request_method;
       proxy_set_header X-Forwarded-For $remote_addr;
     }
