@@ -4,7 +4,7 @@ import { STATUS_CODES } from 'node:http';
 import { request } from '../test/support/daemon.js';
 import { type LoadResult, load } from './load.js';
 import type { Settings } from './options.js';
-import { cpuMicros, residentBytes } from './processes.js';
+import { acceptedConnections, cpuMicros, residentBytes } from './processes.js';
 import { difference, type Recorded, record, type Scenario } from './scenarios.js';
 import type { Target } from './targets/target.js';
 
@@ -103,12 +103,14 @@ async function once(
   };
   try {
     const wire = await probe(cell, answers);
+    const accepted = acceptedConnections();
     const before = cpuMicros(target.pids);
     const result = await load(settings.generator, plan, settings.loadCpus);
     const after = cpuMicros(target.pids);
     await probe(cell, answers);
     const status = target.answers === 'empty' ? 200 : (answers.get(scenario.name)?.status ?? 0);
     cell.fault = faultOf(result, scenario, status, wire);
+    cell.fault ??= scenario.reconnect ? keptAlive(result.checks, accepted, acceptedConnections()) : null;
     if (cell.fault !== null) return null;
     return {
       checksPerSecond: result.checks / result.seconds,
@@ -122,6 +124,13 @@ async function once(
     cell.fault = error instanceof Error ? error.message : String(error);
     return null;
   }
+}
+
+/** Some servers answer a second request on a connection that was to be closed, and some generators send one. */
+function keptAlive(checks: number, before: number | null, after: number | null): string | null {
+  if (before === null || after === null) return null;
+  const share = (after - before) / checks;
+  return share < 0.95 ? `only ${share.toFixed(2)} connections per check` : null;
 }
 
 /** Asks once and gives the size of the answer on the wire; throws when it is not the right one. */

@@ -27,6 +27,18 @@ export function residentBytes(pids: readonly number[]): number | null {
   return pids.length === 0 ? null : bytes;
 }
 
+/** Connections that this machine has accepted so far, over all processes; null when it cannot be read. */
+export function acceptedConnections(): number | null {
+  try {
+    const [names = '', values = ''] = readFileSync('/proc/net/snmp', 'latin1')
+      .split('\n')
+      .filter((line) => line.startsWith('Tcp:'));
+    return Number(values.split(' ')[names.split(' ').indexOf('PassiveOpens')]);
+  } catch {
+    return null;
+  }
+}
+
 export function childrenOf(parent: number): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
