@@ -58,7 +58,12 @@ try {
   add('ended session: CPU ÷ signed in', 2, ratio('unknown', 'akprox-1', 'signed-in', 'akprox-1', cpu));
   const closing = generator === 'wrk' ? ratio('reconnect', 'akprox-1', 'reconnect', 'uws-empty', rate) : {};
   add('one connection per check: checks/s ÷ empty uWebSockets.js', 0.95, closing, { atLeast: true });
-  add('worker before any load (one login so far), RSS', 80, { value: idle === null ? null : idle / 1_048_576 }, { unit: ' MiB' });
+  add(
+    'worker before any load (one login so far), RSS',
+    80,
+    { value: idle === null ? null : idle / 1_048_576 },
+    { unit: ' MiB' },
+  );
   add('not signed in: store reads in 200 checks', 0, { value: await storeReads('no-cookie') });
   add('forged cookie: store reads in 200 checks', 0, { value: await storeReads('forged') });
 } finally {
