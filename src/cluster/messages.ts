@@ -1,6 +1,7 @@
 // Every message between the primary and its workers, in one union per direction. Plain JSON: IPC serializes it.
 import type { Misconfiguration } from '../authentik/events.js';
 import type { Config, ProviderConfig } from '../config/schema.js';
+import type { BucketCounts } from '../infra/buckets.js';
 import type { Revocation } from '../session/revocation.js';
 
 export interface TlsPaths {
@@ -54,13 +55,8 @@ export interface WorkerReport {
     readonly bytes: number;
     readonly entries: number;
   };
-  readonly store: readonly {
-    readonly op: string;
-    readonly count: number;
-    readonly errors: number;
-    readonly seconds: number;
-  }[];
-  readonly lag: { readonly count: number; readonly sumMs: number; readonly maxMs: number };
+  readonly store: readonly { readonly op: string; readonly errors: number; readonly duration: BucketCounts }[];
+  readonly lag: BucketCounts;
   readonly errors: number;
   /** Why this worker is worse than it should be; null when it is well. */
   readonly degraded: string | null;

@@ -331,8 +331,12 @@ class Worker {
         bytes: sessions.cache.bytes,
         entries: sessions.cache.size,
       },
-      store: [...this.store.ops].map(([op, stats]) => ({ op, ...stats })),
-      lag: { ...sessions.lag },
+      store: [...this.store.ops].map(([op, stats]) => ({
+        op,
+        errors: stats.errors,
+        duration: { counts: stats.duration.counts, sum: stats.duration.sum },
+      })),
+      lag: { counts: sessions.lag.counts, sum: sessions.lag.sum },
       errors: this.errors,
       degraded: this.degraded(),
     };

@@ -36,10 +36,13 @@ export interface CheckContext {
 export type InBandStep = 'start' | 'callback' | 'sign_out';
 
 /** `ignored`: there was nothing to verify. */
-export type HeaderAuthVerdict = Allow | { readonly kind: 'refused' | 'forbidden' | 'unavailable' | 'ignored' };
+export type HeaderAuthVerdict =
+  | { readonly kind: 'allow'; readonly block: ArrayBuffer }
+  | { readonly kind: 'refused' | 'forbidden' | 'unavailable' | 'ignored' };
 
 export interface Allow {
   readonly kind: 'allow';
+  readonly provider: Provider;
   /** Rendered identity headers, complete. */
   readonly block: ArrayBuffer;
 }
@@ -164,7 +167,8 @@ async function decideWithStore(
     const resolution =
       context.sessions.peek(cookie, provider, context.clock.now) ??
       (await context.sessions.resolve(cookie, provider, ticket));
-    if (resolution.kind === 'allow') return count(provider, 'allowed', { kind: 'allow', block: resolution.block });
+    if (resolution.kind === 'allow')
+      return count(provider, 'allowed', { kind: 'allow', provider, block: resolution.block });
     if (resolution.kind === 'forbidden') return forbid(provider, dialect, request);
     if (resolution.kind === 'unavailable') unavailable = true;
   }
@@ -174,7 +178,7 @@ async function decideWithStore(
   const authorization = request.getHeader('authorization');
   if (authorization !== '' && provider.config.intercept_header_auth) {
     const verdict = await context.headerAuth(provider, authorization);
-    if (verdict.kind === 'allow') return count(provider, 'allowed', verdict);
+    if (verdict.kind === 'allow') return count(provider, 'allowed', { kind: 'allow', provider, block: verdict.block });
     if (verdict.kind === 'refused') return count(provider, 'refused', REFUSED);
     if (verdict.kind === 'forbidden') return forbid(provider, dialect, request);
     if (verdict.kind === 'unavailable') return count(provider, 'unavailable', IDP_UNAVAILABLE);
@@ -185,9 +189,9 @@ async function decideWithStore(
 /** No session, no credentials. Creates nothing: no cookie, no state, no store call. */
 function decideForNobody(provider: Provider, dialect: Dialect, req: HeaderSource, url: ForwardUrl): Decision {
   if (provider.allowList?.matches(url))
-    return count(provider, 'anonymous', { kind: 'allow', block: provider.anonymousBlock });
+    return count(provider, 'anonymous', { kind: 'allow', provider, block: provider.anonymousBlock });
   if (provider.config.allow_preflight && isPreflight(dialect, req)) {
-    return count(provider, 'anonymous', { kind: 'allow', block: provider.anonymousBlock });
+    return count(provider, 'anonymous', { kind: 'allow', provider, block: provider.anonymousBlock });
   }
   return count(provider, 'challenged', {
     kind: 'challenge',

@@ -60,6 +60,8 @@ function writeDecision(
     return;
   }
   const headers = blockHeaders(decision.block).flat();
+  const { notAsserted } = decision.provider;
+  if (dialect.removeHeader !== '' && notAsserted !== '') headers.push(dialect.removeHeader, notAsserted);
   res.writeHead(200, [...headers, 'Content-Length', '0', ...(close ? ['Connection', 'close'] : [])]);
   res.end();
 }

@@ -12,6 +12,8 @@ export interface Dialect {
   host(req: HeaderSource): string;
   /** HOT PATH. Path and query that the browser asked for, as sent; '' when not known. */
   uri(req: HeaderSource): string;
+  /** A response header by which the proxy removes what we do not assert from the client's request; '' for none. */
+  readonly removeHeader: string;
   /** The browser's method, upper case; '' when not known. */
   method(req: HeaderSource): string;
   /** The whole forward URL; null when it does not parse. `scheme` is used where the proxy does not say. */
@@ -52,6 +54,7 @@ function forwardAuth(name: 'traefik' | 'caddy', hint: string): Dialect {
         req.getHeader('x-forwarded-host'),
         req.getHeader('x-forwarded-uri'),
       ),
+    removeHeader: '',
     agrees: () => true,
     hostHeader: () => 'X-Forwarded-Host',
     urlHeader: (req) =>
@@ -94,6 +97,7 @@ const nginx: Dialect = {
     const host = providers.find(req.getHeader('host'));
     return host === undefined || host === provider;
   },
+  removeHeader: '',
   hostHeader: (req) => (req.getHeader('x-original-url') === '' ? 'Host' : 'X-Original-URL'),
   urlHeader: (req) => (req.getHeader('x-original-url') === '' ? 'x-original-uri' : 'x-original-url'),
   single: ['host', 'x-original-url', 'x-original-uri', 'x-original-method'],
@@ -121,6 +125,8 @@ const envoy: Dialect = {
   method: (req) => req.getMethod().toUpperCase(),
   forwardUrl: (req, scheme) =>
     parseForwardUrl(req.getHeader('x-forwarded-proto') || scheme, req.getHeader('host'), envoy.uri(req)),
+  // Envoy leaves a client's copy of a header alone when the answer does not have it.
+  removeHeader: 'x-envoy-auth-headers-to-remove',
   agrees: () => true,
   hostHeader: () => 'Host',
   urlHeader: () => 'host',

@@ -67,12 +67,15 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     if (decision.kind !== 'allow') onUndecided(res, req, dialect);
     else if (context.logChecks === 'all')
       finish(res, decision, dialect, afterwards(req), Snapshot.of(req, peerOf(res)));
-    else writeAllow(res, decision, mustClose(req));
+    else writeAllow(res, decision, dialect, mustClose(req));
   }
 
   /** THE ONE PLACE that sends a 2xx for a check. 200, `Content-Length: 0`, the complete identity set in one write. */
-  function writeAllow(res: uWS.HttpResponse, allow: Allow, close: boolean): void {
+  function writeAllow(res: uWS.HttpResponse, allow: Allow, dialect: Dialect, close: boolean): void {
     res.writeHeader(BLOCK_HEADER, allow.block);
+    if (dialect.removeHeader !== '' && allow.provider.notAsserted !== '') {
+      res.writeHeader(dialect.removeHeader, allow.provider.notAsserted);
+    }
     res.endWithoutBody(0, close);
   }
 
@@ -99,7 +102,7 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     request: Snapshot | null,
   ): void {
     if (request !== null) options.logDenied(dialect, request, decision);
-    if (decision.kind === 'allow') writeAllow(res, decision, after.close);
+    if (decision.kind === 'allow') writeAllow(res, decision, dialect, after.close);
     else writeReply(res, render(decision, dialect), after);
   }
 

@@ -1,5 +1,6 @@
 // The metrics page: the workers' plain counters, summed and published through prom-client when somebody scrapes.
 import { Counter, Gauge, Registry } from 'prom-client';
+import { type BucketCounts, histogramText, LAG_BOUNDS, STORE_BOUNDS } from './buckets.js';
 
 /** What one worker reports; the shape of `WorkerReport` in cluster/messages.ts. */
 export interface Report {
@@ -12,12 +13,8 @@ export interface Report {
     readonly evictions: number;
     readonly bytes: number;
   };
-  readonly store: readonly {
-    readonly op: string;
-    readonly count: number;
-    readonly errors: number;
-    readonly seconds: number;
-  }[];
+  readonly store: readonly { readonly op: string; readonly errors: number; readonly duration: BucketCounts }[];
+  readonly lag: BucketCounts;
 }
 
 export async function renderMetrics(
@@ -54,5 +51,17 @@ export async function renderMetrics(
   );
   gauge('akprox_workers', 'Workers that are ready.', facts.workers);
   counter('akprox_worker_restarts_total', 'Workers that died and were started again.').inc(facts.restarts);
-  return registry.metrics();
+  const lag = histogramText(
+    'akprox_revocation_lag_seconds',
+    'From the publication of a revocation to its effect in a worker that heard of it.',
+    LAG_BOUNDS,
+    reports.map((report) => ({ labels: '', counts: report.lag })),
+  );
+  const store = histogramText(
+    'akprox_store_duration_seconds',
+    'Store operations.',
+    STORE_BOUNDS,
+    reports.flatMap((report) => report.store.map(({ op, duration }) => ({ labels: `op="${op}"`, counts: duration }))),
+  );
+  return `${await registry.metrics()}\n${lag}${store}`;
 }

@@ -7,7 +7,7 @@ import { ownString } from '../infra/own-string.js';
 import { VERSION } from '../infra/version.js';
 import { type AllowList, compileAllowList } from './allow-list.js';
 import { hostname, parseHost } from './host.js';
-import { type IdentityFacts, renderIdentity } from './identity.js';
+import { type IdentityFacts, identityHeaderNames, renderIdentity } from './identity.js';
 import type { ReturnTarget } from './return-url.js';
 
 /** How a check ended; the index into `Provider.checks`. Also the `result` label of `akprox_checks_total`. */
@@ -46,6 +46,8 @@ export interface Provider {
   /** The complete identity set with every value empty: what an allow-listed path is answered with. */
   readonly anonymousBlock: ArrayBuffer;
   readonly keys: ProviderKeys;
+  /** Identity headers that an allowed check does not carry, comma-separated; see `Dialect.removeHeader`. */
+  readonly notAsserted: string;
   /** Checks by result, plain numbers (a prom-client `inc` costs more than the rest of the check). */
   readonly checks: Float64Array;
 }
@@ -93,6 +95,9 @@ export function createProvider(config: ProviderConfig, checks?: Float64Array): P
     allowList: config.skip_path_regex.length > 0 ? allowList : null,
     identity,
     anonymousBlock: renderIdentity(identity, null, '').bytes,
+    notAsserted: identityHeaderNames(['akprox', 'authentik'], true)
+      .filter((name) => !identityHeaderNames(identity.families, identity.passJwt).includes(name))
+      .join(','),
     keys: { ticket: key('ticket'), attempt: key('attempt'), index: key('index') },
     checks: checks ?? new Float64Array(CHECK_RESULTS.length),
   };

@@ -1,12 +1,12 @@
 // A SessionStore that counts what it is asked and how long it took; what `akprox_store_*` is made of.
+import { Buckets, STORE_BOUNDS } from '../infra/buckets.js';
 import { explain } from '../infra/errors.js';
 import type { LeaseStore } from './lease.js';
 import type { SealedSession, SessionStore, StoreStats } from './store.js';
 
 export interface OpStats {
-  count: number;
+  readonly duration: Buckets;
   errors: number;
-  seconds: number;
 }
 
 export class MeasuredStore implements SessionStore {
@@ -67,7 +67,7 @@ export class MeasuredStore implements SessionStore {
   }
 
   private async measure<T>(op: string, ask: () => Promise<T>): Promise<T> {
-    const stats = this.ops.get(op) ?? { count: 0, errors: 0, seconds: 0 };
+    const stats = this.ops.get(op) ?? { duration: new Buckets(STORE_BOUNDS), errors: 0 };
     this.ops.set(op, stats);
     const start = this.clock();
     try {
@@ -79,8 +79,7 @@ export class MeasuredStore implements SessionStore {
       this.failing = explain(error);
       throw error;
     } finally {
-      stats.count += 1;
-      stats.seconds += this.clock() - start;
+      stats.duration.observe(this.clock() - start);
     }
   }
 }

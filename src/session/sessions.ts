@@ -2,6 +2,7 @@
 // `peek` is on the hot path; everything else may be slow. An outage of the store ends nobody's session.
 import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
+import { Buckets, LAG_BOUNDS } from '../infra/buckets.js';
 import { isAllowed } from '../provider/access.js';
 import { renderIdentity } from '../provider/identity.js';
 import type { Provider } from '../provider/provider.js';
@@ -55,7 +56,7 @@ export class Sessions {
   misses = 0;
   /** Revocations heard of or made here, by source, and how long the heard ones took. */
   readonly revocations = new Map<RevocationSource, number>();
-  readonly lag = { count: 0, sumMs: 0, maxMs: 0 };
+  readonly lag = new Buckets(LAG_BOUNDS);
   /** Sealed values that could not be opened. */
   damaged = 0;
   readonly cache: SessionCache;
@@ -312,10 +313,8 @@ export class Sessions {
   }
 
   private hear(revocation: Revocation): void {
-    const lag = Math.max(0, this.options.now() - revocation.at);
-    this.lag.count += 1;
-    this.lag.sumMs += lag;
-    this.lag.maxMs = Math.max(this.lag.maxMs, lag);
+    // Between nodes this is off by as much as their clocks differ.
+    this.lag.observe(Math.max(0, this.options.now() - revocation.at) / 1_000);
     this.apply(revocation);
   }
 

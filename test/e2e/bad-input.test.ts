@@ -181,6 +181,20 @@ describe('forward headers', () => {
     }
   });
 
+  it('Envoy: path from our own, Host as it came, and what is not asserted is to be removed', async () => {
+    const allowed = await get('/akprox/auth/envoy/page?x=1', { Cookie: alice });
+    assert.equal(allowed.status, 200);
+    assert.equal(allowed.headers['x-envoy-auth-headers-to-remove'], 'X-authentik-jwt');
+    const anonymous = await get('/akprox/auth/envoy/page?x=1');
+    assert.equal(anonymous.status, 302);
+    assert.equal(anonymous.headers.location, `${APP}/akprox/start?rd=${encodeURIComponent(`${APP}/page?x=1`)}`);
+    assert.equal((await get('/akprox/auth/envoy/public/x')).status, 200);
+    assert.equal(
+      (await traefikCheck(outpost, `${APP}/`, { cookie: alice })).headers['x-envoy-auth-headers-to-remove'],
+      undefined,
+    );
+  });
+
   it('a dialect reads its own headers only', async () => {
     // nginx: a client's X-Forwarded-Host means nothing, Host does.
     const nginx = await get('/akprox/auth/nginx', {
