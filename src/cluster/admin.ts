@@ -3,9 +3,9 @@
 import http from 'node:http';
 import type { Logger } from 'pino';
 import { AkproxError } from '../infra/errors.js';
+import type { WorkerReport } from '../infra/metrics.js';
 import { renderMetrics } from '../infra/metrics.js';
 import { parseAddress } from './address.js';
-import type { WorkerReport } from './messages.js';
 
 export interface AdminOptions {
   readonly ready: () => { ready: boolean; reason: string };

@@ -1,7 +1,7 @@
 // Every message between the primary and its workers, in one union per direction. Plain JSON: IPC serializes it.
 import type { Misconfiguration } from '../authentik/events.js';
 import type { Config, ProviderConfig } from '../config/schema.js';
-import type { BucketCounts } from '../infra/buckets.js';
+import type { WorkerReport } from '../infra/metrics.js';
 import type { Revocation } from '../session/revocation.js';
 
 export interface TlsPaths {
@@ -42,22 +42,3 @@ export type ToPrimary =
   /** For authentik's event log. */
   | { readonly type: 'misconfigured'; readonly event: Misconfiguration }
   | { readonly type: 'drained' };
-
-/** A worker's counters, cumulative since it started. Histograms and labels are made of them at scrape time. */
-export interface WorkerReport {
-  readonly checks: readonly { readonly provider: string; readonly result: string; readonly count: number }[];
-  readonly logins: readonly { readonly provider: string; readonly result: string; readonly count: number }[];
-  readonly revocations: readonly { readonly source: string; readonly count: number }[];
-  readonly cache: {
-    readonly hits: number;
-    readonly misses: number;
-    readonly evictions: number;
-    readonly bytes: number;
-    readonly entries: number;
-  };
-  readonly store: readonly { readonly op: string; readonly errors: number; readonly duration: BucketCounts }[];
-  readonly lag: BucketCounts;
-  readonly errors: number;
-  /** Why this worker is worse than it should be; null when it is well. */
-  readonly degraded: string | null;
-}

@@ -9,13 +9,14 @@ import type { LoadResult } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
+import type { WorkerReport } from '../infra/metrics.js';
 import { VERSION } from '../infra/version.js';
 import { openStore } from '../session/open-store.js';
 import type { SessionStore } from '../session/store.js';
 import { parseAddress } from './address.js';
 import { type Admin, startAdmin } from './admin.js';
 import { type Managed, startManaged } from './managed.js';
-import type { ToPrimary, ToWorker, WorkerReport } from './messages.js';
+import type { ToPrimary, ToWorker } from './messages.js';
 import { writeSelfSigned } from './self-signed.js';
 
 export interface ServeOptions {

@@ -19,6 +19,7 @@ import { createTrustedProxies } from '../http/trusted-proxies.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
 import { createLogGate } from '../infra/log-gate.js';
+import type { WorkerReport } from '../infra/metrics.js';
 import { createOidcClient, type OidcClient } from '../oidc/client.js';
 import { HeaderAuth } from '../oidc/header-auth.js';
 import { refreshTokens } from '../oidc/refresh.js';
@@ -31,7 +32,7 @@ import type { Revocation } from '../session/revocation.js';
 import { Sessions } from '../session/sessions.js';
 import { parseAddress } from './address.js';
 import { checkLogger } from './check-log.js';
-import type { ToPrimary, ToWorker, WorkerReport, WorkerSetup } from './messages.js';
+import type { ToPrimary, ToWorker, WorkerSetup } from './messages.js';
 
 /** Between two questions to a store that does not answer, in milliseconds. */
 const PROBE_PAUSE = 50;

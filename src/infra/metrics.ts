@@ -2,8 +2,8 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import { type BucketCounts, histogramText, LAG_BOUNDS, STORE_BOUNDS } from './buckets.js';
 
-/** What one worker reports; the shape of `WorkerReport` in cluster/messages.ts. */
-export interface Report {
+/** A worker's counters, cumulative since it started, and how it is. Histograms and labels are made of them at scrape time. */
+export interface WorkerReport {
   readonly checks: readonly { readonly provider: string; readonly result: string; readonly count: number }[];
   readonly logins: readonly { readonly provider: string; readonly result: string; readonly count: number }[];
   readonly revocations: readonly { readonly source: string; readonly count: number }[];
@@ -12,13 +12,17 @@ export interface Report {
     readonly misses: number;
     readonly evictions: number;
     readonly bytes: number;
+    readonly entries: number;
   };
   readonly store: readonly { readonly op: string; readonly errors: number; readonly duration: BucketCounts }[];
   readonly lag: BucketCounts;
+  readonly errors: number;
+  /** Why this worker is worse than it should be; null when it is well. */
+  readonly degraded: string | null;
 }
 
 export async function renderMetrics(
-  reports: readonly Report[],
+  reports: readonly WorkerReport[],
   facts: { workers: number; restarts: number },
 ): Promise<string> {
   const registry = new Registry();
