@@ -22,7 +22,7 @@ export interface CacheEntry {
   refreshing: boolean;
 }
 
-/** What an entry costs besides its block: key string, object, list and map slots. Measured by bench/cache-memory.ts. */
+/** What an entry costs besides its block: key string, object, list and map slots. bench/sizing.ts measures what a cached session takes. */
 const ENTRY_OVERHEAD = 640;
 
 export class SessionCache {

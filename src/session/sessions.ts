@@ -125,6 +125,15 @@ export class Sessions {
     if (running !== undefined && running.provider === provider) return running.result;
     if (ticket === null) return Promise.resolve(this.nobody(provider, ''));
     this.misses += 1;
+    const load = this.beginLoad(cookie, provider, ticket);
+    load.result = this.load(cookie, provider, ticket, load).finally(() => {
+      if (this.loading.get(cookie) === load) this.loading.delete(cookie);
+    });
+    return load.result;
+  }
+
+  /** From here on a revocation of this session is noted, although it is not in the cache yet. */
+  private beginLoad(cookie: string, provider: Provider, ticket: Ticket): Load {
     const load: Load = {
       provider,
       key: ticket.key,
@@ -133,10 +142,7 @@ export class Sessions {
       result: Promise.resolve(UNAVAILABLE),
     };
     this.loading.set(cookie, load);
-    load.result = this.load(cookie, provider, ticket, load).finally(() => {
-      if (this.loading.get(cookie) === load) this.loading.delete(cookie);
-    });
-    return load.result;
+    return load;
   }
 
   private async load(cookie: string, provider: Provider, ticket: Ticket, load: Load): Promise<Resolution> {
@@ -221,14 +227,7 @@ export class Sessions {
   async create(provider: Provider, session: Session): Promise<string> {
     const { ticket, cookie } = issueTicket(provider);
     // Counts as a load: a revocation that comes in before the store has answered must not be overtaken by the cache.
-    const load: Load = {
-      provider,
-      key: ticket.key,
-      revoked: false,
-      outdated: false,
-      result: Promise.resolve(UNAVAILABLE),
-    };
-    this.loading.set(cookie, load);
+    const load = this.beginLoad(cookie, provider, ticket);
     try {
       await this.options.store.put(this.sealFor(provider, ticket, session));
       if (!load.revoked && !load.outdated) this.cache.set(cookie, this.render(provider, ticket.key, session));

@@ -198,7 +198,7 @@ export function traefikCheck(
   });
 }
 
-/** Connections of a raw kind: writes `text` and gives what came back when the peer closed or `quiet` saw enough. */
+/** The cookie secret of every provider that `testProvider` makes. */
 export const SECRET = 'test-secret-test-secret-test-secret-0123456789';
 
 export function testProvider(issuer: string, overrides: Record<string, unknown> = {}): Record<string, unknown> {
