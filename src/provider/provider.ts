@@ -3,6 +3,7 @@
 import { createHash, hkdfSync } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { ProviderConfig } from '../config/schema.js';
+import { HmacSha256 } from '../infra/hmac.js';
 import { ownString } from '../infra/own-string.js';
 import { VERSION } from '../infra/version.js';
 import { type AllowList, compileAllowList } from './allow-list.js';
@@ -52,9 +53,13 @@ export interface Provider {
   readonly checks: Float64Array;
 }
 
+/** 256 bits as base64url: how long the id in a session cookie is. */
+export const TICKET_ID_LENGTH = 43;
+
 /** Derived from `cookie_secret` with HKDF (RFC 5869), one key per purpose, bound to the provider. */
 export interface ProviderKeys {
-  readonly ticket: Buffer;
+  /** Over the id of a session cookie. */
+  readonly ticket: HmacSha256;
   readonly attempt: Buffer;
   readonly index: Buffer;
 }
@@ -98,7 +103,11 @@ export function createProvider(config: ProviderConfig, checks?: Float64Array): P
     notAsserted: identityHeaderNames(['akprox', 'authentik'], true)
       .filter((name) => !identityHeaderNames(identity.families, identity.passJwt).includes(name))
       .join(','),
-    keys: { ticket: key('ticket'), attempt: key('attempt'), index: key('index') },
+    keys: {
+      ticket: new HmacSha256(key('ticket'), TICKET_ID_LENGTH),
+      attempt: key('attempt'),
+      index: key('index'),
+    },
     checks: checks ?? new Float64Array(CHECK_RESULTS.length),
   };
 }

@@ -2,8 +2,8 @@
 //   id   256 random bits
 //   mac  HMAC-SHA-256 over the id under a key of this provider: a forged cookie is refused without asking the store,
 //        and a session of one provider is no session at another.
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Provider } from '../provider/provider.js';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { type Provider, TICKET_ID_LENGTH } from '../provider/provider.js';
 
 export interface Ticket {
   /** Secret: the session's sealing key comes from it. Never logged, never stored. */
@@ -12,33 +12,38 @@ export interface Ticket {
   readonly key: string;
 }
 
-const ID_LENGTH = 43;
-export const TICKET_LENGTH = ID_LENGTH * 2 + 1;
+const ID_LENGTH = TICKET_ID_LENGTH;
+const MAC_LENGTH = 43;
+export const TICKET_LENGTH = ID_LENGTH + 1 + MAC_LENGTH;
 
 export function issueTicket(
   provider: Provider,
   random: (size: number) => Buffer = randomBytes,
 ): { ticket: Ticket; cookie: string } {
   const id = random(32).toString('base64url');
-  return { ticket: { id, key: storeKey(id) }, cookie: `${id}.${macOf(provider, id)}` };
+  return { ticket: { id, key: storeKey(id) }, cookie: `${id}.${provider.keys.ticket.mac(id)}` };
 }
+
+/** Written anew by each comparison; nothing is kept in them. */
+const written = Buffer.alloc(3 * MAC_LENGTH);
+const given = written.subarray(0, MAC_LENGTH);
+const expected = Buffer.alloc(MAC_LENGTH);
 
 /**
  * Null for anything that we did not issue for this provider. The MAC is compared as text, in constant time: base64url
  * has several spellings of the same bytes, and each accepted spelling would be one more cache entry for a client to fill.
+ * Letters beyond ASCII take more bytes than a MAC has, and so are refused by their length.
  */
 export function verifyTicket(provider: Provider, cookie: string): Ticket | null {
   if (cookie.length !== TICKET_LENGTH || cookie[ID_LENGTH] !== '.') return null;
   const id = cookie.slice(0, ID_LENGTH);
-  const given = Buffer.from(cookie.slice(ID_LENGTH + 1), 'latin1');
-  if (!timingSafeEqual(given, Buffer.from(macOf(provider, id), 'latin1'))) return null;
+  const mac = provider.keys.ticket.mac(id);
+  if (mac === null || written.write(cookie.slice(ID_LENGTH + 1), 'utf8') !== MAC_LENGTH) return null;
+  expected.write(mac, 'latin1');
+  if (!timingSafeEqual(given, expected)) return null;
   return { id, key: storeKey(id) };
 }
 
-function macOf(provider: Provider, id: string): string {
-  return createHmac('sha256', provider.keys.ticket).update(id, 'latin1').digest('base64url');
-}
-
 function storeKey(id: string): string {
-  return createHash('sha256').update(id, 'latin1').digest('base64url');
+  return hash('sha256', id, 'base64url');
 }

@@ -23,6 +23,15 @@ describe('the session cookie', () => {
     }
   });
 
+  it('is refused when a letter beyond Latin-1 has the low byte of the right one', () => {
+    const { cookie } = issueTicket(provider);
+    assert.notEqual(verifyTicket(provider, cookie), null);
+    for (let i = 0; i < cookie.length; i += 1) {
+      const alike = String.fromCharCode(cookie.charCodeAt(i) + 0x100);
+      assert.equal(verifyTicket(provider, cookie.slice(0, i) + alike + cookie.slice(i + 1)), null, `character ${i}`);
+    }
+  });
+
   it('is refused, without an exception, for whatever a client may send', () => {
     fc.assert(
       fc.property(
