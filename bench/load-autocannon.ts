@@ -1,15 +1,23 @@
 // One run of autocannon through its API; started by load.ts, so that it can be pinned and its garbage is not ours.
+import { readFileSync } from 'node:fs';
 import autocannon from 'autocannon';
 import type { LoadPlan, LoadResult } from './load.js';
 
 const plan = JSON.parse(process.argv[2] ?? '{}') as LoadPlan;
 
 // One connection per check: its `reconnectRate` never gets an answer at rate 1; `Connection: close` in the headers does it.
+const requests = plan.cookies
+  ? readFileSync(plan.cookies, 'latin1')
+      .trimEnd()
+      .split('\n')
+      .map((line) => ({ headers: { ...plan.headers, ...(line !== '-' && { Cookie: line }) } }))
+  : undefined;
 const result = await autocannon({
   url: plan.url,
   headers: { ...plan.headers },
   connections: plan.connections,
   duration: plan.seconds,
+  ...(requests && { requests }),
 });
 const statuses = Object.fromEntries(
   Object.entries(result.statusCodeStats ?? {}).map(([status, { count }]) => [status, Number(count)]),

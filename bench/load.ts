@@ -10,6 +10,8 @@ export interface LoadPlan {
   readonly headers: Readonly<Record<string, string>>;
   readonly connections: number;
   readonly seconds: number;
+  /** File with a Cookie header on each line (`-`: none), sent in turn; null: `headers` says it all. */
+  readonly cookies?: string | null;
 }
 
 export interface LoadResult {
@@ -43,7 +45,10 @@ export async function load(generator: Generator, plan: LoadPlan, cpus: string | 
       ? ['wrk', '-t1', `-c${plan.connections}`, `-d${plan.seconds}s`, '-s', WRK_REPORT, ...wrkHeaders(plan), plan.url]
       : [process.execPath, '--import', 'tsx', AUTOCANNON, JSON.stringify(plan)];
   const [program = '', ...args] = cpus === null ? command : ['taskset', '-c', cpus, ...command];
-  const { stdout } = await run(program, args, { timeout: plan.seconds * 1_000 + 30_000 });
+  const { stdout } = await run(program, args, {
+    timeout: plan.seconds * 1_000 + 30_000,
+    env: { ...process.env, ...(plan.cookies && { BENCH_COOKIES: plan.cookies }) },
+  });
   const line = stdout.split('\n').find((text) => text.startsWith('{'));
   if (line === undefined) throw new Error(`${generator} reported nothing:\n${stdout}`);
   return JSON.parse(line) as LoadResult;

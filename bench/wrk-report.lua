@@ -6,3 +6,19 @@ function done(summary, latency)
     summary.requests, summary.duration / 1e6, summary.bytes, e.status, e.read + e.write, e.connect + e.timeout,
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency:percentile(99.9) / 1e3))
 end
+
+-- With a file of Cookie headers (LoadPlan.cookies): one request for each line, rendered before the run, sent in turn.
+local file = os.getenv('BENCH_COOKIES')
+if file then
+  local requests, turn = {}, 0
+  function init()
+    for line in io.lines(file) do
+      wrk.headers['Cookie'] = line ~= '-' and line or nil
+      requests[#requests + 1] = wrk.format()
+    end
+  end
+  function request()
+    turn = turn % #requests + 1
+    return requests[turn]
+  end
+end

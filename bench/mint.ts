@@ -1,0 +1,79 @@
+// Sessions without a login each: written to the store as a worker writes them, for benches that need more than a few.
+import { configSchema } from '../src/config/schema.js';
+import { createLog } from '../src/infra/log.js';
+import { readClaims } from '../src/provider/claims.js';
+import { createProvider, type Provider } from '../src/provider/provider.js';
+import { openStore } from '../src/session/open-store.js';
+import { Sessions } from '../src/session/sessions.js';
+import { testProvider } from '../test/support/daemon.js';
+import { ACCOUNTS } from '../test/support/world.js';
+
+const AT_ONCE = 100;
+
+export interface Mint {
+  readonly provider: Provider;
+  /** `name=value` of so many new sessions, all alice's. */
+  mint(count: number, minted?: (soFar: number) => void): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+/** `store`: the daemon's own, as in its configuration. */
+export async function openMint(issuer: string, store: Record<string, unknown>, lifetimeMs: number): Promise<Mint> {
+  const config = configSchema.parse({
+    store,
+    providers: [testProvider(issuer, { access: { groups: ['staff'] } })],
+  });
+  const [providerConfig] = config.providers;
+  if (providerConfig === undefined) throw new Error('no provider');
+  const provider = createProvider(providerConfig);
+  const log = createLog('silent', 'bench');
+  const opened = await openStore(config.store, Date.now, log);
+  const channel = { publish: () => {}, subscribe: () => {} };
+  const sessions = new Sessions({
+    store: opened,
+    channel,
+    cache: { ...config.cache, max_bytes: 65_536 },
+    now: Date.now,
+    random: Math.random,
+    log,
+  });
+  let number = 0;
+  const one = async (): Promise<string> => {
+    const now = Date.now();
+    number += 1;
+    const cookie = await sessions.create(provider, {
+      provider: provider.id,
+      claims: { ...readClaims({ sub: `user-${number}`, ...ACCOUNTS.alice }), sid: `sid-${number}` },
+      createdAt: now,
+      renewedAt: now,
+      expiresAt: now + lifetimeMs,
+      idToken: '',
+      jwt: '',
+      refreshToken: null,
+      loginState: '',
+      loginTarget: '',
+    });
+    return `${provider.cookieName}=${cookie}`;
+  };
+  return {
+    provider,
+    mint: async (count, minted) => {
+      const cookies: string[] = [];
+      while (cookies.length < count) {
+        const batch = Math.min(AT_ONCE, count - cookies.length);
+        cookies.push(...(await Promise.all(Array.from({ length: batch }, one))));
+        minted?.(cookies.length);
+      }
+      return cookies;
+    },
+    close: () => opened.close(),
+  };
+}
+
+/**
+ * Draws 0 … count − 1 with P(i) ∝ 1 / (i + 1), from a uniform 0 ≤ x < 1: Zipf's law with exponent 1, by the inverse of the
+ * logarithm that its sum is close to.
+ */
+export function zipf(count: number, uniform: number): number {
+  return Math.min(count - 1, Math.floor((count + 1) ** uniform) - 1);
+}
