@@ -1,17 +1,19 @@
 // npm run bench: the scenarios of the budget table on every target, as a table, JSON and an HTML report.
 // It prints no figure that was not measured, and none for a scenario in which an answer was wrong.
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { relative } from 'node:path';
 import { makeCells, measure } from './measure.js';
 import { readOptions } from './options.js';
 import { result, table } from './report.js';
 import { htmlReport } from './report-html.js';
+import { RESULTS, refusal, revision, save } from './saved.js';
 import { SCENARIOS } from './scenarios.js';
 import { progressLine, startBench } from './session.js';
 
-const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
-
 const options = readOptions(process.argv.slice(2));
+const measured = revision();
+const refused = options.save ? refusal(measured, options.dirty) : null;
+if (refused !== null) throw new Error(refused);
 const progress = progressLine();
 const bench = await startBench(options, { workers: [1, 2], nodeHttp: true, peers: options.peers }, progress);
 try {
@@ -19,12 +21,13 @@ try {
   const cells = makeCells(chosen, bench.targets, bench.outpost.session);
   await measure(cells, bench.answers, options, progress);
   progress('');
-  const outcome = result(cells, options);
+  const outcome = result(cells, options, measured);
   process.stdout.write(`${table(outcome)}\n`);
   mkdirSync(RESULTS, { recursive: true });
   writeFileSync(`${RESULTS}latest.json`, `${JSON.stringify(outcome, null, 2)}\n`);
   writeFileSync(`${RESULTS}latest.html`, htmlReport(outcome));
   process.stdout.write('\nbench/results/latest.json, bench/results/latest.html\n');
+  if (options.save) process.stdout.write(`saved: ${relative(process.cwd(), save(outcome))}.json, .md, .html\n`);
   if (outcome.cells.some(({ fault }) => fault !== null)) process.exitCode = 1;
 } finally {
   await bench.close();

@@ -24,10 +24,14 @@ export interface Options extends Settings {
   readonly peers: readonly Peer[];
   /** Names of scenarios; empty: all. */
   readonly only: readonly string[];
+  /** Keep the result in bench/results/. */
+  readonly save: boolean;
+  /** Keep it although the tree is not that of a commit. */
+  readonly dirty: boolean;
 }
 
 export const USAGE = `npm run bench -- [--quick] [--load wrk|autocannon] [--rounds N] [--seconds N] [--connections N]
-                  [--only SCENARIO]... [--peer NAME=URL]...`;
+                  [--only SCENARIO]... [--peer NAME=URL]... [--save [--dirty]]`;
 
 export function readOptions(argv: readonly string[]): Options {
   const { values } = parseArgs({
@@ -38,6 +42,8 @@ export function readOptions(argv: readonly string[]): Options {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       connections: { type: 'string', default: '64' },
+      save: { type: 'boolean', default: false },
+      dirty: { type: 'boolean', default: false },
       only: { type: 'string', multiple: true, default: [] },
       peer: { type: 'string', multiple: true, default: [] },
     },
@@ -47,10 +53,12 @@ export function readOptions(argv: readonly string[]): Options {
   return {
     generator,
     connections: positive('connections', values.connections),
-    rounds: positive('rounds', values.rounds ?? (values.quick ? '3' : '7')),
-    seconds: positive('seconds', values.seconds ?? (values.quick ? '1' : '3')),
+    rounds: positive('rounds', values.rounds ?? (values.quick ? '3' : '5')),
+    seconds: positive('seconds', values.seconds ?? (values.quick ? '1' : '2')),
     ...pinning(),
     only: values.only,
+    save: values.save,
+    dirty: values.dirty,
     peers: values.peer.map((text) => {
       const equals = text.indexOf('=');
       if (equals < 1) throw new Error(`--peer is NAME=URL\n${USAGE}`);

@@ -1,8 +1,8 @@
 // From samples to what is shown: the result object (which is the JSON) and the table for a terminal.
-import { execFileSync } from 'node:child_process';
 import { cpus, loadavg, release } from 'node:os';
 import { type Cell, middleOf, type Sample, spreadOf } from './measure.js';
 import type { Settings } from './options.js';
+import type { Revision } from './saved.js';
 
 export interface Figure {
   readonly median: number;
@@ -28,6 +28,8 @@ export interface ResultCell {
 export interface Result {
   readonly at: string;
   readonly commit: string;
+  /** The tree was not that of the commit. */
+  readonly dirty: boolean;
   readonly cpu: string;
   readonly cores: number;
   readonly kernel: string;
@@ -38,11 +40,11 @@ export interface Result {
   readonly cells: readonly ResultCell[];
 }
 
-export function result(cells: readonly Cell[], settings: Settings): Result {
+export function result(cells: readonly Cell[], settings: Settings, revision: Revision): Result {
   const { generator, connections, rounds, seconds, serverCpus, loadCpus } = settings;
   return {
     at: new Date().toISOString(),
-    commit: commit(),
+    ...revision,
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     kernel: release(),
@@ -68,16 +70,6 @@ export function result(cells: readonly Cell[], settings: Settings): Result {
 function figure(cell: Cell, pick: (sample: Sample) => number | null): Figure | null {
   const median = middleOf(cell, pick);
   return median === null ? null : { median, spread: spreadOf(cell, pick) };
-}
-
-function commit(): string {
-  try {
-    const git = (...args: string[]): string => execFileSync('git', args, { encoding: 'utf8' }).trim();
-    const dirty = git('status', '--porcelain', '--', 'src') === '' ? '' : ' with changes';
-    return git('rev-parse', '--short=12', 'HEAD') + dirty;
-  } catch {
-    return 'unknown';
-  }
 }
 
 const COLUMNS: readonly (readonly [string, (cell: ResultCell) => string])[] = [
@@ -114,12 +106,32 @@ export function conditions(outcome: Result): string {
       ? 'not pinned'
       : `servers on core ${settings.serverCpus}, load on ${settings.loadCpus}`;
   return [
-    `commit ${outcome.commit}, Node ${outcome.node}, ${outcome.cpu}, ${outcome.cores} cores (${pinned}), load average ${outcome.loadAverage.toFixed(1)}`,
+    `commit ${outcome.commit}${outcome.dirty ? ' with changes' : ''}, Node ${outcome.node}, ${outcome.cpu}, ${outcome.cores} cores (${pinned}), load average ${outcome.loadAverage.toFixed(1)}`,
     `${settings.generator}, ${settings.connections} connections, medians of ${settings.rounds} interleaved rounds of ${settings.seconds} s; ± is half the range; CPU and RSS are of the serving processes together`,
     ...(settings.generator === 'autocannon'
       ? ['autocannon is at its own limit before a server is: read the CPU column, not checks/s']
       : []),
   ].join('\n');
+}
+
+/** The table for the README and for the saved result. */
+export function markdown(outcome: Result, isShown: (cell: ResultCell) => boolean = () => true): string {
+  const cells = outcome.cells.filter(isShown).map((cell) => {
+    const shown =
+      cell.fault === null ? COLUMNS.map(([, show]) => show(cell)) : [`no figures: ${cell.fault}`, ...Array(5).fill('')];
+    return `| ${[cell.scenarioTitle, cell.targetTitle, ...shown].join(' | ').replaceAll('\n', ' ')} |`;
+  });
+  return [
+    `| scenario | target | ${COLUMNS.map(([title]) => title).join(' | ')} |`,
+    `|---|---|${'---:|'.repeat(COLUMNS.length)}`,
+    ...cells,
+    '',
+    ...conditions(outcome)
+      .split('\n')
+      .flatMap((line) => [line, '']),
+  ]
+    .join('\n')
+    .trimEnd();
 }
 
 function row(first: string, ...rest: string[]): string {

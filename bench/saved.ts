@@ -1,0 +1,90 @@
+// Results that are kept: bench/results/<date>-<commit>.json, .md and .html. README quotes the newest of them.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { markdown, type Result, type ResultCell } from './report.js';
+import { htmlReport } from './report-html.js';
+
+export const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
+
+/** What can change a figure. */
+const MEASURED = ['src', 'bench', 'test/support', 'package.json', 'package-lock.json', ':!bench/results'];
+
+export interface Revision {
+  readonly commit: string;
+  /** The tree is not that of the commit. */
+  readonly dirty: boolean;
+}
+
+export function revision(directory: string = RESULTS): Revision {
+  const git = (...args: string[]): string =>
+    execFileSync('git', args, {
+      cwd: join(directory, '../..'),
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  try {
+    return {
+      commit: git('rev-parse', '--short=12', 'HEAD'),
+      dirty: git('status', '--porcelain', '--', ...MEASURED) !== '',
+    };
+  } catch {
+    return { commit: 'unknown', dirty: true };
+  }
+}
+
+/** Why this tree's figures are not to be kept; null when they may be. */
+export function refusal({ commit, dirty }: Revision, allowDirty: boolean): string | null {
+  if (!dirty || allowDirty) return null;
+  return `the tree is not that of commit ${commit}: commit first, or say --dirty, and the result says it too`;
+}
+
+/** Writes the three files; gives their common path without the ending. A result in which the outpost was wrong is not kept. */
+export function save(outcome: Result, directory: string = RESULTS): string {
+  const wrong = outcome.cells.find(({ target, fault }) => fault !== null && target.startsWith('akprox'));
+  if (wrong !== undefined) throw new Error(`not saved: ${wrong.scenarioTitle}, ${wrong.targetTitle}: ${wrong.fault}`);
+  const time = outcome.at.slice(0, 16).replaceAll(':', '');
+  const name = `${time}-${outcome.commit}${outcome.dirty ? '-dirty' : ''}`;
+  mkdirSync(directory, { recursive: true });
+  const path = join(directory, name);
+  writeFileSync(`${path}.json`, `${JSON.stringify(outcome, null, 2)}\n`);
+  writeFileSync(`${path}.md`, `# akprox bench, ${outcome.at}\n\n${markdown(outcome)}\n`);
+  writeFileSync(`${path}.html`, htmlReport(outcome));
+  return path;
+}
+
+/** The newest result that was saved; null before the first. */
+export function newest(directory: string = RESULTS): { readonly name: string; readonly outcome: Result } | null {
+  if (!existsSync(directory)) return null;
+  const file = readdirSync(directory)
+    .filter((name) => /^\d{4}-.*\.json$/.test(name))
+    .sort()
+    .at(-1);
+  if (file === undefined) return null;
+  return {
+    name: file.slice(0, -'.json'.length),
+    outcome: JSON.parse(readFileSync(join(directory, file), 'utf8')) as Result,
+  };
+}
+
+/** For the README: how a signed-in check compares, and what everybody else costs us. */
+function isQuoted({ scenario, target }: ResultCell): boolean {
+  return scenario === 'signed-in' || scenario === 'reconnect' || target === 'akprox-1';
+}
+
+const BEGIN = '<!-- bench:begin -->';
+const END = '<!-- bench:end -->';
+
+/** The README with its block replaced by what the newest result says. */
+export function withBench(readme: string, directory: string = RESULTS): string {
+  const begin = readme.indexOf(BEGIN);
+  const end = readme.indexOf(END);
+  if (begin < 0 || end < begin) throw new Error(`the README has no ${BEGIN} … ${END}`);
+  const saved = newest(directory);
+  const text =
+    saved === null
+      ? 'No result has been saved yet.'
+      : `${markdown(saved.outcome, isQuoted)}\n\nAll of it: [\`bench/results/${saved.name}.md\`](bench/results/${saved.name}.md).`;
+  return `${readme.slice(0, begin + BEGIN.length)}\n${text}\n${readme.slice(end)}`;
+}

@@ -1,0 +1,73 @@
+// The README quotes the newest saved result. `UPDATE_README=1 npx tsx --test test/bench/saved.test.ts` rewrites it.
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { result } from '../../bench/report.js';
+import { htmlReport } from '../../bench/report-html.js';
+import { newest, refusal, save, withBench } from '../../bench/saved.js';
+import { makeCell, SETTINGS } from './cells.js';
+
+const README = new URL('../../README.md', import.meta.url);
+const REVISION = { commit: '0123456789ab', dirty: false };
+
+test('the README has the table that the newest saved result makes', () => {
+  const text = readFileSync(README, 'utf8');
+  const wanted = withBench(text);
+  if (process.env['UPDATE_README'] === '1') writeFileSync(README, wanted);
+  else assert.equal(text, wanted, 'run UPDATE_README=1 npx tsx --test test/bench/saved.test.ts');
+});
+
+test('a result is saved with its commit and settings, and is the newest', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'akprox-results-'));
+  try {
+    assert.equal(newest(directory), null);
+    assert.match(withBench('<!-- bench:begin -->\n<!-- bench:end -->', directory), /No result/);
+    const outcome = result([makeCell({ cpu: [4, 6, 5] })], SETTINGS, REVISION);
+    save({ ...outcome, at: '2026-01-02T03:04:05.000Z' }, directory);
+    const path = save({ ...outcome, at: '2026-11-12T13:14:15.000Z' }, directory);
+    assert.equal(path, join(directory, '2026-11-12T1314-0123456789ab'));
+    writeFileSync(join(directory, 'latest.json'), '{}');
+    const saved = newest(directory);
+    assert.equal(saved?.outcome.commit, REVISION.commit);
+    assert.deepEqual(saved?.outcome.settings, SETTINGS);
+    assert.equal(saved?.outcome.cells[0]?.cpuMicrosPerCheck?.median, 5);
+    assert.equal(saved?.outcome.node, process.version);
+    const readme = withBench('a <!-- bench:begin -->old<!-- bench:end --> b', directory);
+    assert.match(readme, /\| 5\.00 ±20 % \|/);
+    assert.match(readme, /commit 0123456789ab, Node v/);
+    assert.doesNotMatch(readme, /old/);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('a tree that is not that of a commit is not saved unless told, and then says so', () => {
+  assert.equal(refusal(REVISION, false), null);
+  assert.match(refusal({ ...REVISION, dirty: true }, false) ?? '', /--dirty/);
+  assert.equal(refusal({ ...REVISION, dirty: true }, true), null);
+  const directory = mkdtempSync(join(tmpdir(), 'akprox-results-'));
+  try {
+    const path = save(result([makeCell({ cpu: [4] })], SETTINGS, { ...REVISION, dirty: true }), directory);
+    assert.match(path, /-dirty$/);
+    assert.match(readFileSync(`${path}.md`, 'utf8'), /commit 0123456789ab with changes/);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('a result in which the outpost answered wrongly is not saved', () => {
+  const outcome = result([makeCell({ fault: 'status 500 instead of 200' })], SETTINGS, REVISION);
+  assert.throws(() => save(outcome, tmpdir()), /not saved: .*status 500 instead of 200/);
+});
+
+test('the HTML report loads nothing and runs nothing, and has a bar for each target', () => {
+  const html = htmlReport(
+    result([makeCell({ cpu: [4, 6], title: '<b>' }), makeCell({ fault: 'lies & more' })], SETTINGS, REVISION),
+  );
+  assert.doesNotMatch(html, /<script|<link|<img|@import|url\(|https?:|<b>/i);
+  assert.equal(html.match(/<svg /g)?.length, 2);
+  assert.equal(html.match(/<rect /g)?.length, 2);
+  assert.match(html, /no figures: lies &#38; more/);
+});
