@@ -3,14 +3,17 @@
 import http from 'node:http';
 import type { Logger } from 'pino';
 import { AkproxError } from '../infra/errors.js';
-import type { WorkerReport } from '../infra/metrics.js';
-import { renderMetrics } from '../infra/metrics.js';
+import { type MetricFacts, renderMetrics } from '../infra/metrics.js';
+import type { WorkerReport } from '../infra/worker-report.js';
 import { parseAddress } from './address.js';
 
 export interface AdminOptions {
   readonly ready: () => { ready: boolean; reason: string };
-  readonly reports: () => Promise<WorkerReport[]>;
-  readonly facts: () => { workers: number; restarts: number };
+  /** Why workers are worse than they should be; empty when they are well. */
+  readonly degraded: () => Promise<readonly string[]>;
+  /** Of all workers together. */
+  readonly report: () => Promise<WorkerReport>;
+  readonly facts: () => MetricFacts;
   readonly log: Logger;
 }
 
@@ -64,7 +67,7 @@ async function answer(
       const { ready, reason } = options.ready();
       if (!ready) return { status: 503, type: text, body: `${reason}\n` };
       // Degraded is ready: an outage of the store hits every node, and taking all of them away would make it worse.
-      const degraded = (await options.reports()).flatMap((report) => report.degraded ?? []);
+      const degraded = await options.degraded();
       return {
         status: 200,
         type: text,
@@ -78,7 +81,7 @@ async function answer(
       return {
         status: 200,
         type: 'text/plain; version=0.0.4; charset=utf-8',
-        body: await renderMetrics(await options.reports(), options.facts()),
+        body: await renderMetrics(await options.report(), options.facts()),
       };
     default:
       return { status: 404, type: text, body: 'not found: /metrics, /livez, /readyz\n' };

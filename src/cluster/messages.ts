@@ -1,7 +1,7 @@
 // Every message between the primary and its workers, in one union per direction. Plain JSON: IPC serializes it.
 import type { Misconfiguration } from '../authentik/events.js';
 import type { Config, ProviderConfig } from '../config/schema.js';
-import type { WorkerReport } from '../infra/metrics.js';
+import type { WorkerReport } from '../infra/worker-report.js';
 import type { Revocation } from '../session/revocation.js';
 
 export interface TlsPaths {
@@ -29,6 +29,8 @@ export type ToWorker =
   /** authentik says that its session `sid` is over. */
   | { readonly type: 'session_end'; readonly sid: string }
   | { readonly type: 'report'; readonly request: number }
+  /** How are you? Much shorter than a report: probes ask it every few seconds. */
+  | { readonly type: 'health'; readonly request: number }
   | { readonly type: 'drain'; readonly graceMs: number };
 
 export type ToPrimary =
@@ -39,6 +41,8 @@ export type ToPrimary =
   | { readonly type: 'configured'; readonly generation: number }
   | { readonly type: 'revoke'; readonly revocation: Revocation }
   | { readonly type: 'report'; readonly request: number; readonly report: WorkerReport }
+  /** `degraded`: why this worker is worse than it should be; null when it is well. */
+  | { readonly type: 'health'; readonly request: number; readonly degraded: string | null }
   /** For authentik's event log. */
   | { readonly type: 'misconfigured'; readonly event: Misconfiguration }
   | { readonly type: 'drained' };

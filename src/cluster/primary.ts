@@ -9,8 +9,10 @@ import type { LoadResult } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
-import type { WorkerReport } from '../infra/metrics.js';
+import type { MetricFacts } from '../infra/metrics.js';
 import { VERSION } from '../infra/version.js';
+import { asDeparted, EMPTY_REPORT, mergeReports, type WorkerReport } from '../infra/worker-report.js';
+import { CHECK_RESULTS } from '../provider/provider.js';
 import { openStore } from '../session/open-store.js';
 import type { SessionStore } from '../session/store.js';
 import { parseAddress } from './address.js';
@@ -56,22 +58,30 @@ interface Member {
   readonly worker: Worker;
   readonly startedAt: number;
   ready: boolean;
+  /** The last one it sent; what counts when it does not answer in time, or dies. */
+  report: WorkerReport;
+}
+
+/** A question to every ready worker. */
+interface Question {
+  readonly waiting: Set<number>;
+  readonly done: () => void;
+  readonly degraded: Set<string>;
 }
 
 class Primary {
   readonly stopped: Promise<number>;
   private stop: (code: number) => void = () => {};
   private readonly members = new Map<number, Member>();
-  private readonly reports = new Map<
-    number,
-    { left: number; got: WorkerReport[]; done: (reports: WorkerReport[]) => void }
-  >();
+  private readonly questions = new Map<number, Question>();
+  /** What workers that are no more had counted: a counter must not fall because one died. */
+  private departed: WorkerReport = EMPTY_REPORT;
   private admin: Admin | null = null;
   private store: SessionStore | null = null;
   private managed: Managed | null = null;
   private config: Config;
   private generation = 0;
-  private nextReport = 0;
+  private lastQuestion = 0;
   private restarts = 0;
   private deathsInARow = 0;
   private draining = false;
@@ -94,8 +104,9 @@ class Primary {
     this.config = await withRealPorts(this.config);
     this.admin = await startAdmin(this.config.listen.metrics, {
       ready: () => this.readiness(),
-      reports: () => this.collectReports(),
-      facts: () => ({ workers: this.readyCount(), restarts: this.restarts }),
+      degraded: () => this.degraded(),
+      report: () => this.report(),
+      facts: () => this.metricFacts(),
       log,
     });
     // Opened here first: an unusable path is one clear error, not one per worker.
@@ -130,7 +141,7 @@ class Primary {
 
   private fork(): void {
     const worker = cluster.fork({ UWS_HTTP_MAX_HEADERS_SIZE: String(this.config.max_header_bytes) });
-    this.members.set(worker.id, { worker, startedAt: Date.now(), ready: false });
+    this.members.set(worker.id, { worker, startedAt: Date.now(), ready: false, report: EMPTY_REPORT });
   }
 
   private tell(worker: Worker, message: ToWorker): void {
@@ -170,11 +181,15 @@ class Primary {
         this.broadcast({ type: 'revoked', revocation: message.revocation }, worker);
         break;
       case 'report': {
-        const pending = this.reports.get(message.request);
-        if (pending === undefined) break;
-        pending.got.push(message.report);
-        pending.left -= 1;
-        if (pending.left === 0) pending.done(pending.got);
+        const member = this.members.get(worker.id);
+        if (member !== undefined) member.report = message.report;
+        this.answered(worker.id, this.questions.get(message.request));
+        break;
+      }
+      case 'health': {
+        const question = this.questions.get(message.request);
+        if (message.degraded !== null) question?.degraded.add(message.degraded);
+        this.answered(worker.id, question);
         break;
       }
       case 'misconfigured':
@@ -201,6 +216,8 @@ class Primary {
   private onExit(worker: Worker, code: number | null, signal: string | null): void {
     const member = this.members.get(worker.id);
     this.members.delete(worker.id);
+    if (member !== undefined) this.departed = this.withDeparted(member.report);
+    for (const question of this.questions.values()) this.answered(worker.id, question);
     if (this.draining) {
       if (this.members.size === 0) this.stop(0);
       return;
@@ -275,23 +292,61 @@ class Primary {
     return this.readyCount() > 0 ? { ready: true, reason: 'ok' } : { ready: false, reason: 'no worker is ready' };
   }
 
-  /** The counters of every ready worker; of those that answer in time. */
-  private collectReports(): Promise<WorkerReport[]> {
+  private withDeparted(report: WorkerReport): WorkerReport {
+    const known = new Set(
+      this.config.providers.flatMap(({ name, external_host }) => [name, new URL(external_host).host]),
+    );
+    return asDeparted(mergeReports([this.departed, report]), known);
+  }
+
+  /** What has been counted since the start. A worker that does not answer in time counts with its last report. */
+  private async report(): Promise<WorkerReport> {
+    await this.askAll((request) => ({ type: 'report', request }));
+    return mergeReports([this.departed, ...[...this.members.values()].map(({ report }) => report)]);
+  }
+
+  private async degraded(): Promise<readonly string[]> {
+    const { degraded } = await this.askAll((request) => ({ type: 'health', request }));
+    return [...degraded];
+  }
+
+  private metricFacts(): MetricFacts {
+    const status = this.managed?.status() ?? null;
+    return {
+      workers: this.readyCount(),
+      restarts: this.restarts,
+      version: VERSION,
+      checkResults: CHECK_RESULTS,
+      outpost: status && {
+        name: status.outpost?.name ?? '',
+        uuid: status.instanceId,
+        connected: status.connected,
+        lastUpdate: status.lastUpdate,
+      },
+    };
+  }
+
+  /** Resolves when every ready worker has answered or died, or the time is up. */
+  private askAll(message: (request: number) => ToWorker): Promise<Question> {
     const asked = [...this.members.values()].filter((member) => member.ready);
-    if (asked.length === 0) return Promise.resolve([]);
-    this.nextReport += 1;
-    const request = this.nextReport;
+    this.lastQuestion += 1;
+    const request = this.lastQuestion;
     return new Promise((resolve) => {
-      const got: WorkerReport[] = [];
       const done = (): void => {
         clearTimeout(timer);
-        this.reports.delete(request);
-        resolve(got);
+        this.questions.delete(request);
+        resolve(question);
       };
       const timer = setTimeout(done, REPORT_TIMEOUT);
-      this.reports.set(request, { left: asked.length, got, done });
-      for (const { worker } of asked) this.tell(worker, { type: 'report', request });
+      const question: Question = { waiting: new Set(asked.map(({ worker }) => worker.id)), done, degraded: new Set() };
+      this.questions.set(request, question);
+      for (const { worker } of asked) this.tell(worker, message(request));
+      if (asked.length === 0) done();
     });
+  }
+
+  private answered(worker: number, question: Question | undefined): void {
+    if (question?.waiting.delete(worker) && question.waiting.size === 0) question.done();
   }
 
   cleanUp(): void {

@@ -11,6 +11,7 @@ import { createEventLimit, shownHeaders } from '../authentik/events.js';
 import { endAuthentikSessions } from '../authentik/session-end.js';
 import { systemTimers } from '../authentik/timers.js';
 import type { Config, ProviderConfig } from '../config/schema.js';
+import { CheckTiming } from '../http/check-timing.js';
 import { createCompatServer } from '../http/compat.js';
 import type { HeaderSource } from '../http/exchange.js';
 import { inBandStepOf, type OutpostContext } from '../http/outpost.js';
@@ -19,12 +20,12 @@ import { createTrustedProxies } from '../http/trusted-proxies.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
 import { createLogGate } from '../infra/log-gate.js';
-import type { WorkerReport } from '../infra/metrics.js';
+import { forgetOldest, type WorkerReport } from '../infra/worker-report.js';
 import { createOidcClient, type OidcClient } from '../oidc/client.js';
 import { HeaderAuth } from '../oidc/header-auth.js';
 import { refreshTokens } from '../oidc/refresh.js';
 import { hostname } from '../provider/host.js';
-import { CHECK_RESULTS, type Provider, type ProviderTable, updateProviders } from '../provider/provider.js';
+import { type Provider, type ProviderTable, updateProviders } from '../provider/provider.js';
 import type { RedisChannel } from '../session/channel-redis.js';
 import { MeasuredStore } from '../session/measured-store.js';
 import { openChannel, openStore } from '../session/open-store.js';
@@ -83,7 +84,10 @@ class Worker {
   private providers: ProviderTable;
   private context: OutpostContext;
   private readonly oidc = new Map<Provider, OidcClient>();
-  private readonly logins = new Map<Provider, Map<string, number>>();
+  private readonly timing = new CheckTiming();
+  private readonly logins = new Map<string, Map<string, number>>();
+  /** By name: the checks of providers that are no more. */
+  private readonly formerChecks = new Map<string, readonly number[]>();
   private readonly revocationHandlers: ((revocation: Revocation) => void)[] = [];
   private readonly clock = { now: Date.now() };
   private readonly logGate = createLogGate(Date.now);
@@ -163,6 +167,9 @@ class Worker {
       case 'report':
         send({ type: 'report', request: message.request, report: this.report() });
         break;
+      case 'health':
+        send({ type: 'health', request: message.request, degraded: this.degraded() });
+        break;
       case 'drain':
         void this.drain(message.graceMs);
         break;
@@ -219,6 +226,7 @@ class Worker {
     return {
       context: () => this.context,
       onError: (error) => this.fault(error),
+      timing: this.timing,
       logDenied: checkLogger(this.log, () => this.context),
     };
   }
@@ -227,7 +235,9 @@ class Worker {
   private configure(config: Config, providers: readonly ProviderConfig[]): void {
     this.config = config;
     this.log.level = config.log.level;
-    this.providers = updateProviders(this.providers, providers);
+    const former = this.providers;
+    this.providers = updateProviders(former, providers);
+    this.rememberCounts(former);
     this.context = this.makeContext();
     for (const [provider, client] of this.oidc) {
       if (this.providers.all.includes(provider)) continue;
@@ -302,9 +312,26 @@ class Worker {
     });
   }
 
+  /** A counter must not fall because a provider was removed; one that was only changed takes its counts along. */
+  private rememberCounts(former: ProviderTable): void {
+    const kept = new Set(this.providers.all.map(({ checks }) => checks));
+    for (const { name, checks } of former.all) {
+      if (kept.has(checks)) continue;
+      const before = this.formerChecks.get(name);
+      this.formerChecks.set(
+        name,
+        [...checks].map((count, i) => count + (before?.[i] ?? 0)),
+      );
+    }
+    const names = new Set(this.providers.all.map(({ name }) => name));
+    forgetOldest(this.formerChecks, names);
+    forgetOldest(this.logins, names);
+    this.timing.forgetHosts(new Set(this.providers.all.map(({ host }) => host)));
+  }
+
   private countLogin(provider: Provider, result: string): void {
-    const counts = this.logins.get(provider) ?? new Map<string, number>();
-    this.logins.set(provider, counts.set(result, (counts.get(result) ?? 0) + 1));
+    const counts = this.logins.get(provider.name) ?? new Map<string, number>();
+    this.logins.set(provider.name, counts.set(result, (counts.get(result) ?? 0) + 1));
   }
 
   private fault(error: unknown): void {
@@ -318,11 +345,12 @@ class Worker {
   private report(): WorkerReport {
     const { sessions } = this;
     return {
-      checks: this.providers.all.flatMap((provider) =>
-        CHECK_RESULTS.map((result, index) => ({ provider: provider.name, result, count: provider.checks[index] ?? 0 })),
-      ),
+      checks: [
+        ...this.formerChecks,
+        ...this.providers.all.map(({ name, checks }) => [name, checks.some(isPositive) ? [...checks] : []] as const),
+      ],
       logins: [...this.logins].flatMap(([provider, counts]) =>
-        [...counts].map(([result, count]) => ({ provider: provider.name, result, count })),
+        [...counts].map(([result, count]) => ({ provider, result, count })),
       ),
       revocations: [...sessions.revocations].map(([source, count]) => ({ source, count })),
       cache: {
@@ -338,8 +366,8 @@ class Worker {
         duration: { counts: stats.duration.counts, sum: stats.duration.sum },
       })),
       lag: { counts: sessions.lag.counts, sum: sessions.lag.sum },
+      ...this.timing.report(),
       errors: this.errors,
-      degraded: this.degraded(),
     };
   }
 
@@ -359,6 +387,10 @@ class Worker {
     process.disconnect?.();
     process.exit(0);
   }
+}
+
+function isPositive(count: number): boolean {
+  return count > 0;
 }
 
 /** A renewed certificate often has the same file name, so the content decides. */

@@ -4,6 +4,7 @@ import http from 'node:http';
 import { blockHeaders } from '../provider/identity.js';
 import { LOGOUT_BODY_LIMIT } from './backchannel-logout.js';
 import { check, checkSlowly, type Decision, render } from './check.js';
+import type { CheckTiming } from './check-timing.js';
 import type { Dialect } from './dialects.js';
 import { type HeaderSource, json, type Reply, Snapshot } from './exchange.js';
 import { answerStep, checkDialect, type OutpostContext } from './outpost.js';
@@ -11,6 +12,7 @@ import { answerStep, checkDialect, type OutpostContext } from './outpost.js';
 export interface CompatOptions {
   readonly context: () => OutpostContext;
   readonly maxHeaderBytes: number;
+  readonly timing: CheckTiming;
   readonly onError: (error: unknown) => void;
 }
 
@@ -41,9 +43,13 @@ async function answer(options: CompatOptions, req: http.IncomingMessage, res: ht
     writeReply(res, reply, !req.complete);
     return;
   }
+  const { providers } = options.context();
+  // This listener is slow by itself: every check is timed, cached or not.
+  const done = options.timing.slow(providers.find(dialect.host(source))?.host ?? null, dialect.method(source));
   const fast = check(options.context(), dialect, source);
   const decision = fast.kind === 'allow' ? fast : await checkSlowly(options.context(), dialect, source, peerOf(req));
   writeDecision(req, res, dialect, decision);
+  done();
 }
 
 function writeDecision(

@@ -8,6 +8,7 @@ import { AkproxError } from '../infra/errors.js';
 import { BLOCK_HEADER } from '../provider/identity.js';
 import { LOGOUT_BODY_LIMIT } from './backchannel-logout.js';
 import { type Allow, check, checkSlowly, type Decision, render } from './check.js';
+import type { CheckTiming } from './check-timing.js';
 import type { Dialect } from './dialects.js';
 import { dialectOfQuery } from './dialects.js';
 import { json, type Reply, Snapshot } from './exchange.js';
@@ -17,6 +18,7 @@ export interface ServerOptions {
   /** Asked for anew at each request: a new configuration is a new context. */
   readonly context: () => OutpostContext;
   readonly onError: (error: unknown) => void;
+  readonly timing: CheckTiming;
   readonly logDenied: (dialect: Dialect, request: Snapshot, decision: Decision) => void;
 }
 
@@ -63,11 +65,17 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
   /** HOT PATH: an allowed check of a cached session is answered right here. */
   function onCheck(res: uWS.HttpResponse, req: uWS.HttpRequest, dialect: Dialect): void {
     const context = options.context();
+    const started = options.timing.sample();
     const decision = check(context, dialect, req);
-    if (decision.kind !== 'allow') onUndecided(res, req, dialect);
-    else if (context.logChecks === 'all')
-      finish(res, decision, dialect, afterwards(req), Snapshot.of(req, peerOf(res)));
+    if (decision.kind !== 'allow') {
+      onUndecided(res, req, dialect);
+      return;
+    }
+    // Read before the answer: one that closes the connection may take the request's bytes with it.
+    const method = started === 0 ? '' : dialect.method(req);
+    if (context.logChecks === 'all') finish(res, decision, dialect, afterwards(req), Snapshot.of(req, peerOf(res)));
     else writeAllow(res, decision, dialect, mustClose(req));
+    if (started !== 0) options.timing.hit(started, decision.provider.host, method);
   }
 
   /** THE ONE PLACE that sends a 2xx for a check. 200, `Content-Length: 0`, the complete identity set in one write. */
@@ -81,6 +89,7 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
 
   function onUndecided(res: uWS.HttpResponse, req: uWS.HttpRequest, dialect: Dialect): void {
     const context = options.context();
+    const done = options.timing.slow(context.providers.find(dialect.host(req))?.host ?? null, dialect.method(req));
     const after = afterwards(req);
     const request = context.logChecks === 'none' ? null : Snapshot.of(req, peerOf(res));
     const decision = checkSlowly(context, dialect, req, request?.peer ?? peerIfNeeded(res, dialect));
@@ -90,8 +99,12 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
         decision.then((final) => ({ final, request })),
         dialect,
         after,
+        done,
       );
-    else finish(res, decision, dialect, after, request);
+    else {
+      finish(res, decision, dialect, after, request);
+      done();
+    }
   }
 
   function finish(
@@ -111,16 +124,19 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     work: Promise<{ final: Decision; request: Snapshot | null }>,
     dialect: Dialect,
     after: Afterwards,
+    done: () => void,
   ): void {
     const state = begin(res);
     work.then(
       ({ final, request }) => {
         if (!state.aborted) res.cork(() => finish(res, final, dialect, after, request));
+        done();
         end();
       },
       (error: unknown) => {
         options.onError(error);
         if (!state.aborted) res.cork(() => writeReply(res, INTERNAL, LAST));
+        done();
         end();
       },
     );

@@ -16,41 +16,53 @@ export class Buckets implements BucketCounts {
     this.counts = new Array<number>(bounds.length + 1).fill(0);
   }
 
-  observe(seconds: number): void {
+  /** `weight`: how many events this one stands for, when only a sample of them is timed. */
+  observe(seconds: number, weight = 1): void {
     const index = this.bounds.findIndex((bound) => seconds <= bound);
     const at = index === -1 ? this.bounds.length : index;
-    this.counts[at] = (this.counts[at] ?? 0) + 1;
-    this.sum += seconds;
+    this.counts[at] = (this.counts[at] ?? 0) + weight;
+    this.sum += seconds * weight;
   }
 }
 
 export const LAG_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 export const STORE_BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5];
+/** From 10 µs: a cached check takes less than the first bound, one that asks the store is in the middle. */
+export const CHECK_BOUNDS = [
+  0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5,
+];
+/** Prometheus' defaults, which the official outpost has. */
+export const REQUEST_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** The text of one histogram (Prometheus exposition format 0.0.4), the counts of several processes added up. */
+/** Both added up; either may be the shorter one. */
+export function addBuckets(one: BucketCounts, other: BucketCounts): BucketCounts {
+  const [long, short] = one.counts.length >= other.counts.length ? [one, other] : [other, one];
+  return { counts: long.counts.map((count, i) => count + (short.counts[i] ?? 0)), sum: one.sum + other.sum };
+}
+
+/** A label value as the exposition format wants it. */
+export function escapeLabel(value: string): string {
+  return /[\\"\n]/.test(value) ? value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n') : value;
+}
+
+/** The text of one histogram (Prometheus exposition format 0.0.4). `labels`: `name="escaped value",…`, '' for none. */
 export function histogramText(
   name: string,
   help: string,
   bounds: readonly number[],
   series: readonly { readonly labels: string; readonly counts: BucketCounts }[],
 ): string {
-  const merged = new Map<string, { counts: number[]; sum: number }>();
-  for (const { labels, counts } of series) {
-    const into = merged.get(labels) ?? { counts: new Array<number>(bounds.length + 1).fill(0), sum: 0 };
-    counts.counts.forEach((count, i) => {
-      into.counts[i] = (into.counts[i] ?? 0) + count;
-    });
-    into.sum += counts.sum;
-    merged.set(labels, into);
-  }
   const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`];
-  for (const [labels, { counts, sum }] of merged) {
+  for (const {
+    labels,
+    counts: { counts, sum },
+  } of series) {
     const prefix = labels === '' ? '' : `${labels},`;
     let total = 0;
-    counts.forEach((count, i) => {
-      total += count;
+    for (let i = 0; i <= bounds.length; i += 1) {
+      total += counts[i] ?? 0;
       lines.push(`${name}_bucket{${prefix}le="${bounds[i] ?? '+Inf'}"} ${total}`);
-    });
+    }
     const own = labels === '' ? '' : `{${labels}}`;
     lines.push(`${name}_sum${own} ${sum}`, `${name}_count${own} ${total}`);
   }
