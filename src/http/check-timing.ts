@@ -1,7 +1,7 @@
 // How long checks take. To read a clock twice costs about as much as the rest of a cached check, so of those one in
 // `HITS_PER_SAMPLE` is timed and counted for all of them; everything slower is timed each time.
 import { performance } from 'node:perf_hooks';
-import { Buckets, CHECK_BOUNDS, REQUEST_BOUNDS } from '../infra/buckets.js';
+import { Buckets, CHECK_BOUNDS, REQUEST_BOUNDS, trimmed } from '../infra/buckets.js';
 import { forgetOldest, type WorkerReport } from '../infra/worker-report.js';
 
 /** A prime: with a multiple of `HITS_PER_LOOK` (check.ts) the sample would hold only checks that look at every header, or none. */
@@ -44,14 +44,13 @@ export class CheckTiming {
   }
 
   report(): Pick<WorkerReport, 'checkDuration' | 'requests'> {
-    const { counts, sum } = this.duration;
     return {
-      checkDuration: { counts, sum },
+      checkDuration: trimmed(this.duration),
       requests: [...this.byHost].flatMap(([host, methods]) =>
         [...methods].map(([method, duration]) => ({
           host,
           method,
-          duration: { counts: duration.counts, sum: duration.sum },
+          duration: trimmed(duration),
         })),
       ),
     };

@@ -2,7 +2,7 @@
 // somebody scrapes. prom-client has no way to publish counts that were kept elsewhere.
 
 export interface BucketCounts {
-  /** By bound, and the last one for everything above; not cumulative. */
+  /** By bound, and the last one for everything above; not cumulative. Zeros at the end may be missing. */
   readonly counts: readonly number[];
   readonly sum: number;
 }
@@ -34,6 +34,11 @@ export const CHECK_BOUNDS = [
 /** Prometheus' defaults, which the official outpost has. */
 export const REQUEST_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** For a message: most histograms have nothing above their first bounds. */
+export function trimmed({ counts, sum }: BucketCounts): BucketCounts {
+  return { counts: counts.slice(0, counts.findLastIndex((count) => count > 0) + 1), sum };
+}
+
 /** Both added up; either may be the shorter one. */
 export function addBuckets(one: BucketCounts, other: BucketCounts): BucketCounts {
   const [long, short] = one.counts.length >= other.counts.length ? [one, other] : [other, one];
@@ -52,19 +57,20 @@ export function histogramText(
   bounds: readonly number[],
   series: readonly { readonly labels: string; readonly counts: BucketCounts }[],
 ): string {
-  const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`];
+  const ends = [...bounds, '+Inf'].map((bound) => `le="${bound}"} `);
+  let text = `# HELP ${name} ${help}\n# TYPE ${name} histogram\n`;
   for (const {
     labels,
     counts: { counts, sum },
   } of series) {
-    const prefix = labels === '' ? '' : `${labels},`;
+    const bucket = `${name}_bucket{${labels === '' ? '' : `${labels},`}`;
     let total = 0;
-    for (let i = 0; i <= bounds.length; i += 1) {
+    for (let i = 0; i < ends.length; i += 1) {
       total += counts[i] ?? 0;
-      lines.push(`${name}_bucket{${prefix}le="${bounds[i] ?? '+Inf'}"} ${total}`);
+      text += `${bucket}${ends[i]}${total}\n`;
     }
     const own = labels === '' ? '' : `{${labels}}`;
-    lines.push(`${name}_sum${own} ${sum}`, `${name}_count${own} ${total}`);
+    text += `${name}_sum${own} ${sum}\n${name}_count${own} ${total}\n`;
   }
-  return `${lines.join('\n')}\n`;
+  return text;
 }

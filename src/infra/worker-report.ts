@@ -74,11 +74,7 @@ export function mergeReports(reports: readonly WorkerReport[]): WorkerReport {
     ),
     lag: buckets(({ lag }) => lag),
     checkDuration: buckets(({ checkDuration }) => checkDuration),
-    requests: mergeRows(
-      reports.flatMap(({ requests }) => requests),
-      ({ host, method }) => `${host}\0${method}`,
-      (one, other) => ({ ...one, duration: addBuckets(one.duration, other.duration) }),
-    ),
+    requests: mergeRequests(reports),
     errors: sum(({ errors }) => errors),
   };
 }
@@ -93,6 +89,32 @@ function mergeChecks(reports: readonly WorkerReport[]): WorkerReport['checks'] {
     }
   }
   return [...merged];
+}
+
+/** In place, because there are thousands: it makes one object per series, not one per series and worker. */
+function mergeRequests(reports: readonly WorkerReport[]): WorkerReport['requests'] {
+  const byHost = new Map<string, Map<string, { counts: number[]; sum: number }>>();
+  const merged: { host: string; method: string; duration: BucketCounts }[] = [];
+  for (const { requests } of reports) {
+    for (const { host, method, duration } of requests) {
+      let methods = byHost.get(host);
+      if (methods === undefined) {
+        methods = new Map<string, { counts: number[]; sum: number }>();
+        byHost.set(host, methods);
+      }
+      const into = methods.get(method);
+      if (into === undefined) {
+        const first = { counts: [...duration.counts], sum: duration.sum };
+        methods.set(method, first);
+        merged.push({ host, method, duration: first });
+        continue;
+      }
+      for (let i = 0; i < duration.counts.length; i += 1)
+        into.counts[i] = (into.counts[i] ?? 0) + (duration.counts[i] as number);
+      into.sum += duration.sum;
+    }
+  }
+  return merged;
 }
 
 function mergeRows<T>(rows: readonly T[], keyOf: (row: T) => string, add: (one: T, other: T) => T): T[] {

@@ -1,0 +1,82 @@
+// The sample of cached checks stands for all of them, and no client can add series.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { CheckTiming, HITS_PER_SAMPLE } from '../../src/http/check-timing.js';
+import { CHECK_BOUNDS } from '../../src/infra/buckets.js';
+
+function timing(): { timing: CheckTiming; pass(ms: number): void; reads(): number } {
+  let now = 1_000;
+  let reads = 0;
+  const clock = (): number => {
+    reads += 1;
+    return now;
+  };
+  return {
+    timing: new CheckTiming(clock),
+    pass: (ms) => {
+      now += ms;
+    },
+    reads: () => reads,
+  };
+}
+
+describe('the duration of checks', () => {
+  it('is sampled when they are cached, and counted for all', () => {
+    const { timing: checks, pass, reads } = timing();
+    for (let i = 0; i < HITS_PER_SAMPLE * 10; i += 1) {
+      const started = checks.sample();
+      pass(0.02);
+      if (started !== 0) checks.hit(started, 'whoami.company.tld', 'GET');
+    }
+    assert.equal(reads(), 20);
+    const { checkDuration, requests } = checks.report();
+    assert.equal(checkDuration.counts[CHECK_BOUNDS.indexOf(0.000025)], HITS_PER_SAMPLE * 10);
+    assert.ok(Math.abs(checkDuration.sum - HITS_PER_SAMPLE * 10 * 0.00002) < 1e-9);
+    assert.equal(requests[0]?.duration.counts[0], HITS_PER_SAMPLE * 10);
+  });
+
+  it('is exact for the others', () => {
+    const { timing: checks, pass } = timing();
+    const done = checks.slow('whoami.company.tld', 'POST');
+    pass(30);
+    done();
+    const { checkDuration, requests } = checks.report();
+    assert.equal(checkDuration.counts[CHECK_BOUNDS.indexOf(0.05)], 1);
+    assert.deepEqual(
+      requests.map(({ host, method }) => [host, method]),
+      [['whoami.company.tld', 'POST']],
+    );
+  });
+
+  it('has bounded labels, whatever clients send', () => {
+    const { timing: checks } = timing();
+    for (let i = 0; i < 1_000; i += 1) checks.slow(null, `M${i}`)();
+    assert.deepEqual(
+      checks.report().requests.map(({ host, method }) => [host, method]),
+      [['other', 'other']],
+    );
+  });
+
+  it('forgets hosts that are no more when there are too many', () => {
+    const { timing: checks } = timing();
+    for (let i = 0; i < 1_500; i += 1) checks.slow(`${i}.company.tld`, 'GET')();
+    checks.forgetHosts(new Set(['0.company.tld']));
+    const hosts = checks.report().requests.map(({ host }) => host);
+    assert.equal(hosts.length, 1_001);
+    assert.equal(hosts[0], '0.company.tld');
+  });
+
+  it('of 1000 applications is told in so short a time that no check waits for it', () => {
+    const { timing: checks } = timing();
+    for (let i = 0; i < 1_000; i += 1) for (const method of ['GET', 'POST']) checks.slow(`${i}.company.tld`, method)();
+    const times = Array.from({ length: 15 }, () => {
+      const start = performance.now();
+      const text = JSON.stringify(checks.report());
+      const took = performance.now() - start;
+      assert.ok(text.includes('999.company.tld'));
+      return took;
+    });
+    // The best: the machine of the test is busy with others.
+    assert.ok(Math.min(...times) < 3, `${Math.min(...times).toFixed(2)} ms`);
+  });
+});
