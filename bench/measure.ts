@@ -1,7 +1,8 @@
 // The engine: every target asked every scenario, in rounds, with the targets taking turns so that a noisy minute hits all of
 // them. A cell in which one answer was wrong has no figures, only the reason.
 import { STATUS_CODES } from 'node:http';
-import { request } from '../test/support/daemon.js';
+import https from 'node:https';
+import { type Answer, request } from '../test/support/daemon.js';
 import { type LoadResult, load } from './load.js';
 import type { Settings } from './options.js';
 import { acceptedConnections, cpuMicros, residentBytes } from './processes.js';
@@ -25,6 +26,8 @@ export interface Cell {
   readonly samples: Sample[];
   /** Why there are no figures. */
   fault: string | null;
+  /** What the last run showed besides. */
+  note?: string;
 }
 
 const WARM_UP_SECONDS = 1;
@@ -98,15 +101,18 @@ async function once(
   const plan = {
     url: target.url(scenario.name),
     headers,
-    connections: settings.connections,
+    connections: scenario.connections ?? settings.connections,
     seconds,
+    cookies: scenario.cookies?.() ?? null,
   };
   try {
     const wire = await probe(cell, answers);
+    const watched = await target.watch?.();
     const accepted = acceptedConnections();
     const before = cpuMicros(target.pids);
     const result = await load(settings.generator, plan, settings.loadCpus);
     const after = cpuMicros(target.pids);
+    if (watched !== undefined) cell.note = await watched();
     await probe(cell, answers);
     const status = target.answers === 'empty' ? 200 : (answers.get(scenario.name)?.status ?? 0);
     cell.fault = faultOf(result, scenario, status, wire);
@@ -169,8 +175,25 @@ function faultOf(result: LoadResult, scenario: Scenario, status: number, wire: n
     : null;
 }
 
-function ask(url: string, headers: Readonly<Record<string, string>>): ReturnType<typeof request> {
-  return request(url, { headers: { ...headers } });
+function ask(url: string, headers: Readonly<Record<string, string>>): Promise<Answer> {
+  return url.startsWith('https:') ? askTls(url, headers) : request(url, { headers: { ...headers } });
+}
+
+/** Any certificate will do: it is self-signed, and of this machine. */
+function askTls(url: string, headers: Readonly<Record<string, string>>): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const options = { headers: { ...headers }, rejectUnauthorized: false, agent: false as const };
+    const req = https.get(url, options, (res) => {
+      let body = '';
+      res.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
+      res.on('end', () =>
+        resolve({ status: res.statusCode ?? 0, headers: res.headers, rawHeaders: res.rawHeaders, body }),
+      );
+    });
+    req.on('error', reject);
+  });
 }
 
 export function median(values: readonly number[]): number {

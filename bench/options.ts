@@ -24,6 +24,8 @@ export interface Options extends Settings {
   readonly peers: readonly Peer[];
   /** Names of scenarios; empty: all. */
   readonly only: readonly string[];
+  /** The scale scenarios instead of the budget's. */
+  readonly scale: boolean;
   /** Keep the result in bench/results/. */
   readonly save: boolean;
   /** Keep it although the tree is not that of a commit. */
@@ -31,7 +33,7 @@ export interface Options extends Settings {
 }
 
 export const USAGE = `npm run bench -- [--quick] [--load wrk|autocannon] [--rounds N] [--seconds N] [--connections N]
-                  [--only SCENARIO]... [--peer NAME=URL]... [--save [--dirty]]`;
+                  [--only SCENARIO]... [--peer NAME=URL]... [--scale] [--save [--dirty]]`;
 
 export function readOptions(argv: readonly string[]): Options {
   const { values } = parseArgs({
@@ -42,6 +44,7 @@ export function readOptions(argv: readonly string[]): Options {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       connections: { type: 'string', default: '64' },
+      scale: { type: 'boolean', default: false },
       save: { type: 'boolean', default: false },
       dirty: { type: 'boolean', default: false },
       only: { type: 'string', multiple: true, default: [] },
@@ -53,10 +56,11 @@ export function readOptions(argv: readonly string[]): Options {
   return {
     generator,
     connections: positive('connections', values.connections),
-    rounds: positive('rounds', values.rounds ?? (values.quick ? '3' : '5')),
+    rounds: positive('rounds', values.rounds ?? (values.quick || values.scale ? '3' : '5')),
     seconds: positive('seconds', values.seconds ?? (values.quick ? '1' : '2')),
     ...pinning(),
     only: values.only,
+    scale: values.scale,
     save: values.save,
     dirty: values.dirty,
     peers: values.peer.map((text) => {

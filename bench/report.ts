@@ -17,6 +17,8 @@ export interface ResultCell {
   readonly targetTitle: string;
   /** Why there are no figures. */
   readonly fault: string | null;
+  /** What the last run showed besides, such as a hit ratio. */
+  readonly note: string | null;
   readonly checksPerSecond: Figure | null;
   readonly cpuMicrosPerCheck: Figure | null;
   readonly p50Ms: Figure | null;
@@ -57,6 +59,7 @@ export function result(cells: readonly Cell[], settings: Settings, revision: Rev
       target: cell.target.name,
       targetTitle: cell.target.title,
       fault: cell.fault,
+      note: cell.note ?? null,
       checksPerSecond: figure(cell, (sample) => sample.checksPerSecond),
       cpuMicrosPerCheck: figure(cell, (sample) => sample.cpu),
       p50Ms: figure(cell, (sample) => sample.p50),
@@ -93,6 +96,7 @@ export function table(outcome: Result): string {
           ? row(cell.targetTitle, ...COLUMNS.map(([, show]) => show(cell)))
           : `  ${cell.targetTitle.padEnd(28)}no figures: ${cell.fault}`,
       );
+      if (cell.note !== null) lines.push(`    ${cell.note}`);
     }
   }
   return [...lines, '', conditions(outcome)].join('\n');
@@ -119,7 +123,8 @@ export function markdown(outcome: Result, isShown: (cell: ResultCell) => boolean
   const cells = outcome.cells.filter(isShown).map((cell) => {
     const shown =
       cell.fault === null ? COLUMNS.map(([, show]) => show(cell)) : [`no figures: ${cell.fault}`, ...Array(5).fill('')];
-    return `| ${[cell.scenarioTitle, cell.targetTitle, ...shown].join(' | ').replaceAll('\n', ' ')} |`;
+    const title = cell.note === null ? cell.scenarioTitle : `${cell.scenarioTitle} (${cell.note})`;
+    return `| ${[title, cell.targetTitle, ...shown].join(' | ').replaceAll('\n', ' ')} |`;
   });
   return [
     `| scenario | target | ${COLUMNS.map(([title]) => title).join(' | ')} |`,

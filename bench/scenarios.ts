@@ -14,6 +14,10 @@ export interface Scenario {
   readonly headers: (session: string) => Readonly<Record<string, string>>;
   /** A new connection for every check. */
   readonly reconnect: boolean;
+  /** Writes a file of Cookie headers for one run and gives its path (LoadPlan.cookies). */
+  readonly cookies?: () => string;
+  /** Instead of the number in the settings. */
+  readonly connections?: number;
   /** What is wrong with the outpost's answer; null when nothing is. */
   readonly fault: (answer: Answer) => string | null;
 }
@@ -59,7 +63,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-function isAlice(answer: Answer): string | null {
+export function isAlice(answer: Answer): string | null {
   if (answer.status !== 200) return `status ${answer.status} instead of 200`;
   const wanted = {
     'content-length': '0',

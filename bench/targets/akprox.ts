@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { APP, startWorld, type World } from '../../test/support/world.js';
+import { APP, startWorld, type World, type WorldOptions } from '../../test/support/world.js';
 import { childrenOf } from '../processes.js';
 import { CHECK_PATH } from '../scenarios.js';
 import type { Target } from './target.js';
@@ -15,8 +15,8 @@ export interface Outpost extends Target {
   readonly session: string;
 }
 
-export async function startOutpost(workers: number): Promise<Outpost> {
-  const world = await startWorld({ config: { workers } });
+export async function startOutpost(workers: number, options: WorldOptions = {}): Promise<Outpost> {
+  const world = await startWorld({ ...options, config: { workers, ...options.config } });
   const browser = world.browser();
   await browser.logIn(`${APP}/`, 'alice');
   const session = (await browser.cookies(`${APP}/`)).find((cookie) => /=[\w-]{43}\.[\w-]{43}$/.test(cookie));

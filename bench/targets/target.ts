@@ -18,6 +18,8 @@ export interface Target {
   readonly session?: string;
   /** The processes that serve checks; none when they are not ours to look at. */
   readonly pids: readonly number[];
+  /** Called before a run; what it gives is called behind it, for a remark beside the figures. */
+  watch?(): Promise<() => Promise<string>>;
   close(): Promise<void>;
 }
 
