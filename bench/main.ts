@@ -2,15 +2,21 @@
 // It prints no figure that was not measured, and none for a scenario in which an answer was wrong.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
+import { readCapacity, showCapacity } from './capacity.js';
 import { type Cell, makeCells, measure } from './measure.js';
 import { readOptions } from './options.js';
 import { result, table } from './report.js';
 import { htmlReport } from './report-html.js';
-import { RESULTS, refusal, revision, save } from './saved.js';
+import { measuredCosts, RESULTS, refusal, revision, save } from './saved.js';
 import { measureScale } from './scale.js';
 import { SCENARIOS } from './scenarios.js';
 import { progressLine, startBench } from './session.js';
 
+if (process.argv[2] === '--capacity') {
+  const { demand, costs } = readCapacity(process.argv.slice(3), measuredCosts());
+  process.stdout.write(`${showCapacity(demand, costs)}\n`);
+  process.exit();
+}
 const options = readOptions(process.argv.slice(2));
 const measured = revision();
 const refused = options.save ? refusal(measured, options.dirty) : null;

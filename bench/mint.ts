@@ -89,7 +89,7 @@ function pipelined(redis: Redis, prefix: string): SessionStore {
   const put = async (session: SealedSession): Promise<void> => {
     const provider = createHash('sha256').update(session.provider).digest('base64url');
     const ttl = Math.ceil(session.expiresAt - Date.now());
-    await redis.set(`${prefix}s:${session.key}`, encodeRecord({ ...session, provider }), 'PX', ttl);
+    await redis.set(`${prefix}s:{${session.key}}`, encodeRecord({ ...session, provider }), 'PX', ttl);
   };
   return { put, close: async () => {} } as unknown as SessionStore;
 }

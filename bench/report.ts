@@ -59,7 +59,7 @@ export function result(cells: readonly Cell[], settings: Settings, revision: Rev
       target: cell.target.name,
       targetTitle: cell.target.title,
       fault: cell.fault,
-      note: cell.note ?? null,
+      note: cell.note || null,
       checksPerSecond: figure(cell, (sample) => sample.checksPerSecond),
       cpuMicrosPerCheck: figure(cell, (sample) => sample.cpu),
       p50Ms: figure(cell, (sample) => sample.p50),

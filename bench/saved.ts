@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Costs } from './capacity.js';
 import { markdown, type Result, type ResultCell } from './report.js';
 import { htmlReport } from './report-html.js';
 
@@ -54,18 +55,44 @@ export function save(outcome: Result, directory: string = RESULTS): string {
   return path;
 }
 
-/** The newest result that was saved; null before the first. */
-export function newest(directory: string = RESULTS): { readonly name: string; readonly outcome: Result } | null {
-  if (!existsSync(directory)) return null;
-  const file = readdirSync(directory)
+export interface Saved {
+  readonly name: string;
+  readonly outcome: Result;
+}
+
+/** Newest first. */
+function savedResults(directory: string): Saved[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory)
     .filter((name) => /^\d{4}-.*\.json$/.test(name))
     .sort()
-    .at(-1);
-  if (file === undefined) return null;
-  return {
-    name: file.slice(0, -'.json'.length),
-    outcome: JSON.parse(readFileSync(join(directory, file), 'utf8')) as Result,
+    .reverse()
+    .map((file) => ({
+      name: file.slice(0, -'.json'.length),
+      outcome: JSON.parse(readFileSync(join(directory, file), 'utf8')) as Result,
+    }));
+}
+
+/** The newest saved result of the budget's scenarios; null before the first. A scale run is not what README quotes. */
+export function newest(directory: string = RESULTS): Saved | null {
+  return savedResults(directory).find(({ outcome }) => outcome.cells.some(isSignedIn)) ?? null;
+}
+
+function isSignedIn({ scenario }: ResultCell): boolean {
+  return scenario === 'signed-in';
+}
+
+/** What the newest saved results say of each cost that `npm run bench` measures; the others have to be given. */
+export function measuredCosts(directory: string = RESULTS): Partial<Costs> {
+  const micros = (scenario: string): number | undefined => {
+    for (const { outcome } of savedResults(directory)) {
+      const cell = outcome.cells.find((other) => other.scenario === scenario && other.target === 'akprox-1');
+      if (cell?.cpuMicrosPerCheck) return cell.cpuMicrosPerCheck.median;
+    }
+    return undefined;
   };
+  const [cached, uncached] = [micros('signed-in') ?? micros('plain'), micros('uncached')];
+  return { ...(cached !== undefined && { cached }), ...(uncached !== undefined && { uncached }) };
 }
 
 /** For the README: how a signed-in check compares, and what everybody else costs us. */
