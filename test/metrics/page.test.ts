@@ -12,6 +12,7 @@ import {
   type WorkerReport,
 } from '../../src/infra/worker-report.js';
 import { CHECK_RESULTS } from '../../src/provider/provider.js';
+import { readmeMetrics } from './readme-metrics.js';
 
 const FACTS: MetricFacts = {
   workers: 8,
@@ -67,6 +68,21 @@ describe('the metrics page', () => {
     assert.equal(seriesValue(page, `authentik_outpost_connection{${who}}`), 0);
     const before = await renderMetrics(EMPTY_REPORT, { ...FACTS, outpost: { ...outpost, lastUpdate: null } });
     assert.doesNotMatch(before, /authentik_outpost_last_update/);
+  });
+
+  it('has exactly the metrics of the table in README.md', async () => {
+    const outpost = { name: 'o', uuid: 'u', connected: true, lastUpdate: 1 };
+    const page = await renderMetrics(EMPTY_REPORT, { ...FACTS, outpost });
+    const exposed = [...page.matchAll(/^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$/gm)].map(([, name, help, type]) => ({
+      name: name ?? '',
+      type,
+      help,
+    }));
+    const table = readmeMetrics().map(({ name, type, help }) => ({ name, type, help }));
+    assert.deepEqual(
+      table,
+      exposed.sort((one, other) => (one.name < other.name ? -1 : 1)),
+    );
   });
 
   it('escapes label values', () => {

@@ -1,0 +1,21 @@
+// The rows of the table of metrics in README.md.
+import { readFileSync } from 'node:fs';
+
+export interface MetricRow {
+  readonly name: string;
+  readonly type: string;
+  /** In alphabetical order. */
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+export function readmeMetrics(): MetricRow[] {
+  const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const table = text.split('<!-- metrics:begin -->')[1]?.split('<!-- metrics:end -->')[0] ?? '';
+  return [...table.matchAll(/^\| `(\w+)` \| (\w+) \|(.*?)\| (.*) \|$/gm)].map(([, name, type, labels, help]) => ({
+    name: name ?? '',
+    type: type ?? '',
+    labels: [...(labels ?? '').matchAll(/`(\w+)`/g)].map(([, label]) => label ?? ''),
+    help: help ?? '',
+  }));
+}
