@@ -13,14 +13,17 @@ import { SCENARIOS } from './scenarios.js';
 import { progressLine, startBench } from './session.js';
 
 if (process.argv[2] === '--capacity') {
-  const { demand, costs } = readCapacity(process.argv.slice(3), measuredCosts());
+  const { demand, costs } = orExit(() => readCapacity(process.argv.slice(3), measuredCosts()));
   process.stdout.write(`${showCapacity(demand, costs)}\n`);
   process.exit();
 }
-const options = readOptions(process.argv.slice(2));
+const options = orExit(() => readOptions(process.argv.slice(2)));
 const measured = revision();
 const refused = options.save ? refusal(measured, options.dirty) : null;
-if (refused !== null) throw new Error(refused);
+if (refused !== null) {
+  process.stderr.write(`${refused}\n`);
+  process.exit(2);
+}
 const progress = progressLine();
 const cells = options.scale ? await measureScale(options, progress) : await measureBudget();
 progress('');
@@ -32,6 +35,16 @@ writeFileSync(`${RESULTS}latest.html`, htmlReport(outcome));
 process.stdout.write('\nbench/results/latest.json, bench/results/latest.html\n');
 if (options.save) process.stdout.write(`saved: ${relative(process.cwd(), save(outcome))}.json, .md, .html\n`);
 if (outcome.cells.some(({ fault }) => fault !== null)) process.exitCode = 1;
+
+/** What is wrong with the command line needs no stack. */
+function orExit<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(2);
+  }
+}
 
 /** The scenarios of the budget table on every target. */
 async function measureBudget(): Promise<Cell[]> {

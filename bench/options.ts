@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { CAPACITY_USAGE } from './capacity.js';
 
 export type Generator = 'wrk' | 'autocannon';
 
@@ -33,7 +34,8 @@ export interface Options extends Settings {
 }
 
 export const USAGE = `npm run bench -- [--quick] [--load wrk|autocannon] [--rounds N] [--seconds N] [--connections N]
-                  [--only SCENARIO]... [--peer NAME=URL]... [--scale] [--save [--dirty]]`;
+                  [--only SCENARIO]... [--peer NAME=URL]... [--scale] [--save [--dirty]]
+${CAPACITY_USAGE}`;
 
 export function readOptions(argv: readonly string[]): Options {
   const { values } = parseArgs({
@@ -53,6 +55,7 @@ export function readOptions(argv: readonly string[]): Options {
   });
   const generator = values.load ?? (installed('wrk') ? 'wrk' : 'autocannon');
   if (generator !== 'wrk' && generator !== 'autocannon') throw new Error(`--load is wrk or autocannon\n${USAGE}`);
+  if (values.save && values.only.length > 0) throw new Error(`--save keeps whole runs, not --only\n${USAGE}`);
   return {
     generator,
     connections: positive('connections', values.connections),
