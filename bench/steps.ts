@@ -84,6 +84,7 @@ const context: CheckContext = {
   logGate: { allows: () => false } as unknown as CheckContext['logGate'],
   logChecks: 'none',
 };
+const noPeer = (): string => '';
 const dialect = DIALECTS.traefik;
 const requests = new Map(
   SCENARIOS.map(({ name, headers }) => [name, fakeRequest(headers(`${provider.cookieName}=${cookie}`))]),
@@ -95,7 +96,7 @@ const forged = requestOf('forged');
 const unknown = requestOf('unknown');
 const header = signedIn.getHeader('cookie');
 const forgedCookie = findCookie(forged.getHeader('cookie'), provider.cookieNeedle);
-const url = dialect.forwardUrl(noCookie, 'http') ?? unused();
+const url = dialect.forwardUrl(noCookie, provider) ?? unused();
 const challenge = decidedNow(noCookie);
 const named = new Set(dialect.single);
 let seen = 0;
@@ -117,7 +118,7 @@ if (check(context, dialect, signedIn).kind !== 'allow') throw new Error('the sig
 if (challenge.kind !== 'challenge' || decidedNow(forged).kind !== 'challenge') throw new Error('no challenge');
 
 function decidedNow(req: HeaderSource): Decision {
-  const decision = checkSlowly(context, dialect, req, '');
+  const decision = checkSlowly(context, dialect, req, noPeer);
   if (decision instanceof Promise) throw new Error('a challenge that makes a promise');
   return decision;
 }
@@ -131,18 +132,18 @@ const STEPS: readonly (readonly [string, (() => unknown) | (() => Promise<unknow
   ['check(), no cookie (undecided)', () => check(context, dialect, noCookie)],
   ['header walk, a Set lookup for each', () => walk(noCookie)],
   ['Snapshot.of the request', () => Snapshot.of(noCookie, '')],
-  ['forward URL', () => dialect.forwardUrl(noCookie, 'http')],
+  ['forward URL', () => dialect.forwardUrl(noCookie, provider)],
   ['in-band step?', () => inBandStep(url)],
   ['encodeURIComponent of the forward URL', () => encodeURIComponent(url.href)],
   ['navigation?', () => isNavigation(dialect, noCookie)],
   ['render(): the challenge as a reply', () => render(challenge as Exclude<Decision, { kind: 'allow' }>, dialect)],
-  ['checkSlowly(), no cookie', () => checkSlowly(context, dialect, noCookie, '')],
+  ['checkSlowly(), no cookie', () => checkSlowly(context, dialect, noCookie, noPeer)],
   ['find tickets in one header', () => findTickets([header], provider.cookieNeedle)],
   ['verify ticket, ours', () => verifyTicket(provider, cookie)],
   ['verify ticket, forged', () => verifyTicket(provider, forgedCookie)],
   ['issue ticket', () => issueTicket(provider)],
-  ['checkSlowly(), forged cookie', () => checkSlowly(context, dialect, forged, '')],
-  ['checkSlowly(), ended session (promise)', () => checkSlowly(context, dialect, unknown, '')],
+  ['checkSlowly(), forged cookie', () => checkSlowly(context, dialect, forged, noPeer)],
+  ['checkSlowly(), ended session (promise)', () => checkSlowly(context, dialect, unknown, noPeer)],
   ['render identity', () => renderIdentity(provider.identity, claims, '')],
 ];
 

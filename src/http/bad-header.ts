@@ -2,6 +2,7 @@
 // the header's name, the problem and the setting of the proxy that mends it.
 import type { Dialect } from './dialects.js';
 import type { HeaderSource } from './exchange.js';
+import type { VisitedHeaders } from './visited-headers.js';
 
 export interface BadHeader {
   readonly header: string;
@@ -13,23 +14,11 @@ export const DOUBLED = 'came more than once';
 
 const DOUBLED_HINT = 'the proxy must set it (and so replace what the client sent), not append to it';
 
-/** How often each header came; filled by `countName`, which closes over nothing, so that a look allocates nothing. */
-const times = [0, 0, 0, 0];
-let names: readonly string[] = [];
-const countName = (name: string): void => {
-  const index = names.indexOf(name);
-  if (index !== -1) times[index] = (times[index] as number) + 1;
-};
-
 /** The first header of the dialect that came twice, or must be there and is not; null when all is well. */
-export function missingOrDoubled(dialect: Dialect, req: HeaderSource): BadHeader | null {
-  names = dialect.single;
-  times.fill(0);
-  req.forEach(countName);
-  for (let i = 0; i < names.length; i += 1) {
-    const name = names[i] as string;
-    if ((times[i] as number) > 1) return { header: titleCase(name), problem: DOUBLED, hint: DOUBLED_HINT };
-    if (dialect.mustHave.includes(name) && req.getHeader(name) === '') {
+export function missingOrDoubled(dialect: Dialect, req: VisitedHeaders): BadHeader | null {
+  for (const name of dialect.single) {
+    if (req.count(name) > 1) return { header: titleCase(name), problem: DOUBLED, hint: DOUBLED_HINT };
+    if (req.getHeader(name) === '' && dialect.mustHave.includes(name)) {
       return { header: titleCase(name), problem: 'is missing', hint: dialect.hints[name] ?? '' };
     }
   }

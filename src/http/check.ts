@@ -21,6 +21,7 @@ import { findCookie, findTickets } from './cookies.js';
 import type { Dialect } from './dialects.js';
 import { empty, type HeaderSource, json, type Reply, redirect, Snapshot } from './exchange.js';
 import { forbiddenPage } from './pages.js';
+import { VisitedHeaders } from './visited-headers.js';
 
 export interface CheckContext {
   /** Replaced as a whole when the configuration changes. */
@@ -80,6 +81,9 @@ const LOOK_AT_ALL_FOR = 60_000;
 let hitsUntilLook = HITS_PER_LOOK;
 let lookAtAllUntil = 0;
 
+/** Used again by each check that reads more than the hit does; a check is done with it before the next one begins. */
+const visited = new VisitedHeaders();
+
 /**
  * HOT PATH. The whole check for somebody who is signed in; `undecided` for everybody else. It must not await, build a URL,
  * make an object or a closure, or log. `req` is only read, so that the caller can go on with `checkSlowly`.
@@ -111,7 +115,7 @@ export function check(context: CheckContext, dialect: Dialect, req: HeaderSource
   hitsUntilLook -= 1;
   if (hitsUntilLook <= 0 || context.clock.now < lookAtAllUntil) {
     hitsUntilLook = HITS_PER_LOOK;
-    if (missingOrDoubled(dialect, req) !== null) return UNDECIDED;
+    if (missingOrDoubled(dialect, visited.visit(req)) !== null) return UNDECIDED;
   }
 
   provider.checks[ALLOWED] = (provider.checks[ALLOWED] as number) + 1;
@@ -132,9 +136,10 @@ function concernsUs(uri: string): boolean {
 export function checkSlowly(
   context: CheckContext,
   dialect: Dialect,
-  req: HeaderSource,
-  peer: string,
+  source: HeaderSource,
+  peer: () => string,
 ): Decision | Promise<Decision> {
+  const req = visited.visit(source);
   const bad = missingOrDoubled(dialect, req);
   if (bad !== null) return invalid(context, dialect, req, peer, null, bad);
 
@@ -146,19 +151,34 @@ export function checkSlowly(
   if (!dialect.agrees(req, provider, context.providers)) {
     return invalid(context, dialect, req, peer, provider, contradicting(dialect));
   }
-  const url = dialect.forwardUrl(req, provider.secure ? 'https' : 'http');
+  const url = dialect.forwardUrl(req, provider);
   if (url === null) return invalid(context, dialect, req, peer, provider, unreadable(dialect, req));
 
   if (dialect.relaysAnswers) {
     const step = inBandStep(url);
-    if (step !== null) return runInBand(context, dialect, step, url, Snapshot.of(req, peer), provider);
+    if (step !== null) return runInBand(context, dialect, step, url, Snapshot.of(req, peer()), provider);
   }
 
-  // A forged cookie ends here: no store call, no promise.
-  const tickets = sessionTickets(req, provider);
-  if (tickets.length === 0 && req.getHeader('authorization') === '')
-    return decideForNobody(provider, dialect, req, url);
-  return decideWithStore(context, dialect, Snapshot.of(req, peer), provider, url, tickets);
+  // A forged cookie ends here, and so does one of a session that is known to have ended: no store call, no promise.
+  const asked: Presented[] = [];
+  for (const cookie of findTickets(req.cookieHeaders(), provider.cookieNeedle)) {
+    const entry = asked.length === 0 ? context.sessions.peek(cookie, provider, context.clock.now) : undefined;
+    if (entry !== undefined) {
+      const decision = decideBy(entry, provider, dialect, req);
+      if (decision !== null) return decision;
+      continue;
+    }
+    const ticket = verifyTicket(provider, cookie);
+    if (ticket !== null) asked.push({ cookie, ticket });
+  }
+  if (asked.length === 0 && req.getHeader('authorization') === '') return decideForNobody(provider, dialect, req, url);
+  return decideWithStore(context, dialect, Snapshot.of(req, peer()), provider, url, asked);
+}
+
+/** Null: this cookie is nobody's, and the next one is looked at. */
+function decideBy(entry: CacheEntry, provider: Provider, dialect: Dialect, req: HeaderSource): Decision | null {
+  if (entry.kind === 'allow') return count(provider, 'allowed', { kind: 'allow', provider, block: entry.block });
+  return entry.kind === 'forbidden' ? forbid(provider, dialect, req) : null;
 }
 
 async function decideWithStore(
@@ -167,17 +187,19 @@ async function decideWithStore(
   request: Snapshot,
   provider: Provider,
   url: ForwardUrl,
-  tickets: readonly Presented[],
+  asked: readonly Presented[],
 ): Promise<Decision> {
   let unavailable = false;
-  for (const { cookie, ticket } of tickets) {
+  for (const { cookie, ticket } of asked) {
     const resolution =
       context.sessions.peek(cookie, provider, context.clock.now) ??
       (await context.sessions.resolve(cookie, provider, ticket));
-    if (resolution.kind === 'allow')
-      return count(provider, 'allowed', { kind: 'allow', provider, block: resolution.block });
-    if (resolution.kind === 'forbidden') return forbid(provider, dialect, request);
-    if (resolution.kind === 'unavailable') unavailable = true;
+    if (resolution.kind === 'unavailable') {
+      unavailable = true;
+      continue;
+    }
+    const decision = decideBy(resolution, provider, dialect, request);
+    if (decision !== null) return decision;
   }
   // An outage logs nobody out: no redirect, no cleared cookie.
   if (unavailable) return count(provider, 'unavailable', STORE_UNAVAILABLE);
@@ -232,35 +254,22 @@ function invalid(
   context: CheckContext,
   dialect: Dialect,
   req: HeaderSource,
-  peer: string,
+  peer: () => string,
   provider: Provider | null,
   bad: BadHeader,
 ): Decision {
   if (bad.problem === DOUBLED) lookAtAllUntil = context.clock.now + LOOK_AT_ALL_FOR;
   const held = context.logGate.pass(`${dialect.name}\0${bad.header}\0${bad.problem}`);
   if (held !== null) context.log.warn({ ...bad, dialect: dialect.name, held }, 'the proxy asks wrongly');
-  context.misconfigured?.(`${bad.header} ${bad.problem}: ${bad.hint}`, provider?.name ?? '', req, peer);
+  context.misconfigured?.(`${bad.header} ${bad.problem}: ${bad.hint}`, provider?.name ?? '', req, peer());
   if (provider !== null) countCheck(provider, 'invalid');
   return { kind: 'invalid', ...bad };
 }
 
-/** A session cookie whose MAC is ours. */
+/** A session cookie whose MAC is ours: worth asking the store about. */
 interface Presented {
   readonly cookie: string;
   readonly ticket: Ticket;
-}
-
-/** The session cookies that are worth asking the store about, from every Cookie header. */
-function sessionTickets(req: HeaderSource, provider: Provider): Presented[] {
-  if (req.getHeader('cookie') === '') return [];
-  const headers: string[] = [];
-  req.forEach((name, value) => {
-    if (name === 'cookie' && headers.length < 16) headers.push(value);
-  });
-  return findTickets(headers, provider.cookieNeedle).flatMap((cookie) => {
-    const ticket = verifyTicket(provider, cookie);
-    return ticket === null ? [] : [{ cookie, ticket }];
-  });
 }
 
 /** Exactly `P/start`, `P/callback`, `P/sign_out`, or one of the two query signatures. Look-alikes are not ours. */

@@ -16,8 +16,8 @@ export interface Dialect {
   readonly removeHeader: string;
   /** The browser's method, upper case; '' when not known. */
   method(req: HeaderSource): string;
-  /** The whole forward URL; null when it does not parse. `scheme` is used where the proxy does not say. */
-  forwardUrl(req: HeaderSource, scheme: 'http' | 'https'): ForwardUrl | null;
+  /** The whole forward URL; null when it does not parse. Where the proxy does not tell the scheme it is the provider's. */
+  forwardUrl(req: HeaderSource, provider: Provider): ForwardUrl | null;
   /**
    * HOT PATH. False when what the proxy set contradicts what was read. nginx passes a client's X-Original-URL through unless
    * the operator sets it, so it may not name another application than the Host that nginx itself sends.
@@ -48,11 +48,12 @@ function forwardAuth(name: 'traefik' | 'caddy', hint: string): Dialect {
     host: (req) => req.getHeader('x-forwarded-host'),
     uri: (req) => req.getHeader('x-forwarded-uri'),
     method: (req) => req.getHeader('x-forwarded-method').toUpperCase(),
-    forwardUrl: (req, scheme) =>
+    forwardUrl: (req, provider) =>
       parseForwardUrl(
-        req.getHeader('x-forwarded-proto') || scheme,
+        req.getHeader('x-forwarded-proto') || schemeOf(provider),
         req.getHeader('x-forwarded-host'),
         req.getHeader('x-forwarded-uri'),
+        provider.host,
       ),
     removeHeader: '',
     agrees: () => true,
@@ -82,11 +83,16 @@ const nginx: Dialect = {
     return url === '' ? req.getHeader('x-original-uri') : pathOf(url);
   },
   method: (req) => req.getHeader('x-original-method').toUpperCase(),
-  forwardUrl: (req, scheme) => {
+  forwardUrl: (req, provider) => {
     const url = req.getHeader('x-original-url');
     return url === ''
-      ? parseForwardUrl(scheme, req.getHeader('host'), req.getHeader('x-original-uri') || '/')
-      : parseAbsolute(url);
+      ? parseForwardUrl(
+          schemeOf(provider),
+          req.getHeader('host'),
+          req.getHeader('x-original-uri') || '/',
+          provider.host,
+        )
+      : parseAbsolute(url, provider.host);
   },
   agrees: (req, provider, providers) => {
     const url = req.getHeader('x-original-url');
@@ -123,8 +129,13 @@ const envoy: Dialect = {
     return query ? `${path}?${query}` : path;
   },
   method: (req) => req.getMethod().toUpperCase(),
-  forwardUrl: (req, scheme) =>
-    parseForwardUrl(req.getHeader('x-forwarded-proto') || scheme, req.getHeader('host'), envoy.uri(req)),
+  forwardUrl: (req, provider) =>
+    parseForwardUrl(
+      req.getHeader('x-forwarded-proto') || schemeOf(provider),
+      req.getHeader('host'),
+      envoy.uri(req),
+      provider.host,
+    ),
   // Envoy leaves a client's copy of a header alone when the answer does not have it.
   removeHeader: 'x-envoy-auth-headers-to-remove',
   agrees: () => true,
@@ -134,6 +145,10 @@ const envoy: Dialect = {
   mustHave: ['host'],
   hints: { host: 'Envoy sends it by itself', 'x-forwarded-proto': 'let `headers_to_add` overwrite it' },
 };
+
+function schemeOf(provider: Provider): 'http' | 'https' {
+  return provider.secure ? 'https' : 'http';
+}
 
 /** In the path (`P/auth/envoy/…`) or, from `P/auth?envoy`, nothing of the path belongs to the browser's URL. */
 function behindEnvoyPrefix(path: string): string {

@@ -81,7 +81,7 @@ export interface Reply {
   readonly body: string;
 }
 
-const NO_STORE = ['Cache-Control', 'no-store'] as const;
+export const NO_STORE = ['Cache-Control', 'no-store'] as const;
 
 export function redirect(
   location: string,

@@ -11,7 +11,7 @@ import { type Allow, check, checkSlowly, type Decision, render } from './check.j
 import type { CheckTiming } from './check-timing.js';
 import type { Dialect } from './dialects.js';
 import { dialectOfQuery } from './dialects.js';
-import { json, type Reply, Snapshot } from './exchange.js';
+import { json, NO_STORE, type Reply, Snapshot } from './exchange.js';
 import { answerStep, CHECK_PATHS, type OutpostContext, PREFIXES } from './outpost.js';
 
 export interface ServerOptions {
@@ -92,7 +92,7 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     const done = options.timing.slow(context.providers.find(dialect.host(req))?.host ?? null, dialect.method(req));
     const after = afterwards(req);
     const request = context.logChecks === 'none' ? null : Snapshot.of(req, peerOf(res));
-    const decision = checkSlowly(context, dialect, req, request?.peer ?? peerIfNeeded(res, dialect));
+    const decision = checkSlowly(context, dialect, req, () => request?.peer ?? peerOf(res));
     if (decision instanceof Promise)
       answerLater(
         res,
@@ -127,19 +127,15 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     done: () => void,
   ): void {
     const state = begin(res);
-    work.then(
-      ({ final, request }) => {
+    void work
+      .then(({ final, request }) => {
         if (!state.aborted) res.cork(() => finish(res, final, dialect, after, request));
+      })
+      .catch((error: unknown) => failed(res, state, error))
+      .finally(() => {
         done();
         end();
-      },
-      (error: unknown) => {
-        options.onError(error);
-        if (!state.aborted) res.cork(() => writeReply(res, INTERNAL, LAST));
-        done();
-        end();
-      },
-    );
+      });
   }
 
   function onStep(res: uWS.HttpResponse, req: uWS.HttpRequest): void {
@@ -148,17 +144,18 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     const state = begin(res);
     // The body must be asked for before the first await, or uWebSockets.js has thrown it away.
     const body = request.method === 'POST' ? readBody(res, state, LOGOUT_BODY_LIMIT) : Promise.resolve('');
-    answerStep(options.context(), request, () => body).then(
-      (reply) => {
+    void answerStep(options.context(), request, () => body)
+      .then((reply) => {
         if (!state.aborted) res.cork(() => writeReply(res, reply, after));
-        end();
-      },
-      (error: unknown) => {
-        options.onError(error);
-        if (!state.aborted) res.cork(() => writeReply(res, INTERNAL, LAST));
-        end();
-      },
-    );
+      })
+      .catch((error: unknown) => failed(res, state, error))
+      .finally(end);
+  }
+
+  /** What can fail behind an await fails before the first byte of the answer. */
+  function failed(res: uWS.HttpResponse, state: InFlight, error: unknown): void {
+    options.onError(error);
+    if (!state.aborted) res.cork(() => writeReply(res, INTERNAL, LAST));
   }
 
   function begin(res: uWS.HttpResponse): InFlight {
@@ -283,13 +280,31 @@ interface Afterwards {
 const LAST: Afterwards = { close: true, head: false };
 
 function writeReply(res: uWS.HttpResponse, reply: Reply, { close, head }: Afterwards): void {
+  const [first = NO_STORE, ...rest] = reply.headers;
+  const lines = fieldLines(first[1], rest);
   res.writeStatus(STATUS_LINES[reply.status] ?? String(reply.status));
-  for (const [name, value] of reply.headers) res.writeHeader(name, value);
+  res.writeHeader(first[0], lines);
   // A 204 has no length (RFC 9110 §8.6); asked to leave it out *and* close, uWebSockets.js would write a garbage number.
   if (reply.status === 204 && !close) res.endWithoutBody();
   // It would also send a body to HEAD, and the next answer on the connection would be read as garbage.
   else if (reply.body === '' || head) res.endWithoutBody(Buffer.byteLength(reply.body), close);
   else res.end(reply.body, close);
+}
+
+/**
+ * All headers in one write, behind the name of the first: response splitting on purpose, as in provider/identity.ts. So no
+ * part may bring a control character of its own; what does is answered with 500.
+ */
+function fieldLines(first: string, rest: Reply['headers']): string {
+  let lines = fieldValue(first);
+  for (const [name, value] of rest) lines += `\r\n${fieldValue(name)}: ${fieldValue(value)}`;
+  return lines;
+}
+
+function fieldValue(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (/[\x00-\x1f\x7f]/.test(text)) throw new AkproxError('internal', 'a header of an answer has a control character');
+  return text;
 }
 
 const STATUS_LINES: Readonly<Record<number, string>> = {
@@ -309,11 +324,6 @@ const STATUS_LINES: Readonly<Record<number, string>> = {
 
 function peerOf(res: uWS.HttpResponse): string {
   return Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
-}
-
-/** Only a step that runs in-band may want the peer, and only the redirecting dialects have those. */
-function peerIfNeeded(res: uWS.HttpResponse, dialect: Dialect): string {
-  return dialect.relaysAnswers ? peerOf(res) : '';
 }
 
 /** Null when it is larger than `limit` bytes or the client has gone. Never rejects. */

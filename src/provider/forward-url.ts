@@ -16,10 +16,13 @@ export interface ForwardUrl {
 /** What `max_header_bytes` lets in by default; whoever works on a URL for longer has a tighter limit of their own. */
 const LONGEST = 65_536;
 
-/** `ws`/`wss` count as http/https (Traefik sends them for WebSocket handshakes). `uri` is path and query. Null: not a URL. */
-export function parseForwardUrl(proto: string, host: string, uri: string): ForwardUrl | null {
+/**
+ * `ws`/`wss` count as http/https (Traefik sends them for WebSocket handshakes). `uri` is path and query. `known`: a host in
+ * canonical spelling, which need not be parsed again. Null: not a URL.
+ */
+export function parseForwardUrl(proto: string, host: string, uri: string, known = ''): ForwardUrl | null {
   const scheme = schemeOf(proto);
-  const canonical = parseHost(host);
+  const canonical = host !== '' && host === known ? known : parseHost(host);
   if (scheme === null || canonical === null || !isRequestTarget(uri)) return null;
   const mark = uri.indexOf('?');
   const place = stripDefaultPort(canonical, scheme);
@@ -33,17 +36,18 @@ export function parseForwardUrl(proto: string, host: string, uri: string): Forwa
 }
 
 /** `X-Original-URL`: `scheme://host/path?query`. */
-export function parseAbsolute(url: string): ForwardUrl | null {
+export function parseAbsolute(url: string, known = ''): ForwardUrl | null {
   const colon = url.indexOf('://');
   if (colon === -1) return null;
   const start = colon + 3;
   const slash = url.indexOf('/', start);
   return slash === -1
-    ? parseForwardUrl(url.slice(0, colon), url.slice(start), '/')
-    : parseForwardUrl(url.slice(0, colon), url.slice(start, slash), url.slice(slash));
+    ? parseForwardUrl(url.slice(0, colon), url.slice(start), '/', known)
+    : parseForwardUrl(url.slice(0, colon), url.slice(start, slash), url.slice(slash), known);
 }
 
 function schemeOf(proto: string): 'http' | 'https' | null {
+  if (proto === 'https' || proto === 'http') return proto;
   switch (proto.toLowerCase()) {
     case 'http':
     case 'ws':
