@@ -30,6 +30,7 @@ import { SCENARIOS } from './scenarios.js';
 function fakeRequest(headers: Readonly<Record<string, string>>): HeaderSource {
   const byName = new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
   return {
+    get: ({ text }) => byName.get(text) ?? '',
     getHeader: (name) => byName.get(name) ?? '',
     forEach: (visit) => {
       for (const [name, value] of byName) visit(name, value);
@@ -98,7 +99,7 @@ const header = signedIn.getHeader('cookie');
 const forgedCookie = findCookie(forged.getHeader('cookie'), provider.cookieNeedle);
 const url = dialect.forwardUrl(noCookie, provider) ?? unused();
 const challenge = decidedNow(noCookie);
-const named = new Set(dialect.single);
+const named = new Set(dialect.single.map(({ text }) => text));
 let seen = 0;
 const visit = (name: string): void => {
   if (named.has(name)) seen += 1;

@@ -17,9 +17,9 @@ const DOUBLED_HINT = 'the proxy must set it (and so replace what the client sent
 /** The first header of the dialect that came twice, or must be there and is not; null when all is well. */
 export function missingOrDoubled(dialect: Dialect, req: VisitedHeaders): BadHeader | null {
   for (const name of dialect.single) {
-    if (req.count(name) > 1) return { header: titleCase(name), problem: DOUBLED, hint: DOUBLED_HINT };
-    if (req.getHeader(name) === '' && dialect.mustHave.includes(name)) {
-      return { header: titleCase(name), problem: 'is missing', hint: dialect.hints[name] ?? '' };
+    if (req.count(name) > 1) return { header: titleCase(name.text), problem: DOUBLED, hint: DOUBLED_HINT };
+    if (req.get(name) === '' && dialect.mustHave.includes(name)) {
+      return { header: titleCase(name.text), problem: 'is missing', hint: dialect.hints[name.text] ?? '' };
     }
   }
   return null;

@@ -20,6 +20,15 @@ import { type BadHeader, contradicting, DOUBLED, missingOrDoubled, unreadable } 
 import { findCookie, findTickets } from './cookies.js';
 import type { Dialect } from './dialects.js';
 import { empty, type HeaderSource, json, type Reply, redirect, Snapshot } from './exchange.js';
+import {
+  ACCEPT,
+  ACCESS_CONTROL_REQUEST_METHOD,
+  AUTHORIZATION,
+  COOKIE,
+  ORIGIN,
+  SEC_FETCH_MODE,
+  X_REQUESTED_WITH,
+} from './header-names.js';
 import { forbiddenPage } from './pages.js';
 import { VisitedHeaders } from './visited-headers.js';
 
@@ -104,7 +113,7 @@ export function check(context: CheckContext, dialect: Dialect, req: HeaderSource
   if (dialect.relaysAnswers && (uri === '' || concernsUs(uri))) return UNDECIDED;
 
   // 5. The session cookie.
-  const cookie = findCookie(req.getHeader('cookie'), provider.cookieNeedle);
+  const cookie = findCookie(req.get(COOKIE), provider.cookieNeedle);
   if (cookie.length !== TICKET_LENGTH) return UNDECIDED;
 
   // 6. The session. The access rule was applied when it was loaded, and its identity headers were rendered then.
@@ -171,7 +180,7 @@ export function checkSlowly(
     const ticket = verifyTicket(provider, cookie);
     if (ticket !== null) asked.push({ cookie, ticket });
   }
-  if (asked.length === 0 && req.getHeader('authorization') === '') return decideForNobody(provider, dialect, req, url);
+  if (asked.length === 0 && req.get(AUTHORIZATION) === '') return decideForNobody(provider, dialect, req, url);
   return decideWithStore(context, dialect, Snapshot.of(req, peer()), provider, url, asked);
 }
 
@@ -204,7 +213,7 @@ async function decideWithStore(
   // An outage logs nobody out: no redirect, no cleared cookie.
   if (unavailable) return count(provider, 'unavailable', STORE_UNAVAILABLE);
 
-  const authorization = request.getHeader('authorization');
+  const authorization = request.get(AUTHORIZATION);
   if (authorization !== '' && provider.config.intercept_header_auth) {
     const verdict = await context.headerAuth(provider, authorization);
     if (verdict.kind === 'allow') return count(provider, 'allowed', { kind: 'allow', provider, block: verdict.block });
@@ -310,10 +319,10 @@ function loginUrl(provider: Provider, url: ForwardUrl): string {
 export function isNavigation(dialect: Dialect, req: HeaderSource): boolean {
   const method = dialect.method(req);
   if (method !== 'GET' && method !== 'HEAD' && method !== '') return false;
-  const mode = req.getHeader('sec-fetch-mode');
+  const mode = req.get(SEC_FETCH_MODE);
   if (mode !== '' && mode !== 'navigate') return false;
-  if (req.getHeader('x-requested-with') !== '') return false;
-  const accept = req.getHeader('accept');
+  if (req.get(X_REQUESTED_WITH) !== '') return false;
+  const accept = req.get(ACCEPT);
   return accept === '' || accept.includes('text/html') || accept.includes('*/*');
 }
 
@@ -325,8 +334,8 @@ function isPreflight(dialect: Dialect, req: HeaderSource): boolean {
   return (
     dialect.relaysAnswers &&
     dialect.method(req) === 'OPTIONS' &&
-    req.getHeader('origin') !== '' &&
-    req.getHeader('access-control-request-method') !== ''
+    req.get(ORIGIN) !== '' &&
+    req.get(ACCESS_CONTROL_REQUEST_METHOD) !== ''
   );
 }
 

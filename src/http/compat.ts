@@ -84,12 +84,14 @@ function writeReply(res: http.ServerResponse, reply: Reply, close: boolean): voi
 function headerSource(req: http.IncomingMessage): HeaderSource {
   const target = req.url ?? '/';
   const mark = target.indexOf('?');
+  const getHeader = (name: string): string => {
+    for (let i = 0; i < req.rawHeaders.length; i += 2)
+      if (req.rawHeaders[i]?.toLowerCase() === name) return req.rawHeaders[i + 1] ?? '';
+    return '';
+  };
   return {
-    getHeader(name) {
-      for (let i = 0; i < req.rawHeaders.length; i += 2)
-        if (req.rawHeaders[i]?.toLowerCase() === name) return req.rawHeaders[i + 1] ?? '';
-      return '';
-    },
+    get: ({ text }) => getHeader(text),
+    getHeader,
     forEach(visit) {
       for (let i = 0; i < req.rawHeaders.length; i += 2)
         visit(req.rawHeaders[i]?.toLowerCase() ?? '', req.rawHeaders[i + 1] ?? '');

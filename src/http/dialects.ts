@@ -3,6 +3,17 @@
 import { type ForwardUrl, parseAbsolute, parseForwardUrl } from '../provider/forward-url.js';
 import type { Provider, ProviderTable } from '../provider/provider.js';
 import type { HeaderSource } from './exchange.js';
+import {
+  type HeaderName,
+  HOST,
+  X_FORWARDED_HOST,
+  X_FORWARDED_METHOD,
+  X_FORWARDED_PROTO,
+  X_FORWARDED_URI,
+  X_ORIGINAL_METHOD,
+  X_ORIGINAL_URI,
+  X_ORIGINAL_URL,
+} from './header-names.js';
 
 export interface Dialect {
   readonly name: 'traefik' | 'caddy' | 'nginx' | 'envoy';
@@ -27,9 +38,9 @@ export interface Dialect {
   hostHeader(req: HeaderSource): string;
   urlHeader(req: HeaderSource): string;
   /** Headers that must not come twice; at most four. */
-  readonly single: readonly string[];
+  readonly single: readonly HeaderName[];
   /** Those of them that must be there. */
-  readonly mustHave: readonly string[];
+  readonly mustHave: readonly HeaderName[];
   /** By header: the setting of the proxy that sets it. */
   readonly hints: Readonly<Record<string, string>>;
 }
@@ -39,32 +50,32 @@ const TRAEFIK_HINT =
 const CADDY_HINT =
   "Caddy's forward_auth sets it by itself; if it is missing, something between Caddy and the outpost removes it";
 
-const FORWARDED = ['x-forwarded-host', 'x-forwarded-uri', 'x-forwarded-method', 'x-forwarded-proto'];
+const FORWARDED = [X_FORWARDED_HOST, X_FORWARDED_URI, X_FORWARDED_METHOD, X_FORWARDED_PROTO];
 
 function forwardAuth(name: 'traefik' | 'caddy', hint: string): Dialect {
   return {
     name,
     relaysAnswers: true,
-    host: (req) => req.getHeader('x-forwarded-host'),
-    uri: (req) => req.getHeader('x-forwarded-uri'),
-    method: (req) => req.getHeader('x-forwarded-method').toUpperCase(),
+    host: (req) => req.get(X_FORWARDED_HOST),
+    uri: (req) => req.get(X_FORWARDED_URI),
+    method: (req) => req.get(X_FORWARDED_METHOD).toUpperCase(),
     forwardUrl: (req, provider) =>
       parseForwardUrl(
-        req.getHeader('x-forwarded-proto') || schemeOf(provider),
-        req.getHeader('x-forwarded-host'),
-        req.getHeader('x-forwarded-uri'),
+        req.get(X_FORWARDED_PROTO) || schemeOf(provider),
+        req.get(X_FORWARDED_HOST),
+        req.get(X_FORWARDED_URI),
         provider.host,
       ),
     removeHeader: '',
     agrees: () => true,
     hostHeader: () => 'X-Forwarded-Host',
     urlHeader: (req) =>
-      req.getHeader('x-forwarded-proto') === '' || /^(https?|wss?)$/i.test(req.getHeader('x-forwarded-proto'))
+      req.get(X_FORWARDED_PROTO) === '' || /^(https?|wss?)$/i.test(req.get(X_FORWARDED_PROTO))
         ? 'x-forwarded-uri'
         : 'x-forwarded-proto',
     single: FORWARDED,
     mustHave: FORWARDED.slice(0, 3),
-    hints: Object.fromEntries(FORWARDED.map((name) => [name, hint])),
+    hints: Object.fromEntries(FORWARDED.map(({ text }) => [text, hint])),
   };
 }
 
@@ -75,39 +86,34 @@ const nginx: Dialect = {
   name: 'nginx',
   relaysAnswers: false,
   host: (req) => {
-    const url = req.getHeader('x-original-url');
-    return url === '' ? req.getHeader('host') : hostOf(url);
+    const url = req.get(X_ORIGINAL_URL);
+    return url === '' ? req.get(HOST) : hostOf(url);
   },
   uri: (req) => {
-    const url = req.getHeader('x-original-url');
-    return url === '' ? req.getHeader('x-original-uri') : pathOf(url);
+    const url = req.get(X_ORIGINAL_URL);
+    return url === '' ? req.get(X_ORIGINAL_URI) : pathOf(url);
   },
-  method: (req) => req.getHeader('x-original-method').toUpperCase(),
+  method: (req) => req.get(X_ORIGINAL_METHOD).toUpperCase(),
   forwardUrl: (req, provider) => {
-    const url = req.getHeader('x-original-url');
+    const url = req.get(X_ORIGINAL_URL);
     return url === ''
-      ? parseForwardUrl(
-          schemeOf(provider),
-          req.getHeader('host'),
-          req.getHeader('x-original-uri') || '/',
-          provider.host,
-        )
+      ? parseForwardUrl(schemeOf(provider), req.get(HOST), req.get(X_ORIGINAL_URI) || '/', provider.host)
       : parseAbsolute(url, provider.host);
   },
   agrees: (req, provider, providers) => {
-    const url = req.getHeader('x-original-url');
+    const url = req.get(X_ORIGINAL_URL);
     if (url === '') return true;
-    const uri = req.getHeader('x-original-uri');
+    const uri = req.get(X_ORIGINAL_URI);
     if (uri !== '' && uri !== pathOf(url)) return false;
     // ingress-nginx sends the host of the auth service, which is nobody's.
-    const host = providers.find(req.getHeader('host'));
+    const host = providers.find(req.get(HOST));
     return host === undefined || host === provider;
   },
   removeHeader: '',
-  hostHeader: (req) => (req.getHeader('x-original-url') === '' ? 'Host' : 'X-Original-URL'),
-  urlHeader: (req) => (req.getHeader('x-original-url') === '' ? 'x-original-uri' : 'x-original-url'),
-  single: ['host', 'x-original-url', 'x-original-uri', 'x-original-method'],
-  mustHave: ['host'],
+  hostHeader: (req) => (req.get(X_ORIGINAL_URL) === '' ? 'Host' : 'X-Original-URL'),
+  urlHeader: (req) => (req.get(X_ORIGINAL_URL) === '' ? 'x-original-uri' : 'x-original-url'),
+  single: [HOST, X_ORIGINAL_URL, X_ORIGINAL_URI, X_ORIGINAL_METHOD],
+  mustHave: [HOST],
   hints: {
     host: 'set `proxy_set_header Host $host;` in the auth location',
     'x-original-url':
@@ -122,7 +128,7 @@ const ENVOY_PREFIX = '/auth/envoy';
 const envoy: Dialect = {
   name: 'envoy',
   relaysAnswers: true,
-  host: (req) => req.getHeader('host'),
+  host: (req) => req.get(HOST),
   uri: (req) => {
     const path = behindEnvoyPrefix(req.getUrl());
     const query = req.getQuery();
@@ -130,19 +136,14 @@ const envoy: Dialect = {
   },
   method: (req) => req.getMethod().toUpperCase(),
   forwardUrl: (req, provider) =>
-    parseForwardUrl(
-      req.getHeader('x-forwarded-proto') || schemeOf(provider),
-      req.getHeader('host'),
-      envoy.uri(req),
-      provider.host,
-    ),
+    parseForwardUrl(req.get(X_FORWARDED_PROTO) || schemeOf(provider), req.get(HOST), envoy.uri(req), provider.host),
   // Envoy leaves a client's copy of a header alone when the answer does not have it.
   removeHeader: 'x-envoy-auth-headers-to-remove',
   agrees: () => true,
   hostHeader: () => 'Host',
   urlHeader: () => 'host',
-  single: ['host', 'x-forwarded-proto'],
-  mustHave: ['host'],
+  single: [HOST, X_FORWARDED_PROTO],
+  mustHave: [HOST],
   hints: { host: 'Envoy sends it by itself', 'x-forwarded-proto': 'let `headers_to_add` overwrite it' },
 };
 

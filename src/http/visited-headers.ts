@@ -1,34 +1,17 @@
 // The headers that a check may look at, read in one visit. uWebSockets.js takes as long for one header that is asked for by name
 // as for one that is visited, and to know whether a header came twice every one has to be visited anyway.
 import type { HeaderSource } from './exchange.js';
+import { CHECK_HEADERS, COOKIE, type HeaderName } from './header-names.js';
 
-const NAMES = [
-  'host',
-  'x-forwarded-host',
-  'x-forwarded-uri',
-  'x-forwarded-method',
-  'x-forwarded-proto',
-  'x-original-url',
-  'x-original-uri',
-  'x-original-method',
-  'cookie',
-  'authorization',
-  'sec-fetch-mode',
-  'x-requested-with',
-  'accept',
-  'origin',
-  'access-control-request-method',
-];
-const SLOTS: ReadonlyMap<string, number> = new Map(NAMES.map((name, slot) => [name, slot]));
-const COOKIE = NAMES.indexOf('cookie');
+const SLOTS: ReadonlyMap<string, number> = new Map(CHECK_HEADERS.map(({ text, slot }) => [text, slot]));
 /** HTTP/2 lets a client split its cookies (RFC 9113 §8.2.3), and not every proxy joins them. */
 const MOST_COOKIE_HEADERS = 16;
 
 /** Of one request at a time, until its handler returns: what is to live longer is copied by `Snapshot.of`. */
 export class VisitedHeaders implements HeaderSource {
   private source: HeaderSource | null = null;
-  private readonly values = NAMES.map(() => '');
-  private readonly times = NAMES.map(() => 0);
+  private readonly values = CHECK_HEADERS.map(() => '');
+  private readonly times = CHECK_HEADERS.map(() => 0);
   private readonly cookies: string[] = [];
   private readonly see = (name: string, value: string): void => {
     const slot = SLOTS.get(name);
@@ -36,7 +19,7 @@ export class VisitedHeaders implements HeaderSource {
     const before = this.times[slot] as number;
     this.times[slot] = before + 1;
     if (before === 0) this.values[slot] = value;
-    if (slot === COOKIE && before < MOST_COOKIE_HEADERS) this.cookies.push(value);
+    if (slot === COOKIE.slot && before < MOST_COOKIE_HEADERS) this.cookies.push(value);
   };
 
   visit(source: HeaderSource): this {
@@ -48,16 +31,18 @@ export class VisitedHeaders implements HeaderSource {
     return this;
   }
 
-  /** How often a header came. Only names that a check looks at are counted. */
-  count(name: string): number {
-    const slot = SLOTS.get(name);
-    if (slot === undefined) throw new Error(`${name} is not counted`);
-    return this.times[slot] as number;
+  /** How often a header came. */
+  count(name: HeaderName): number {
+    return this.times[name.slot] as number;
   }
 
   /** Every Cookie header, at most 16 of them. */
   cookieHeaders(): readonly string[] {
     return this.cookies;
+  }
+
+  get(name: HeaderName): string {
+    return this.values[name.slot] as string;
   }
 
   getHeader(name: string): string {

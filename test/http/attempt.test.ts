@@ -17,6 +17,7 @@ const attempt = (state: string, startedAt = NOW): Attempt => ({
 function withCookies(...cookies: string[]): Snapshot {
   return Snapshot.of(
     {
+      get: () => '',
       getHeader: () => '',
       forEach: (visit) => cookies.length > 0 && visit('cookie', cookies.join('; ')),
       getMethod: () => 'get',
