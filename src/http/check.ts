@@ -135,8 +135,14 @@ const ALLOWED = CHECK_RESULTS.indexOf('allowed');
 
 /** Whether a path or its query can be a step of ours: a cheap question that is allowed to say yes too often. */
 function concernsUs(uri: string): boolean {
-  return uri.startsWith('/akprox/') || uri.startsWith('/outpost.goauthentik.io/') || uri.includes('X-authentik-');
+  if (startsWith.call(uri, '/akprox/') || startsWith.call(uri, '/outpost.goauthentik.io/')) return true;
+  const mark = indexOf.call(uri, '?');
+  return mark !== -1 && uri.length - mark > SHORTEST_SIGNATURE && indexOf.call(uri, 'X-authentik-', mark) !== -1;
 }
+
+/** Not as methods: see cookies.ts. */
+const { indexOf, startsWith } = String.prototype;
+const SHORTEST_SIGNATURE = 'X-authentik-logout=true'.length;
 
 // ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 // Above: synchronous, on every request. Below: the same decision for everybody else, and it may be slow.

@@ -51,8 +51,11 @@ export interface Server {
 const BLOCK_NAME = new Uint8Array(Buffer.from(BLOCK_HEADER, 'latin1')).buffer;
 /** uWebSockets.js closes idle connections after 10 s: whatever is left then has had its last answer. */
 const IDLE_TIMEOUT = 12_000;
-/** One connection in about a thousand is closed after its answer, so that pools spread over the workers again. */
-const REBALANCE = 1 / 1_000;
+/**
+ * One connection in about a thousand is closed after its answer, so that pools spread over the workers again. At random, or
+ * a client whose requests come in a rhythm would meet it each time, or never.
+ */
+const REBALANCE = 1_000;
 
 // Switches off the `uWebSockets` header: denials are relayed to browsers. The function is missing in the typings.
 (uWS as unknown as { _cfg(option: string): void })._cfg('silent');
@@ -63,6 +66,7 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
   let listening: uWS.us_listen_socket | null = null;
   let draining = false;
   let inFlight = 0;
+  let untilRebalance = checksUntilRebalance();
   let drained: (() => void) | null = null;
 
   /** HOT PATH: an allowed check of a cached session is answered right here. */
@@ -178,7 +182,10 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
 
   function mustClose(req: LiveRequest): boolean {
     const length = req.get(CONTENT_LENGTH);
-    return (length !== '' && length !== '0') || draining || Math.random() < REBALANCE;
+    untilRebalance -= 1;
+    if (untilRebalance > 0 && (length === '' || length === '0') && !draining) return false;
+    if (untilRebalance <= 0) untilRebalance = checksUntilRebalance();
+    return true;
   }
 
   function afterwards(req: LiveRequest): Afterwards {
@@ -260,6 +267,11 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
       app.close();
     },
   };
+}
+
+/** A whole number: V8 would put a fraction on the heap at each count. */
+function checksUntilRebalance(): number {
+  return Math.ceil(2 * REBALANCE * Math.random());
 }
 
 function tlsOptions(files: TlsFiles): uWS.AppOptions {
