@@ -82,13 +82,20 @@ const IDP_UNAVAILABLE: Decision = { kind: 'unavailable', what: 'idp' };
 /**
  * Headers that come twice: a proxy that appends to X-Forwarded-Host instead of setting it lets clients choose the host.
  * uWebSockets.js shows the first of several, and to look for a second is to visit every header, which costs more than all the
- * steps above. So every check below the line is looked at, and of the hits above it one in this many; after a find (see
+ * steps above. So every check below the line is looked at, and of the hits above it and of strangers one in this many; after a find (see
  * `invalid`) every one for a minute.
  */
-const HITS_PER_LOOK = 32;
+const CHECKS_PER_LOOK = 32;
 const LOOK_AT_ALL_FOR = 60_000;
-let hitsUntilLook = HITS_PER_LOOK;
+let checksUntilLook = CHECKS_PER_LOOK;
 let lookAtAllUntil = 0;
+
+function looksAtAll(context: CheckContext): boolean {
+  checksUntilLook -= 1;
+  if (checksUntilLook > 0 && context.clock.now >= lookAtAllUntil) return false;
+  checksUntilLook = CHECKS_PER_LOOK;
+  return true;
+}
 
 /** Used again by each check that reads more than the hit does; a check is done with it before the next one begins. */
 const visited = new VisitedHeaders();
@@ -121,11 +128,7 @@ export function check(context: CheckContext, dialect: Dialect, req: HeaderSource
   if (entry === undefined || entry.kind !== 'allow') return UNDECIDED;
 
   // 7. Now and then: is the host that we decided for really the one that the proxy set?
-  hitsUntilLook -= 1;
-  if (hitsUntilLook <= 0 || context.clock.now < lookAtAllUntil) {
-    hitsUntilLook = HITS_PER_LOOK;
-    if (missingOrDoubled(dialect, visited.visit(req)) !== null) return UNDECIDED;
-  }
+  if (looksAtAll(context) && missingOrDoubled(dialect, visited.visit(req)) !== null) return UNDECIDED;
 
   provider.checks[ALLOWED] = (provider.checks[ALLOWED] as number) + 1;
   return entry as CacheEntry & Allow;
@@ -154,6 +157,9 @@ export function checkSlowly(
   source: HeaderSource,
   peer: () => string,
 ): Decision | Promise<Decision> {
+  const stranger = challengeStranger(context, dialect, source);
+  if (stranger !== null) return stranger;
+
   const req = visited.visit(source);
   const bad = missingOrDoubled(dialect, req);
   if (bad !== null) return invalid(context, dialect, req, peer, null, bad);
@@ -188,6 +194,21 @@ export function checkSlowly(
   }
   if (asked.length === 0 && req.get(AUTHORIZATION) === '') return decideForNobody(provider, dialect, req, url);
   return decideWithStore(context, dialect, Snapshot.of(req, peer()), provider, url, asked);
+}
+
+/**
+ * Somebody who brings nothing asks for what is not public: whatever else the request says, the answer is a challenge. So not every header is visited, except now and then, to find a proxy that is set up wrongly. Null: not so simple.
+ */
+function challengeStranger(context: CheckContext, dialect: Dialect, req: HeaderSource): Decision | null {
+  if (req.get(COOKIE) !== '' || req.get(AUTHORIZATION) !== '') return null;
+  const provider = context.providers.find(dialect.host(req));
+  if (provider === undefined || looksAtAll(context)) return null;
+  if (!dialect.agrees(req, provider, context.providers)) return null;
+  if (dialect.tellsMethod && dialect.method(req) === '') return null;
+  const url = dialect.forwardUrl(req, provider);
+  if (url === null || (dialect.relaysAnswers && inBandStep(url) !== null)) return null;
+  if (isPublic(provider, dialect, req, url)) return null;
+  return challenge(provider, dialect, req, url);
 }
 
 /** Null: this cookie is nobody's, and the next one is looked at. */
@@ -232,11 +253,19 @@ async function decideWithStore(
 
 /** No session, no credentials. Creates nothing: no cookie, no state, no store call. */
 function decideForNobody(provider: Provider, dialect: Dialect, req: HeaderSource, url: ForwardUrl): Decision {
-  if (provider.allowList?.matches(url))
-    return count(provider, 'anonymous', { kind: 'allow', provider, block: provider.anonymousBlock });
-  if (provider.config.allow_preflight && isPreflight(dialect, req)) {
+  if (isPublic(provider, dialect, req, url)) {
     return count(provider, 'anonymous', { kind: 'allow', provider, block: provider.anonymousBlock });
   }
+  return challenge(provider, dialect, req, url);
+}
+
+/** What the operator lets through with no session. */
+function isPublic(provider: Provider, dialect: Dialect, req: HeaderSource, url: ForwardUrl): boolean {
+  if (provider.allowList?.matches(url)) return true;
+  return provider.config.allow_preflight && isPreflight(dialect, req);
+}
+
+function challenge(provider: Provider, dialect: Dialect, req: HeaderSource, url: ForwardUrl): Decision {
   return count(provider, 'challenged', {
     kind: 'challenge',
     loginUrl: loginUrl(provider, url),

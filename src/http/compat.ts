@@ -45,7 +45,7 @@ async function answer(options: CompatOptions, req: http.IncomingMessage, res: ht
   }
   const { providers } = options.context();
   // This listener is slow by itself: every check is timed, cached or not.
-  const done = options.timing.slow(providers.find(dialect.host(source))?.host ?? null, dialect.method(source));
+  const done = options.timing.timed(providers.find(dialect.host(source))?.host ?? null, dialect.method(source));
   const fast = check(options.context(), dialect, source);
   const decision =
     fast.kind === 'allow' ? fast : await checkSlowly(options.context(), dialect, source, () => peerOf(req));

@@ -41,6 +41,8 @@ export interface Dialect {
   readonly single: readonly HeaderName[];
   /** Those of them that must be there. */
   readonly mustHave: readonly HeaderName[];
+  /** Whether the method is among those. */
+  readonly tellsMethod: boolean;
   /** By header: the setting of the proxy that sets it. */
   readonly hints: Readonly<Record<string, string>>;
 }
@@ -75,6 +77,7 @@ function forwardAuth(name: 'traefik' | 'caddy', hint: string): Dialect {
         : 'x-forwarded-proto',
     single: FORWARDED,
     mustHave: FORWARDED.slice(0, 3),
+    tellsMethod: true,
     hints: Object.fromEntries(FORWARDED.map(({ text }) => [text, hint])),
   };
 }
@@ -114,6 +117,7 @@ const nginx: Dialect = {
   urlHeader: (req) => (req.get(X_ORIGINAL_URL) === '' ? 'x-original-uri' : 'x-original-url'),
   single: [HOST, X_ORIGINAL_URL, X_ORIGINAL_URI, X_ORIGINAL_METHOD],
   mustHave: [HOST],
+  tellsMethod: false,
   hints: {
     host: 'set `proxy_set_header Host $host;` in the auth location',
     'x-original-url':
@@ -144,6 +148,7 @@ const envoy: Dialect = {
   urlHeader: () => 'host',
   single: [HOST, X_FORWARDED_PROTO],
   mustHave: [HOST],
+  tellsMethod: false,
   hints: { host: 'Envoy sends it by itself', 'x-forwarded-proto': 'let `headers_to_add` overwrite it' },
 };
 

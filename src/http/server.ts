@@ -75,14 +75,14 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     const started = options.timing.sample();
     const decision = check(context, dialect, req);
     if (decision.kind !== 'allow') {
-      onUndecided(res, req, dialect);
+      onUndecided(res, req, dialect, started);
       return;
     }
     // Read before the answer: one that closes the connection may take the request's bytes with it.
     const method = started === 0 ? '' : dialect.method(req);
     if (context.logChecks === 'all') finish(res, decision, dialect, afterwards(req), Snapshot.of(req, peerOf(res)));
     else writeAllow(res, decision, dialect, mustClose(req));
-    if (started !== 0) options.timing.hit(started, decision.provider.host, method);
+    if (started !== 0) options.timing.sampled(started, decision.provider.host, method);
   }
 
   /** THE ONE PLACE that sends a 2xx for a check. 200, `Content-Length: 0`, the complete identity set in one write. */
@@ -94,24 +94,27 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     res.endWithoutBody(0, close);
   }
 
-  function onUndecided(res: uWS.HttpResponse, req: LiveRequest, dialect: Dialect): void {
+  function onUndecided(res: uWS.HttpResponse, req: LiveRequest, dialect: Dialect, started: number): void {
     const context = options.context();
-    const done = options.timing.slow(context.providers.find(dialect.host(req))?.host ?? null, dialect.method(req));
     const after = afterwards(req);
     const request = context.logChecks === 'none' ? null : Snapshot.of(req, peerOf(res));
     const decision = checkSlowly(context, dialect, req, () => request?.peer ?? peerOf(res));
-    if (decision instanceof Promise)
-      answerLater(
-        res,
-        decision.then((final) => ({ final, request })),
-        dialect,
-        after,
-        done,
-      );
+    if (decision instanceof Promise) {
+      const done = options.timing.waits(hostOf(req, dialect), dialect.method(req));
+      const work = decision.then((final) => ({ final, request }));
+      answerLater(res, work, dialect, after, done);
+    } else if (started === 0) finish(res, decision, dialect, after, request);
     else {
+      const host = hostOf(req, dialect);
+      const method = dialect.method(req);
       finish(res, decision, dialect, after, request);
-      done();
+      options.timing.sampled(started, host, method);
     }
+  }
+
+  /** Of the provider, because a client chooses what it sends. */
+  function hostOf(req: LiveRequest, dialect: Dialect): string | null {
+    return options.context().providers.find(dialect.host(req))?.host ?? null;
   }
 
   function finish(

@@ -1,7 +1,7 @@
 // The sample of cached checks stands for all of them, and no client can add series.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CheckTiming, HITS_PER_SAMPLE } from '../../src/http/check-timing.js';
+import { CHECKS_PER_SAMPLE, CheckTiming } from '../../src/http/check-timing.js';
 import { CHECK_BOUNDS } from '../../src/infra/buckets.js';
 
 function timing(): { timing: CheckTiming; pass(ms: number): void; reads(): number } {
@@ -21,23 +21,23 @@ function timing(): { timing: CheckTiming; pass(ms: number): void; reads(): numbe
 }
 
 describe('the duration of checks', () => {
-  it('is sampled when they are cached, and counted for all', () => {
+  it('is sampled when they are answered at once, and counted for all', () => {
     const { timing: checks, pass, reads } = timing();
-    for (let i = 0; i < HITS_PER_SAMPLE * 10; i += 1) {
+    for (let i = 0; i < CHECKS_PER_SAMPLE * 10; i += 1) {
       const started = checks.sample();
       pass(0.02);
-      if (started !== 0) checks.hit(started, 'whoami.company.tld', 'GET');
+      if (started !== 0) checks.sampled(started, 'whoami.company.tld', 'GET');
     }
     assert.equal(reads(), 20);
     const { checkDuration, requests } = checks.report();
-    assert.equal(checkDuration.counts[CHECK_BOUNDS.indexOf(0.000025)], HITS_PER_SAMPLE * 10);
-    assert.ok(Math.abs(checkDuration.sum - HITS_PER_SAMPLE * 10 * 0.00002) < 1e-9);
-    assert.equal(requests[0]?.duration.counts[0], HITS_PER_SAMPLE * 10);
+    assert.equal(checkDuration.counts[CHECK_BOUNDS.indexOf(0.000025)], CHECKS_PER_SAMPLE * 10);
+    assert.ok(Math.abs(checkDuration.sum - CHECKS_PER_SAMPLE * 10 * 0.00002) < 1e-9);
+    assert.equal(requests[0]?.duration.counts[0], CHECKS_PER_SAMPLE * 10);
   });
 
   it('is exact for the others', () => {
     const { timing: checks, pass } = timing();
-    const done = checks.slow('whoami.company.tld', 'POST');
+    const done = checks.timed('whoami.company.tld', 'POST');
     pass(30);
     done();
     const { checkDuration, requests } = checks.report();
@@ -48,9 +48,33 @@ describe('the duration of checks', () => {
     );
   });
 
+  it('is exact for those that wait, and the sample stands for the others alone', () => {
+    const { timing: checks } = timing();
+    for (let i = 0; i < CHECKS_PER_SAMPLE * 10; i += 1) {
+      for (const waits of [false, i % 3 === 0]) {
+        const started = checks.sample();
+        if (waits) checks.waits('whoami.company.tld', 'POST')();
+        else if (started !== 0) checks.sampled(started, 'whoami.company.tld', 'GET');
+      }
+    }
+    const counted = (method: string): number =>
+      checks
+        .report()
+        .requests.filter((row) => row.method === method)
+        .flatMap(({ duration }) => duration.counts)
+        .reduce((sum, n) => sum + n, 0);
+    const waited = Math.ceil((CHECKS_PER_SAMPLE * 10) / 3);
+    assert.equal(counted('POST'), waited);
+    const atOnce = CHECKS_PER_SAMPLE * 20 - waited;
+    assert.ok(
+      counted('GET') <= atOnce && counted('GET') > atOnce - CHECKS_PER_SAMPLE,
+      `${counted('GET')} of ${atOnce}`,
+    );
+  });
+
   it('has bounded labels, whatever clients send', () => {
     const { timing: checks } = timing();
-    for (let i = 0; i < 1_000; i += 1) checks.slow(null, `M${i}`)();
+    for (let i = 0; i < 1_000; i += 1) checks.timed(null, `M${i}`)();
     assert.deepEqual(
       checks.report().requests.map(({ host, method }) => [host, method]),
       [['other', 'other']],
@@ -59,7 +83,7 @@ describe('the duration of checks', () => {
 
   it('forgets hosts that are no more when there are too many', () => {
     const { timing: checks } = timing();
-    for (let i = 0; i < 1_500; i += 1) checks.slow(`${i}.company.tld`, 'GET')();
+    for (let i = 0; i < 1_500; i += 1) checks.timed(`${i}.company.tld`, 'GET')();
     checks.forgetHosts(new Set(['0.company.tld']));
     const hosts = checks.report().requests.map(({ host }) => host);
     assert.equal(hosts.length, 1_001);
@@ -68,7 +92,7 @@ describe('the duration of checks', () => {
 
   it('of 1000 applications is told in so short a time that no check waits for it', () => {
     const { timing: checks } = timing();
-    for (let i = 0; i < 1_000; i += 1) for (const method of ['GET', 'POST']) checks.slow(`${i}.company.tld`, method)();
+    for (let i = 0; i < 1_000; i += 1) for (const method of ['GET', 'POST']) checks.timed(`${i}.company.tld`, method)();
     const times = Array.from({ length: 15 }, () => {
       const start = performance.now();
       const text = JSON.stringify(checks.report());
