@@ -63,9 +63,15 @@ export interface Allow {
   readonly block: ArrayBuffer;
 }
 
+export interface Undecided {
+  readonly kind: 'undecided';
+  /** Whether the first session cookie was looked for in the cache in vain. */
+  readonly notCached: boolean;
+}
+
 export type Decision =
   | Allow
-  | { readonly kind: 'undecided' }
+  | Undecided
   | { readonly kind: 'challenge'; readonly loginUrl: string; readonly navigation: boolean }
   | { readonly kind: 'forbidden'; readonly provider: Provider; readonly navigation: boolean }
   | { readonly kind: 'refused' }
@@ -74,7 +80,8 @@ export type Decision =
   | ({ readonly kind: 'invalid' } & BadHeader)
   | { readonly kind: 'in_band'; readonly reply: Reply };
 
-const UNDECIDED: Decision = { kind: 'undecided' };
+const UNDECIDED: Undecided = { kind: 'undecided', notCached: false };
+const NOT_CACHED: Undecided = { kind: 'undecided', notCached: true };
 const REFUSED: Decision = { kind: 'refused' };
 const STORE_UNAVAILABLE: Decision = { kind: 'unavailable', what: 'store' };
 const IDP_UNAVAILABLE: Decision = { kind: 'unavailable', what: 'idp' };
@@ -125,7 +132,8 @@ export function check(context: CheckContext, dialect: Dialect, req: HeaderSource
 
   // 6. The session. The access rule was applied when it was loaded, and its identity headers were rendered then.
   const entry = context.sessions.peek(cookie, provider, context.clock.now);
-  if (entry === undefined || entry.kind !== 'allow') return UNDECIDED;
+  if (entry === undefined) return NOT_CACHED;
+  if (entry.kind !== 'allow') return UNDECIDED;
 
   // 7. Now and then: is the host that we decided for really the one that the proxy set?
   if (looksAtAll(context) && missingOrDoubled(dialect, visited.visit(req)) !== null) return UNDECIDED;
@@ -150,12 +158,16 @@ const SHORTEST_SIGNATURE = 'X-authentik-logout=true'.length;
 // ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 // Above: synchronous, on every request. Below: the same decision for everybody else, and it may be slow.
 
-/** Decides without a cached session. Synchronous unless the store, the IdP or a step of a login has to be asked. */
+/**
+ * Decides without a cached session. Synchronous unless the store, the IdP or a step of a login has to be asked. `notCached`: as
+ * `check` found.
+ */
 export function checkSlowly(
   context: CheckContext,
   dialect: Dialect,
   source: HeaderSource,
   peer: () => string,
+  notCached = false,
 ): Decision | Promise<Decision> {
   const stranger = challengeStranger(context, dialect, source);
   if (stranger !== null) return stranger;
@@ -182,8 +194,10 @@ export function checkSlowly(
 
   // A forged cookie ends here, and so does one of a session that is known to have ended: no store call, no promise.
   const asked: Presented[] = [];
+  let peeked = notCached;
   for (const cookie of findTickets(req.cookieHeaders(), provider.cookieNeedle)) {
-    const entry = asked.length === 0 ? context.sessions.peek(cookie, provider, context.clock.now) : undefined;
+    const entry = peeked || asked.length > 0 ? undefined : context.sessions.peek(cookie, provider, context.clock.now);
+    peeked = false;
     if (entry !== undefined) {
       const decision = decideBy(entry, provider, dialect, req);
       if (decision !== null) return decision;
@@ -197,7 +211,8 @@ export function checkSlowly(
 }
 
 /**
- * Somebody who brings nothing asks for what is not public: whatever else the request says, the answer is a challenge. So not every header is visited, except now and then, to find a proxy that is set up wrongly. Null: not so simple.
+ * Somebody who brings nothing asks for what is not public: whatever else the request says, the answer is a challenge. So not
+ * every header is visited, except now and then, to find a proxy that is set up wrongly. Null: it is not so simple.
  */
 function challengeStranger(context: CheckContext, dialect: Dialect, req: HeaderSource): Decision | null {
   if (req.get(COOKIE) !== '' || req.get(AUTHORIZATION) !== '') return null;

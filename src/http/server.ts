@@ -75,7 +75,7 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     const started = options.timing.sample();
     const decision = check(context, dialect, req);
     if (decision.kind !== 'allow') {
-      onUndecided(res, req, dialect, started);
+      onUndecided(res, req, dialect, started, decision.kind === 'undecided' && decision.notCached);
       return;
     }
     // Read before the answer: one that closes the connection may take the request's bytes with it.
@@ -94,11 +94,17 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     res.endWithoutBody(0, close);
   }
 
-  function onUndecided(res: uWS.HttpResponse, req: LiveRequest, dialect: Dialect, started: number): void {
+  function onUndecided(
+    res: uWS.HttpResponse,
+    req: LiveRequest,
+    dialect: Dialect,
+    started: number,
+    notCached: boolean,
+  ): void {
     const context = options.context();
     const after = afterwards(req);
     const request = context.logChecks === 'none' ? null : Snapshot.of(req, peerOf(res));
-    const decision = checkSlowly(context, dialect, req, () => request?.peer ?? peerOf(res));
+    const decision = checkSlowly(context, dialect, req, () => request?.peer ?? peerOf(res), notCached);
     if (decision instanceof Promise) {
       const done = options.timing.waits(hostOf(req, dialect), dialect.method(req));
       const work = decision.then((final) => ({ final, request }));
@@ -350,12 +356,12 @@ function writeReply(res: uWS.HttpResponse, reply: Reply, { close, head }: Afterw
  * part may bring a control character of its own; what does is answered with 500.
  */
 function fieldLines(first: string, rest: Reply['headers']): string {
-  let lines = fieldValue(first);
-  for (const [name, value] of rest) lines += `\r\n${fieldValue(name)}: ${fieldValue(value)}`;
+  let lines = uncontrolled(first);
+  for (const [name, value] of rest) lines += `\r\n${uncontrolled(`${name}: ${value}`)}`;
   return lines;
 }
 
-function fieldValue(text: string): string {
+function uncontrolled(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (/[\x00-\x1f\x7f]/.test(text)) throw new AkproxError('internal', 'a header of an answer has a control character');
   return text;

@@ -11,7 +11,7 @@ const MOST_COOKIE_HEADERS = 16;
 export class VisitedHeaders implements HeaderSource {
   private source: HeaderSource | null = null;
   private readonly values = CHECK_HEADERS.map(() => '');
-  private readonly times = CHECK_HEADERS.map(() => 0);
+  private readonly times = new Uint32Array(CHECK_HEADERS.length);
   private readonly cookies: string[] = [];
   private readonly see = (name: string, value: string): void => {
     const slot = SLOTS.get(name);
@@ -24,7 +24,6 @@ export class VisitedHeaders implements HeaderSource {
 
   visit(source: HeaderSource): this {
     this.source = source;
-    this.values.fill('');
     this.times.fill(0);
     this.cookies.length = 0;
     source.forEach(this.see);
@@ -42,12 +41,17 @@ export class VisitedHeaders implements HeaderSource {
   }
 
   get(name: HeaderName): string {
-    return this.values[name.slot] as string;
+    return this.at(name.slot);
   }
 
   getHeader(name: string): string {
     const slot = SLOTS.get(name);
-    return slot === undefined ? this.of().getHeader(name) : (this.values[slot] as string);
+    return slot === undefined ? this.of().getHeader(name) : this.at(slot);
+  }
+
+  private at(slot: number): string {
+    // The value of an earlier request may still be there.
+    return this.times[slot] === 0 ? '' : (this.values[slot] as string);
   }
 
   forEach(visit: (name: string, value: string) => void): void {
