@@ -1,8 +1,9 @@
 // argv → a command → an exit code: 0 done, 1 it failed, 2 it was called wrongly.
 // Everything outside comes in through `io`; nothing here may touch `process`, so that each command can be tested.
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Env, ReadFile } from './config/environment.js';
 import { type Loaded, type LoadOptions, loadConfig, loadMetricsAddress } from './config/load.js';
@@ -24,6 +25,8 @@ export interface Io {
 interface Command {
   readonly name: string;
   readonly summary: string;
+  /** What `--help` behind the name prints; without it, the summary. */
+  readonly help?: () => Promise<string>;
   /** `args` is what stands behind the name. */
   readonly run: (args: string[], io: Io) => Promise<number> | number;
 }
@@ -33,7 +36,7 @@ const FAILED = 1;
 const USAGE = 2;
 const PROBE_TIMEOUT_MS = 3_000;
 
-// One entry is all that a new command needs; `doctor` is a name to come and stays free.
+// One entry is all that a new command needs.
 const COMMANDS: readonly Command[] = [
   { name: 'check', summary: 'validate the configuration', run: withoutArguments(check) },
   {
@@ -47,6 +50,12 @@ const COMMANDS: readonly Command[] = [
     summary: 'count sessions; with --sub SUB, --sid SID or --all, and --provider NAME, end them',
     run: sessions,
   },
+  {
+    name: 'doctor',
+    summary: 'say what is wrong between the proxy and the outpost: akprox doctor URL',
+    help: async () => (await import('./doctor/doctor.js')).DOCTOR_HELP,
+    run: doctor,
+  },
 ];
 
 /** `argv` without node and the script. Never rejects for anything an operator typed or configured. */
@@ -57,7 +66,7 @@ export async function run(argv: string[], io: Io): Promise<number> {
   const command = COMMANDS.find((one) => one.name === name);
   if (!command) return unknownCommand(name, io);
   if (rest.includes('--help') || rest.includes('-h')) {
-    io.stdout(`akprox ${command.name}: ${command.summary}\n`);
+    io.stdout((await command.help?.()) ?? `akprox ${command.name}: ${command.summary}\n`);
     return OK;
   }
   try {
@@ -152,6 +161,13 @@ async function sessions(args: string[], io: Io): Promise<number> {
   if (loaded.ok) return runSessions(request, loaded, io);
   printProblems(loaded.problems, io.stderr);
   return FAILED;
+}
+
+async function doctor(args: string[], io: Io): Promise<number> {
+  const { readDoctorRequest, runDoctor } = await import('./doctor/doctor.js');
+  const readFile = (path: string): string => io.readFile?.(path) ?? readFileSync(resolve(io.cwd, path), 'utf8');
+  const request = readDoctorRequest(args, readFile);
+  return typeof request === 'string' ? usage(request, io) : runDoctor(request, { ...io, readFile });
 }
 
 function withoutArguments(command: (io: Io) => Promise<number> | number): Command['run'] {

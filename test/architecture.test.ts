@@ -13,6 +13,7 @@ const ROOMS = [
   'main',
   'cli',
   'sessions-command',
+  'doctor',
   'cluster',
   'http',
   'authentik',

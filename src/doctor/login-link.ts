@@ -1,0 +1,64 @@
+// What a challenge tells: where the browser would log in, and where it would come back to. Values that are secret or another's
+// are never shown: `state`, `nonce`, `code_challenge` and the like stand in URLs of the identity provider.
+
+export interface LoginLink {
+  /** P/start of the outpost. */
+  readonly start: URL;
+  /** Where the browser comes back to; null when the link does not say (longer than 2 048 characters) or it is no URL. */
+  readonly back: URL | null;
+}
+
+const START = /^\/(?:akprox|outpost\.goauthentik\.io)\/start$/;
+
+/** `location` may be relative to `asked`. Null: not a login of the outpost. */
+export function readLoginLink(location: string | undefined, asked: URL): LoginLink | null {
+  const start = parse(location, asked);
+  if (start === null || !START.test(start.pathname)) return null;
+  return { start, back: parse(start.searchParams.get('rd') ?? undefined) };
+}
+
+export function parse(text: string | undefined, base?: URL): URL | null {
+  return text !== undefined && URL.canParse(text, base?.href) ? new URL(text, base) : null;
+}
+
+/** Scheme, host and path; the query only by its names. */
+export function show(url: URL): string {
+  const names = [...url.searchParams.keys()].slice(0, 8);
+  return (
+    `${url.origin}${url.pathname}`.slice(0, 300) + (names.length === 0 ? '' : `?${names.join('=…&')}=…`).slice(0, 200)
+  );
+}
+
+export interface SetCookie {
+  readonly name: string;
+  /** `name=value`, as it is sent back. */
+  readonly pair: string;
+  /** Lower-case, without a leading dot; '' for this host only. */
+  readonly domain: string;
+  readonly path: string;
+  readonly secure: boolean;
+}
+
+/** RFC 6265 §5.2, as far as the outpost's own cookies need it. */
+export function readSetCookie(line: string): SetCookie {
+  const [pair = '', ...attributes] = line.split(';').map((part) => part.trim());
+  const of = (name: string): string | undefined =>
+    attributes
+      .find((attribute) => attribute.toLowerCase().startsWith(`${name}=`))
+      ?.slice(name.length + 1)
+      .trim();
+  return {
+    name: pair.slice(0, Math.max(0, pair.indexOf('='))),
+    pair,
+    domain: (of('domain') ?? '').toLowerCase().replace(/^\./, ''),
+    path: of('path') ?? '',
+    secure: attributes.some((attribute) => attribute.toLowerCase() === 'secure'),
+  };
+}
+
+/** Whether a browser that got the cookie from `from` sends it to `to`. */
+export function reaches(cookie: SetCookie, from: URL, to: URL): boolean {
+  const under = (host: string): boolean => host === cookie.domain || host.endsWith(`.${cookie.domain}`);
+  if (cookie.domain === '' ? from.hostname !== to.hostname : !under(from.hostname) || !under(to.hostname)) return false;
+  return cookie.path === '' || cookie.path === '/' || to.pathname.startsWith(cookie.path);
+}
