@@ -362,7 +362,10 @@ class Examination implements Report {
     const { ask, url, echo, progress, mark } = this.patient;
     progress('look-alike hosts');
     const place = echo ?? url;
-    for (const host of [`${mark}${url.host}`, `${url.hostname}.${mark}.example`]) {
+    const labels = url.hostname.split('.');
+    // Not below any domain that the host is below, whatever `cookie_domain` is.
+    const domain = labels.with(Math.max(0, labels.length - 2), mark + (labels.at(-2) ?? '')).join('.');
+    for (const host of [domain, `${url.hostname}.${mark}.example`]) {
       const answer = await ask(place, { host, headers: { ...NAVIGATION, 'X-Akprox-Doctor': mark } });
       if (answer.kind === 'failed') continue;
       const back = readLoginLink(answer.header('location')[0], url)?.back;

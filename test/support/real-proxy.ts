@@ -39,6 +39,8 @@ export interface Seen {
 
 export interface RealWorld {
   readonly daemon: Daemon;
+  /** Where the proxy listens, on the loopback address. */
+  readonly port: number;
   readonly issuer: string;
   /** What the application got so far, oldest first. */
   readonly seen: readonly Seen[];
@@ -56,12 +58,13 @@ export function findProxy(name: ProxyName): string | null {
   return findOnPath(name, [process.env['PATH'] ?? '', '/usr/sbin', '/usr/local/sbin'].join(delimiter));
 }
 
-/** `script`: a deliberate change of akprox.lua. */
-export async function startRealWorld(
-  name: ProxyName,
-  mode: Mode,
-  options: { readonly script?: readonly [from: string, to: string] } = {},
-): Promise<RealWorld> {
+/** Deliberate changes: `script` of akprox.lua, `edits` of the configuration, everywhere in it. */
+export interface Changes {
+  readonly script?: readonly [from: string, to: string];
+  readonly edits?: readonly (readonly [from: string, to: string])[];
+}
+
+export async function startRealWorld(name: ProxyName, mode: Mode, options: Changes = {}): Promise<RealWorld> {
   const program = findProxy(name);
   if (program === null) throw new Error(`${name} is not installed`);
   const cleanups: (() => unknown)[] = [];
@@ -90,6 +93,7 @@ export async function startRealWorld(
 
     return {
       daemon,
+      port,
       issuer: idp.issuer,
       seen: application.seen,
       outpost,
@@ -140,7 +144,7 @@ async function startProxy(
   name: ProxyName,
   mode: Mode,
   directory: string,
-  wanted: Pick<Place, 'outpost' | 'application' | 'script'>,
+  wanted: Pick<Place, 'outpost' | 'application' | 'script' | 'edits'>,
 ): Promise<{ child: ChildProcess; port: number }> {
   const pems = await generate([{ name: 'commonName', value: 'company.tld' }], { keyType: 'ec', curve: 'P-256' });
   const certificate = {
@@ -165,12 +169,13 @@ async function startProxy(
         output += chunk.toString();
       });
     }
-    if (await serves(child, port, mode === 'single' ? [APP] : [APP, LOGIN])) return { child, port };
+    const broken = wanted.edits !== undefined;
+    if (await serves(child, port, mode === 'single' ? [APP] : [APP, LOGIN], broken)) return { child, port };
     if (tries === TRIES) throw new Error(`${name} does not start with deploy/proxies/${name}:\n${output}`);
   }
 }
 
-interface Place {
+interface Place extends Changes {
   readonly mode: Mode;
   readonly directory: string;
   readonly certificate: { readonly cert: string; readonly key: string; readonly both: string };
@@ -179,7 +184,6 @@ interface Place {
   readonly plain: number;
   readonly outpost: number;
   readonly application: number;
-  readonly script?: readonly [from: string, to: string];
 }
 
 interface Command {
@@ -200,6 +204,7 @@ const PREPARE: Record<ProxyName, (place: Place) => Command> = {
         [`${tls}.key`, certificate.key],
         ['127.0.0.1:9000', `127.0.0.1:${place.outpost}`],
         ['127.0.0.1:5000', `127.0.0.1:${place.application}`],
+        ...(place.edits ?? []),
       ]),
     );
     const main = join(directory, 'nginx.conf');
@@ -239,6 +244,7 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
         replaced(`caddy/${place.mode}.Caddyfile`, [
           ['127.0.0.1:9000', `127.0.0.1:${place.outpost}`],
           ['127.0.0.1:5000', `127.0.0.1:${place.application}`],
+          ...(place.edits ?? []),
         ]),
     );
     const home = { HOME: place.directory, XDG_DATA_HOME: place.directory, XDG_CONFIG_HOME: place.directory };
@@ -259,6 +265,7 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
         ['/etc/haproxy/akprox.lua', lua],
         ['127.0.0.1:9000', `127.0.0.1:${place.outpost}`],
         ['127.0.0.1:5000', `127.0.0.1:${place.application}`],
+        ...(place.edits ?? []),
       ]),
     );
     return { args: ['-db', '-f', conf] };
@@ -274,6 +281,7 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
       replaced('traefik/dynamic.yaml', [
         ['http://akprox:9000', `http://127.0.0.1:${place.outpost}`],
         ['http://whoami:5000', `http://127.0.0.1:${place.application}`],
+        ...(place.edits ?? []),
       ]) + tls,
     );
     const conf = join(place.directory, 'traefik.yaml');
@@ -299,6 +307,7 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
         ['/etc/envoy/tls/company.tld.key', certificate.key],
         ['address: akprox, port_value: 9000', `address: 127.0.0.1, port_value: ${place.outpost}`],
         ['address: whoami, port_value: 5000', `address: 127.0.0.1, port_value: ${place.application}`],
+        ...(place.edits ?? []),
       ]),
     );
     return { args: ['-c', conf, '--concurrency', '1', '--disable-hot-restart', '-l', 'warn'] };
@@ -328,8 +337,16 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** True as soon as the outpost answers through the proxy, for every origin; false when the process has ended instead. */
-async function serves(child: ChildProcess, port: number, origins: readonly string[]): Promise<boolean> {
+/**
+ * True as soon as the outpost answers through the proxy, for every origin, or with a `broken` configuration anybody; false when the
+ * process has ended instead.
+ */
+async function serves(
+  child: ChildProcess,
+  port: number,
+  origins: readonly string[],
+  broken: boolean,
+): Promise<boolean> {
   const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
   const answers = (origin: string): Promise<boolean> =>
     new Promise((resolve) => {
@@ -339,7 +356,7 @@ async function serves(child: ChildProcess, port: number, origins: readonly strin
       const again = (): unknown => setTimeout(resolve, 20, false);
       req.once('response', (res) => {
         res.resume();
-        if (res.statusCode === 401) resolve(true);
+        if (res.statusCode === 401 || broken) resolve(true);
         else again();
       });
       req.once('error', again);
