@@ -1,0 +1,180 @@
+// The doctor behind models of the proxies that cannot be started here: broken copies of their files are named, good ones pass.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { FindingCode } from '../../src/doctor/findings.js';
+import { createBrowser } from '../support/browser.js';
+import { type Daemon, startDaemon, testProvider } from '../support/daemon.js';
+import { startIdp } from '../support/idp.js';
+import { APP } from '../support/real-proxy.js';
+import { startWhoami } from '../support/whoami.js';
+import { ACCOUNTS, clientFor } from '../support/world.js';
+import { diagnose } from './diagnose.js';
+import { type ModelledName, readSettings, startModel } from './model-proxy.js';
+
+interface Breakage {
+  readonly what: string;
+  readonly edits: readonly (readonly [from: string, to: string])[];
+  readonly code: FindingCode;
+  readonly alongside?: readonly FindingCode[];
+}
+
+const BREAKAGES: Record<ModelledName, readonly Breakage[]> = {
+  traefik: [
+    {
+      what: 'no middleware',
+      edits: [['middlewares: [akprox]', 'middlewares: []']],
+      code: 'not_protected',
+      alongside: ['identity_header_survives', 'look_alike_host'],
+    },
+    {
+      what: 'the outpost asked through Traefik',
+      edits: [['address: http://akprox:9000', 'address: https://whoami.company.tld']],
+      code: 'headers_missing',
+    },
+    {
+      what: 'trustForwardHeader',
+      edits: [['trustForwardHeader: false', 'trustForwardHeader: true']],
+      code: 'forwarded_headers_trusted',
+    },
+    {
+      what: 'a wrong path of the check',
+      edits: [['/akprox/auth/traefik', '/akprox/auth/nothing']],
+      code: 'check_failed',
+    },
+    {
+      what: 'authRequestHeaders without Cookie',
+      edits: [
+        [
+          'trustForwardHeader: false',
+          'trustForwardHeader: false\n        authRequestHeaders: [Accept, Sec-Fetch-Mode]',
+        ],
+      ],
+      code: 'cookie_stripped',
+    },
+    {
+      what: 'authRequestHeaders without Sec-Fetch-Mode and Accept',
+      edits: [['trustForwardHeader: false', 'trustForwardHeader: false\n        authRequestHeaders: [Cookie]']],
+      code: 'xhr_redirected',
+    },
+    {
+      what: 'a name missing in authResponseHeaders',
+      edits: [['          - X-Auth-Username\n', '']],
+      code: 'identity_header_survives',
+    },
+  ],
+  envoy: [
+    {
+      what: 'no ext_authz',
+      edits: [['- name: envoy.filters.http.ext_authz', '- name: envoy.filters.http.none']],
+      code: 'not_protected',
+      alongside: ['identity_header_survives', 'look_alike_host'],
+    },
+    {
+      what: 'cookie not in allowed_headers',
+      edits: [['                          - exact: cookie\n', '']],
+      code: 'cookie_stripped',
+    },
+    {
+      what: 'sec-fetch-mode and accept not in allowed_headers',
+      edits: [
+        ['                          - exact: sec-fetch-mode\n', ''],
+        ['                          - exact: accept\n', ''],
+      ],
+      code: 'xhr_redirected',
+    },
+    {
+      what: 'the scheme is wrong',
+      edits: [['{ key: x-forwarded-proto, value: https }', '{ key: x-forwarded-proto, value: http }']],
+      code: 'scheme_mismatch',
+      alongside: ['cookie_secure'],
+    },
+    {
+      what: 'a name missing in the script',
+      edits: [['["x-auth-username"] = true,', '']],
+      code: 'identity_header_survives',
+    },
+    { what: 'aliases pass', edits: [['lower:find("[^:a-z0-9-]")', 'false']], code: 'identity_header_survives' },
+    {
+      what: 'a wrong path of the check',
+      edits: [['path_prefix: /akprox/auth/envoy', 'path_prefix: /akprox/auth/nothing']],
+      code: 'check_failed',
+    },
+  ],
+  'ingress-nginx': [
+    {
+      what: 'no auth-url',
+      edits: [['nginx.ingress.kubernetes.io/auth-url', 'nginx.ingress.kubernetes.io/no-auth-url']],
+      code: 'not_protected',
+      alongside: ['identity_header_survives', 'look_alike_host'],
+    },
+    {
+      what: 'a wrong path of the check',
+      edits: [['/akprox/auth/nginx', '/akprox/auth/nothing']],
+      code: 'check_failed',
+    },
+    {
+      what: 'no auth-signin',
+      edits: [['nginx.ingress.kubernetes.io/auth-signin', 'nginx.ingress.kubernetes.io/no-auth-signin']],
+      code: 'denied_without_login',
+    },
+    {
+      what: 'auth-signin is the portal',
+      edits: [['https://whoami.company.tld/akprox/start', 'https://portal.company.tld/']],
+      code: 'redirected_elsewhere',
+    },
+    { what: 'no Ingress for /akprox/', edits: [['path: /akprox/', 'path: /nothing/']], code: 'login_loop' },
+    {
+      what: 'a name missing in auth-response-headers',
+      edits: [['X-Auth-Username,', '']],
+      code: 'identity_header_survives',
+    },
+  ],
+};
+
+describe('doctor behind models', () => {
+  let daemon: Daemon;
+  let application: Awaited<ReturnType<typeof startWhoami>>;
+  let idp: Awaited<ReturnType<typeof startIdp>>;
+  before(async () => {
+    idp = await startIdp({ clients: [clientFor('whoami', APP)], accounts: ACCOUNTS });
+    const provider = testProvider(idp.issuer, { external_host: APP, skip_path_regex: ['^/public/'] });
+    daemon = await startDaemon({ workers: 1, providers: [provider] });
+    application = await startWhoami({ port: 0 });
+  });
+  after(async () => {
+    await application?.close();
+    await daemon?.[Symbol.asyncDispose]();
+    await idp?.close();
+  });
+
+  async function codesOf(name: ModelledName, edits: Breakage['edits']): Promise<FindingCode[]> {
+    const places = { outpost: daemon.http, application: `http://127.0.0.1:${application.port}` };
+    const model = await startModel(name, readSettings(name, edits), places);
+    const connect = (url: URL) =>
+      url.hostname.endsWith('.company.tld') ? { host: '127.0.0.1', port: model.port } : undefined;
+    try {
+      const { findings } = await diagnose({ port: model.port, daemon, browser: () => createBrowser({ connect }) });
+      return [...new Set(findings.map(({ code }) => code))];
+    } finally {
+      await model.close();
+    }
+  }
+
+  for (const name of ['traefik', 'envoy', 'ingress-nginx'] as const) {
+    it(`${name}: finds nothing in the good configuration`, async () => {
+      // ingress-nginx redirects scripts too: that is how auth-signin works, and the doctor says so.
+      assert.deepEqual(await codesOf(name, []), name === 'ingress-nginx' ? ['xhr_redirected'] : []);
+    });
+    for (const { what, edits, code, alongside = [] } of BREAKAGES[name]) {
+      it(`${name}, ${what}: ${code}`, async () => {
+        const codes = await codesOf(name, edits);
+        assert.ok(codes.includes(code), codes.join());
+        const usual = name === 'ingress-nginx' ? ['xhr_redirected'] : [];
+        assert.deepEqual(
+          codes.filter((other) => other !== code && !alongside.includes(other) && !usual.includes(other)),
+          [],
+        );
+      });
+    }
+  }
+});
