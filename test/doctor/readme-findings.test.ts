@@ -6,7 +6,7 @@ import { REMEDIES } from '../../src/doctor/findings.js';
 
 it("README lists every finding of the doctor, in the code's words", () => {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const [, table = ''] = /<!-- doctor:begin -->\n([^]*?)<!-- doctor:end -->/.exec(readme) ?? [];
+  const [, table = ''] = /<!-- doctor:begin -->\n([\s\S]*?)<!-- doctor:end -->/.exec(readme) ?? [];
   const rows = Object.entries(REMEDIES).map(
     ([code, { severity, meaning }]) => `| \`${code}\`${severity === 'warning' ? ' (warning)' : ''} | ${meaning} |\n`,
   );
