@@ -105,11 +105,13 @@ test('secret: a fresh one that the configuration accepts', async () => {
 test('--help names every command and no other', async () => {
   const { code, stdout } = await akprox(['--help']);
   assert.equal(code, 0);
-  for (const name of ['check', 'healthcheck', 'secret', 'sessions', '--version'])
+  for (const name of ['check', 'healthcheck', 'secret', 'sessions', 'doctor', '--version'])
     assert.match(stdout, new RegExp(`akprox ${name} `));
-  assert.doesNotMatch(stdout, /doctor/);
+  const named = [...stdout.matchAll(/^ {2}akprox ([a-z]+) /gm)].map((match) => match[1]);
+  assert.deepEqual(named, ['check', 'healthcheck', 'secret', 'sessions', 'doctor']);
   assert.equal((await akprox(['-h'])).stdout, stdout);
   assert.match((await akprox(['check', '--help'])).stdout, /^akprox check: /);
+  assert.match((await akprox(['doctor', '--help'])).stdout, /--session-file FILE/);
 });
 
 test('--version', async () => {
@@ -119,6 +121,9 @@ test('--version', async () => {
 for (const [argv, message] of [
   [['chek'], "akprox: unknown command 'chek', did you mean 'check'?"],
   [['sessions', '--all'], 'akprox: --all needs --provider'],
+  [['doctor'], 'akprox: doctor wants one URL: https://whoami.company.tld/'],
+  [['doctor', 'ftp://x/'], 'akprox: ftp://x/ is no http or https URL'],
+  [['doctor', 'https://x/', '--echo', 'x'], 'akprox: --echo wants a path such as /headers'],
   [['sessions', '--provider', 'whoami'], 'akprox: --provider needs --sub, --sid or --all'],
   [['sessions', '--sub', 'a', '--sid', 'b'], 'akprox: --sub, --sid and --all exclude each other'],
   [['sessions', '--user', 'a'], "akprox: Unknown option '--user'"],

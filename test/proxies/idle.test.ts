@@ -1,0 +1,36 @@
+// The outpost closes connections that were idle for 10 s. Behind every proxy, nobody may notice: not one request fails after a
+// pause of 15 s. Real time is what is tested here, so it passes once, for all proxies and both modes together.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Browser } from '../support/browser.js';
+import { APP, findProxy, type Mode, type ProxyName, type RealWorld, startRealWorld } from '../support/real-proxy.js';
+
+const IDLE_MS = 15_000;
+const cases = (['nginx', 'caddy', 'haproxy', 'traefik', 'envoy'] as const)
+  .filter((name) => findProxy(name) !== null)
+  .flatMap((name) => (['single', 'domain'] as const).map((mode) => ({ name, mode })));
+
+describe(`idle for ${IDLE_MS / 1_000} s and again`, () => {
+  const clinics: { name: ProxyName; mode: Mode; world: RealWorld; alice: Browser }[] = [];
+  before(async () => {
+    for (const { name, mode } of cases) {
+      const world = await startRealWorld(name, mode);
+      const alice = world.browser();
+      clinics.push({ name, mode, world, alice });
+      await alice.logIn(`${APP}/`, 'alice');
+      assert.equal((await alice.get(`${APP}/before`)).status, 200);
+    }
+    await pause(IDLE_MS);
+  });
+  after(async () => {
+    for (const { world } of clinics) await world[Symbol.asyncDispose]();
+  });
+
+  for (const { name, mode } of cases) {
+    it(`${name}, ${mode}: every request after the pause is let through`, async () => {
+      const clinic = clinics.find((other) => other.name === name && other.mode === mode);
+      for (let i = 0; i < 3; i += 1) assert.equal((await clinic?.alice.get(`${APP}/after/${i}`))?.status, 200);
+    });
+  }
+});
