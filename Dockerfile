@@ -1,8 +1,16 @@
 # Debian, because uWebSockets.js' binaries are built for glibc: never a musl image.
-FROM node:22-bookworm-slim AS build
+FROM node:22-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json tsconfig.json ./
 RUN npm ci --no-audit --no-fund
+
+# The OpenID provider of the demo (deploy/compose.yaml, profile demo): docker build --target idp
+FROM packages AS idp
+COPY test/support ./test/support
+USER node
+CMD ["node", "--import", "tsx", "test/support/demo/provider.ts"]
+
+FROM packages AS build
 COPY src ./src
 RUN npm run build \
   && npm prune --omit=dev --no-audit --no-fund \

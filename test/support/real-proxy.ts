@@ -1,6 +1,6 @@
 // Real reverse proxies for the tests, started with the very files of deploy/proxies/. Only
 // addresses and paths are replaced in them; host names stay, and the browser is told where they are really served.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
@@ -115,6 +115,25 @@ export async function startRealWorld(name: ProxyName, mode: Mode, options: Chang
   }
 }
 
+/** What the proxy's own check says of the file in deploy/proxies/; rejects when it refuses the file. */
+export async function checkFile(name: ProxyName, mode: Mode): Promise<string> {
+  const program = findProxy(name);
+  if (program === null) throw new Error(`${name} is not installed`);
+  const directory = mkdtempSync(join(tmpdir(), `akprox-${name}-`));
+  try {
+    const certificate = await writeCertificate(directory);
+    const [port = 0, check = 0, plain = 0, outpost = 0, application = 0] = await freePorts(5);
+    const command = PREPARE[name]({ mode, directory, certificate, port, check, plain, outpost, application });
+    if (command.check === undefined) throw new Error(`${name} has no check`);
+    const env = { PATH: process.env['PATH'], ...command.env };
+    const { status, stdout, stderr } = spawnSync(program, command.check, { encoding: 'utf8', env });
+    if (status !== 0) throw new Error(`${name} refuses deploy/proxies/${name}:\n${stdout}${stderr}`);
+    return stdout + stderr;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
 /** All of them run in one process here, so nothing is left behind. */
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
@@ -146,15 +165,7 @@ async function startProxy(
   directory: string,
   wanted: Pick<Place, 'outpost' | 'application' | 'script' | 'edits'>,
 ): Promise<{ child: ChildProcess; port: number }> {
-  const pems = await generate([{ name: 'commonName', value: 'company.tld' }], { keyType: 'ec', curve: 'P-256' });
-  const certificate = {
-    cert: join(directory, 'tls.crt'),
-    key: join(directory, 'tls.key'),
-    both: join(directory, 'tls.pem'),
-  };
-  writeFileSync(certificate.cert, pems.cert);
-  writeFileSync(certificate.key, pems.private);
-  writeFileSync(certificate.both, `${pems.cert}\n${pems.private}`);
+  const certificate = await writeCertificate(directory);
   for (let tries = 1; ; tries += 1) {
     const [port = 0, check = 0, plain = 0] = await freePorts(3);
     const place = { mode, directory, certificate, port, check, plain, ...wanted };
@@ -175,6 +186,19 @@ async function startProxy(
   }
 }
 
+async function writeCertificate(directory: string): Promise<Place['certificate']> {
+  const pems = await generate([{ name: 'commonName', value: 'company.tld' }], { keyType: 'ec', curve: 'P-256' });
+  const certificate = {
+    cert: join(directory, 'tls.crt'),
+    key: join(directory, 'tls.key'),
+    both: join(directory, 'tls.pem'),
+  };
+  writeFileSync(certificate.cert, pems.cert);
+  writeFileSync(certificate.key, pems.private);
+  writeFileSync(certificate.both, `${pems.cert}\n${pems.private}`);
+  return certificate;
+}
+
 interface Place extends Changes {
   readonly mode: Mode;
   readonly directory: string;
@@ -188,6 +212,8 @@ interface Place extends Changes {
 
 interface Command {
   readonly args: string[];
+  /** Has the proxy read the configuration and end; not every proxy can. */
+  readonly check?: string[];
   readonly env?: Record<string, string>;
 }
 
@@ -223,7 +249,8 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
 }
 `,
     );
-    return { args: ['-p', directory, '-e', 'stderr', '-c', main] };
+    const args = ['-p', directory, '-e', 'stderr', '-c', main];
+    return { args, check: ['-t', ...args] };
   },
 
   caddy: (place) => {
@@ -248,7 +275,8 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
         ]),
     );
     const home = { HOME: place.directory, XDG_DATA_HOME: place.directory, XDG_CONFIG_HOME: place.directory };
-    return { args: ['run', '--config', conf, '--adapter', 'caddyfile'], env: home };
+    const args = ['--config', conf, '--adapter', 'caddyfile'];
+    return { args: ['run', ...args], check: ['validate', ...args], env: home };
   },
 
   haproxy: (place) => {
@@ -268,7 +296,7 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
         ...(place.edits ?? []),
       ]),
     );
-    return { args: ['-db', '-f', conf] };
+    return { args: ['-db', '-f', conf], check: ['-c', '-f', conf] };
   },
 
   // One file serves both modes: the router of the login host is only used in one of them.
@@ -310,7 +338,8 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
         ...(place.edits ?? []),
       ]),
     );
-    return { args: ['-c', conf, '--concurrency', '1', '--disable-hot-restart', '-l', 'warn'] };
+    const args = ['-c', conf, '--concurrency', '1', '--disable-hot-restart', '-l', 'warn'];
+    return { args, check: ['--mode', 'validate', ...args] };
   },
 };
 

@@ -12,6 +12,7 @@ import { startFakeCore } from '../fake-core.js';
 import { startGateway } from '../gateway.js';
 import { startIdp } from '../idp.js';
 import { startWhoami } from '../whoami.js';
+import { ACCOUNTS } from './accounts.js';
 import { type Child, type Command, killChildren, startChild } from './children.js';
 import {
   claimPorts,
@@ -29,23 +30,6 @@ const DAEMON = join(ROOT, 'dist', 'main.js');
 const READY_WITHIN = 20_000;
 /** One Ctrl-C may arrive twice, from the terminal and from npm; only a later one is a second one. */
 const SAME_CTRL_C = 500;
-
-const ACCOUNTS = {
-  alice: {
-    groups: ['staff'],
-    email: 'alice@example.com',
-    email_verified: true,
-    name: 'Alice Liddell',
-    preferred_username: 'alice',
-  },
-  bob: {
-    groups: [],
-    email: 'bob@example.com',
-    email_verified: true,
-    name: 'Bob Builder',
-    preferred_username: 'bob',
-  },
-};
 
 const say = (text: string): boolean => process.stdout.write(`${text}\n`);
 const children: Child[] = [];

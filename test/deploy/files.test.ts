@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { identityHeaderNames } from '../../src/provider/identity.js';
 import { findOnPath } from '../support/demo/proxies.js';
+import { checkFile, findProxy } from '../support/real-proxy.js';
 
 const DEPLOY = fileURLToPath(new URL('../../deploy/', import.meta.url));
 const FILES = readdirSync(DEPLOY, { recursive: true, encoding: 'utf8' });
@@ -56,6 +57,16 @@ describe('deploy/', () => {
       const built = run(kubectl ?? '', ['kustomize', join(DEPLOY, 'kubernetes/overlays', overlay)]);
       assert.match(built, /kind: Deployment/);
     });
+  }
+
+  for (const proxy of ['nginx', 'caddy', 'haproxy', 'envoy'] as const) {
+    const missing = findProxy(proxy) === null;
+    if (missing) console.log(`skipped: ${proxy}'s own check of its files, because ${proxy} is not installed`);
+    for (const mode of ['single', 'domain'] as const) {
+      it(`${proxy} takes its file for the mode ${mode}, without a warning`, { skip: missing }, async () => {
+        assert.doesNotMatch(await checkFile(proxy, mode), /warn/i);
+      });
+    }
   }
 
   const analyze = findOnPath('systemd-analyze', PATH);
