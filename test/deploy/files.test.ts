@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
@@ -48,6 +48,18 @@ describe('deploy/', () => {
         (name) => !new RegExp(`\\b${name.toLowerCase()}(?![-\\w])`).test(text),
       );
       assert.deepEqual(missing, []);
+    });
+  }
+
+  for (const page of FILES.filter((name) => /^proxies\/[^/]+\/README\.md$/.test(name))) {
+    it(`${page} says what goes wrong, and what finds it`, () => {
+      const text = readFileSync(join(DEPLOY, page), 'utf8');
+      for (const symptom of ['akprox doctor', '431', '505', 'the login host and not the application']) {
+        assert.ok(text.includes(symptom), symptom);
+      }
+      for (const [, file = ''] of text.matchAll(/\]\(([^):]+)\)/g)) {
+        assert.ok(FILES.includes(join('proxies', basename(dirname(page)), file)), file);
+      }
     });
   }
 
