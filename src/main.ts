@@ -1,16 +1,15 @@
 #!/usr/bin/env node
 // The program: the only file with side effects at the top level. A forked worker starts here too.
 import cluster from 'node:cluster';
-import { run } from './cli.js';
-import { type Loaded, loadConfig } from './config/load.js';
+import type { Loaded } from './config/load.js';
 import { explain } from './infra/errors.js';
 
 const { env } = process;
 const cwd = process.cwd();
 
-// Loaded on demand: `akprox check` and the container probe need neither uWebSockets.js nor a store.
+// Loaded on demand: `akprox check` and the container probe need neither uWebSockets.js nor a store, a worker no schema.
 async function serve({ config, warnings, authentik }: Loaded): Promise<number> {
-  const primary = await import('./cluster/primary.js');
+  const [primary, { loadConfig }] = await Promise.all([import('./cluster/primary.js'), import('./config/load.js')]);
   return primary.serve({ config, warnings, authentik, reload: () => loadConfig({ env, cwd }) });
 }
 
@@ -18,6 +17,7 @@ try {
   if (cluster.isWorker) {
     await (await import('./cluster/worker.js')).runWorker();
   } else {
+    const { run } = await import('./cli.js');
     process.exitCode = await run(process.argv.slice(2), {
       env,
       cwd,

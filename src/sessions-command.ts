@@ -152,7 +152,7 @@ async function tell(keys: readonly string[], { config }: Loaded, io: SessionsIo)
       io.stderr(line);
     },
   });
-  const channel = openChannel(config.store, { log, now: Date.now, nodeId: 'akprox-sessions' });
+  const channel = await openChannel(config.store, { log, now: Date.now, nodeId: 'akprox-sessions' });
   if (channel === null) {
     io.stdout(`The running daemon is not told: a restart ends them at once. ${later}`);
     return true;

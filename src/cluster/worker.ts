@@ -116,7 +116,7 @@ class Worker {
     const log = createLog(config.log.level, 'worker');
     const store = new MeasuredStore(await openStore(config.store, Date.now, log), () => performance.now() / 1_000);
     const handlers: ((revocation: Revocation) => void)[] = [];
-    const redis = openChannel(config.store, { log, now: Date.now, nodeId: `${hostnameOf()}/${process.pid}` });
+    const redis = await openChannel(config.store, { log, now: Date.now, nodeId: `${hostnameOf()}/${process.pid}` });
     const channel = redis ?? {
       publish: (revocation: Revocation) => send({ type: 'revoke', revocation }),
       subscribe: (handler: (revocation: Revocation) => void) => void handlers.push(handler),

@@ -2,21 +2,21 @@
 import type { Logger } from 'pino';
 import type { StoreConfig } from '../config/schema.js';
 import { createLog } from '../infra/log.js';
-import { openRedisChannel, type RedisChannel, type RedisChannelOptions } from './channel-redis.js';
+import type { RedisChannel, RedisChannelOptions } from './channel-redis.js';
 import type { SessionStore } from './store.js';
-import { openEmbeddedStore } from './store-embedded.js';
-import { openRedisStore } from './store-redis.js';
 
+// Loaded on demand: each is ten MiB and more in every worker.
 export async function openStore(
   config: StoreConfig,
   now: () => number,
   log: Logger = createLog('info', 'store'),
 ): Promise<SessionStore> {
-  if (config.kind === 'redis') return openRedisStore(config, { now, log });
+  if (config.kind === 'redis') return (await import('./store-redis.js')).openRedisStore(config, { now, log });
+  const { openEmbeddedStore } = await import('./store-embedded.js');
   return openEmbeddedStore({ path: config.path, maxBytes: config.max_bytes, now });
 }
 
 /** Null for the embedded store: its workers have one parent, and hear of revocations through it. */
-export function openChannel(config: StoreConfig, options: RedisChannelOptions): RedisChannel | null {
-  return config.kind === 'redis' ? openRedisChannel(config, options) : null;
+export async function openChannel(config: StoreConfig, options: RedisChannelOptions): Promise<RedisChannel | null> {
+  return config.kind === 'redis' ? (await import('./channel-redis.js')).openRedisChannel(config, options) : null;
 }

@@ -44,9 +44,9 @@ if (haveRedis()) {
     }
     const connected = (...ears: Ear[]) => until(() => ears.every(({ channel }) => channel.connected));
 
-    test('the embedded store needs none', () => {
+    test('the embedded store needs none', async () => {
       const { store } = configSchema.parse({ store: { kind: 'embedded' } });
-      assert.equal(openChannel(store, { log: quiet, now: Date.now, nodeId: 'a' }), null);
+      assert.equal(await openChannel(store, { log: quiet, now: Date.now, nodeId: 'a' }), null);
     });
 
     test('everybody else hears it, once, and the speaker does not; two workers may have one name', async () => {

@@ -121,9 +121,9 @@ if (haveRedis()) {
 
     test('kill -9 of the primary under load', async () => {
       const store = closedAfterwards(await open());
-      const [channel, other] = (['a', 'b'] as const).map((nodeId) =>
-        closedAfterwards(openChannel(configOf(facts()), { log: quiet, now: Date.now, nodeId })),
-      );
+      const listen = async (nodeId: string) =>
+        closedAfterwards(await openChannel(configOf(facts()), { log: quiet, now: Date.now, nodeId }));
+      const [channel, other] = [await listen('a'), await listen('b')];
       assert.ok(channel && other);
       const heard: Revocation[] = [];
       let gaps = 0;
@@ -216,8 +216,10 @@ if (haveRedis()) {
 
     test('a primary is killed: the rest goes on, its replica takes over, and channels find another node', async () => {
       const store = closedAfterwards(await open());
-      const channels = ['a', 'b', 'c'].map((nodeId) =>
-        closedAfterwards(openChannel(config(), { log: quiet, now: Date.now, nodeId })),
+      const channels = await Promise.all(
+        ['a', 'b', 'c'].map(async (nodeId) =>
+          closedAfterwards(await openChannel(config(), { log: quiet, now: Date.now, nodeId })),
+        ),
       );
       const heard = new Set<string>();
       for (const [i, channel] of channels.entries()) {
