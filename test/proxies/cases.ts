@@ -147,20 +147,69 @@ function cases(name: ProxyName, mode: Mode, traits: Traits): void {
     for (const { url } of world.seen.slice(before)) assert.equal(url, '/public/');
   });
 
-  it('judges by the host that answers, whatever the Host header says', async () => {
-    const answer = await unseen(async () => {
-      const socket = await world.connect();
-      const closed = once(socket, 'close');
-      let text = '';
-      socket.on('data', (chunk: Buffer) => {
-        text += chunk.toString();
-      });
-      socket.write(`GET ${APP}/secret HTTP/1.1\r\nHost: open.company.tld\r\nConnection: close\r\n\r\n`);
-      await closed;
-      return text;
+  /** What comes back on a connection of its own until it is closed, for what no HTTP client would send. */
+  async function raw(head: readonly string[]): Promise<string> {
+    const socket = await world.connect();
+    const closed = once(socket, 'close');
+    let text = '';
+    socket.on('error', () => {});
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      // Upgraded: the other side says no more, and closes nothing.
+      if (text.startsWith('HTTP/1.1 101')) socket.destroy();
     });
-    assert.match(answer, /^HTTP\/1\.1 [345]/);
+    socket.write(`${head.join('\r\n')}\r\n\r\n`);
+    await closed;
+    return text;
+  }
+
+  const host = new URL(APP).host;
+  for (const [what, line, hosts] of [
+    ['an absolute request line', `GET ${APP}/secret HTTP/1.1`, ['open.company.tld']],
+    ['a host that this proxy does not serve', 'GET /secret HTTP/1.1', ['open.company.tld']],
+    ['the same with a port', 'GET /secret HTTP/1.1', ['open.company.tld:443']],
+    ['a list of hosts', 'GET /secret HTTP/1.1', [`${host},open.company.tld`]],
+    ['the list the other way round', 'GET /secret HTTP/1.1', [`open.company.tld, ${host}`]],
+    ['two Host headers', 'GET /secret HTTP/1.1', [host, 'open.company.tld']],
+    ['two Host headers the other way round', 'GET /secret HTTP/1.1', ['open.company.tld', host]],
+  ] as const) {
+    it(`judges by the host that answers: ${what}`, async () => {
+      const answer = await unseen(() => raw([line, ...hosts.map((name) => `Host: ${name}`), 'Connection: close']));
+      assert.match(answer, /^(HTTP\/1\.1 ([345]|200 OK[\s\S]*\r\nContent-Length: 0\r\n)|$)/, answer);
+    });
+  }
+
+  it('keeps the identity when a client names it in Connection', async () => {
+    const cookie = await alice.jar.getCookieString(`${APP}/`);
+    const names = 'close, X-Auth-Username, X-authentik-username, X-Forwarded-User';
+    const answer = await raw(['GET /named HTTP/1.1', `Host: ${host}`, `Cookie: ${cookie}`, `Connection: ${names}`]);
+    assert.match(answer, /^HTTP\/1\.1 200/);
+    const { headers, url } = world.seen.at(-1) ?? assert.fail();
+    assert.equal(url, '/named');
+    for (const name of ['x-auth-username', 'x-authentik-username', 'x-forwarded-user']) {
+      assert.deepEqual(
+        headers.filter(([other]) => other === name),
+        [[name, 'alice']],
+      );
+    }
+    const passedOn = headers.filter(([name]) => name === 'connection').map(([, value]) => value);
+    assert.doesNotMatch(passedOn.join(), /x-/i);
   });
+
+  for (const upgrades of [['h2c'], ['websocket', 'h2c'], ['h2c', 'websocket'], ['websocket, h2c']]) {
+    // Traefik passes every upgrade on; its page says what to do about it.
+    it(`passes no upgrade to h2c on: ${upgrades.join(' and ')}`, { skip: name === 'traefik' }, async () => {
+      const before = world.seen.length;
+      const lines = upgrades.map((upgrade) => `Upgrade: ${upgrade}`);
+      const settings = ['HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA', 'Connection: close, Upgrade, HTTP2-Settings'];
+      await raw(['GET /public/x HTTP/1.1', `Host: ${host}`, ...lines, ...settings]);
+      const passedOn = world.seen.slice(before).flatMap(({ headers }) => headers);
+      assert.deepEqual(
+        passedOn.filter(([header, value]) => header === 'upgrade' && /h2c/i.test(value)),
+        [],
+      );
+    });
+  }
 
   it('passes a large upload on, and refuses it without a session', async () => {
     const body = 'x'.repeat(5_000_000);
