@@ -12,15 +12,17 @@ export interface DoctorIo {
   readonly readFile: (path: string) => string;
 }
 
-export type DoctorRequest = Omit<Patient, 'progress'> & { readonly json: boolean };
+export type DoctorRequest = Omit<Patient, 'progress'> & { readonly json: boolean; readonly insecure: boolean };
 
 export const DOCTOR_HELP = `akprox doctor URL: ask a protected application through its proxy, as a browser and as an attacker would, and say in
 plain words what is misconfigured
 
   URL                    a page that needs a login, as the browser has it: https://whoami.company.tld/
   --outpost ORIGIN       the outpost itself (http://127.0.0.1:9000), to compare with
-  --echo PATH            a page of the same host that answers with the headers it got (whoami): shows whether forged ones survive
-  --session-file FILE    the Cookie header of a browser that is signed in; shows whether sessions reach the check
+  --echo PATH            a page of the same host that answers with the headers it got (whoami): shows whether forged ones survive;
+                         public (skip_path_regex), or with --session-file
+  --session-file FILE    the Cookie header of a browser that is signed in, from its developer tools; shows whether sessions reach
+                         the check. It is sent to the URL's host and to --outpost
   --proxy NAME           tell the settings of this proxy only: traefik, nginx, ingress-nginx, caddy, envoy, haproxy
   --connect HOST:PORT    connect there instead of to the host of the URL
   --insecure             take any certificate
@@ -51,11 +53,12 @@ export function readDoctorRequest(args: string[], readFile: DoctorIo['readFile']
   });
   if (positionals.length !== 1) return 'doctor wants one URL: https://whoami.company.tld/';
   const url = httpUrl(positionals[0] ?? '');
-  if (url === null) return `${positionals[0]} is no http or https URL`;
+  if (url === null) return 'doctor wants an http or https URL, without user and password';
   const outpost = values.outpost === undefined ? null : httpUrl(values.outpost);
   if (values.outpost !== undefined && outpost === null)
     return '--outpost wants an origin such as http://127.0.0.1:9000';
-  if (values.echo !== undefined && !values.echo.startsWith('/')) return '--echo wants a path such as /headers';
+  const echo = values.echo === undefined ? null : pathOn(url, values.echo);
+  if (values.echo !== undefined && echo === null) return '--echo wants a path such as /headers';
   const proxy = NAMES.find((name) => name.toLowerCase() === values.proxy?.toLowerCase()) ?? null;
   if (values.proxy !== undefined && proxy === null) return `--proxy wants one of ${NAMES.join(', ')}`;
   const connect = values.connect === undefined ? null : hostAndPort(values.connect);
@@ -73,11 +76,12 @@ export function readDoctorRequest(args: string[], readFile: DoctorIo['readFile']
     url,
     ask: createProbe({ ...common, connect }),
     outpost: outpost === null ? null : { origin: outpost, ask: createProbe({ ...common, connect: null }) },
-    echo: values.echo === undefined ? null : new URL(values.echo, url),
+    echo,
     session,
     proxy,
     mark: `d${randomBytes(6).toString('hex')}`,
     json: values.json ?? false,
+    insecure: common.insecure,
   };
 }
 
@@ -85,6 +89,9 @@ export async function runDoctor(request: DoctorRequest, io: DoctorIo): Promise<n
   const progress = (what: string): void => {
     if (!request.json) io.stderr(`asking: ${what}\n`);
   };
+  if (request.session !== null && (request.insecure || request.url.protocol === 'http:') && !isLoopback(request.url)) {
+    io.stderr('warning: the session cookie is sent to whoever answers: nothing proves that it is your host\n');
+  }
   const report = await examine({ ...request, progress });
   io.stdout(request.json ? `${JSON.stringify(jsonOf(report), null, 2)}\n` : textOf(report));
   return report.findings.length === 0 ? 0 : 1;
@@ -107,7 +114,12 @@ function textOf({ findings, passed, unseen }: Report): string {
     '',
     count === 0 ? 'nothing is wrong that could be seen from here' : `${count} ${count === 1 ? 'finding' : 'findings'}`,
   );
-  return `${lines.join('\n')}\n`;
+  // Whatever came from outside: it moves no cursor and begins no line of its own.
+  return `${lines.map((line) => line.replace(/[\p{Cc}\p{Cf}]/gu, '?')).join('\n')}\n`;
+}
+
+function isLoopback({ hostname }: URL): boolean {
+  return /^(?:127\.[\d.]+|\[::1\]|localhost|.*\.localhost)$/.test(hostname);
 }
 
 function httpUrl(text: string): URL | null {
@@ -117,6 +129,12 @@ function httpUrl(text: string): URL | null {
   if (!['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.password !== '') return null;
   url.hash = '';
   return url;
+}
+
+/** Null unless it is a page of the same origin: `//host/` would be another's, and gets the session cookie. */
+function pathOn(url: URL, path: string): URL | null {
+  const page = path.startsWith('/') && URL.canParse(path, url.href) ? new URL(path, url) : null;
+  return page?.origin === url.origin ? page : null;
 }
 
 function hostAndPort(text: string): { host: string; port: number } | null {

@@ -1,7 +1,17 @@
 // The examination: asks through the proxy as a browser would and as an attacker would, and reads the answers. Each step is a
 // function that adds what it finds; the order is that of a login. Nothing is asked that would end a session or change one.
+import { identityHeaderNames } from '../provider/identity.js';
 import { type Finding, type FindingCode, finding, type ProxyName } from './findings.js';
-import { type LoginLink, parse, reaches, readLoginLink, readSetCookie, type SetCookie, show } from './login-link.js';
+import {
+  type LoginLink,
+  parse,
+  printable,
+  reaches,
+  readLoginLink,
+  readSetCookie,
+  type SetCookie,
+  show,
+} from './login-link.js';
 import type { Answer, Answered, Ask } from './probe.js';
 
 export interface Patient {
@@ -10,9 +20,9 @@ export interface Patient {
   readonly ask: Ask;
   /** The outpost itself, to compare with; null when it cannot be asked from here. */
   readonly outpost: { readonly origin: URL; readonly ask: Ask } | null;
-  /** A page that answers with the headers it got (whoami), public or with `session`. */
+  /** A page of the origin of `url` that answers with the headers it got (whoami), public or with `session`. */
   readonly echo: URL | null;
-  /** The Cookie header of a browser that is signed in. Sent to `url`'s and `echo`'s host only. */
+  /** The Cookie header of a browser that is signed in. Sent to the origin of `url` and to `outpost` only. */
   readonly session: string | null;
   /** Which settings are told; null: guessed by the Server header. */
   readonly proxy: ProxyName | null;
@@ -38,7 +48,7 @@ const NAVIGATION = {
 const SCRIPT = { Accept: 'application/json', 'Sec-Fetch-Mode': 'cors', 'User-Agent': 'akprox-doctor' };
 
 /** The names that applications believe. */
-const IDENTITY = ['X-Auth-Username', 'X-Auth-Groups', 'X-Forwarded-User', 'X-Forwarded-Email', 'X-authentik-username'];
+const IDENTITY = identityHeaderNames(['akprox', 'authentik'], true);
 const SPELLINGS: readonly (readonly [how: string, spell: (name: string) => string])[] = [
   ['-', (name) => name],
   ['_', (name) => name.replaceAll('-', '_')],
@@ -64,7 +74,7 @@ class Examination implements Report {
 
   async run(): Promise<void> {
     const { url, ask, progress } = this.patient;
-    progress('the outpost itself');
+    if (this.patient.outpost !== null) progress('the outpost itself');
     const expected = await this.askOutpost();
 
     progress('a browser that is not signed in');
@@ -79,7 +89,9 @@ class Examination implements Report {
       await this.askWithManyCookies(navigation);
     }
     await this.forgeForwardedHeaders(navigation, link);
-    await this.askLookAlikes();
+    // Where everybody is let in, every host is: that has been said.
+    if (link !== null) await this.askLookAlikes();
+    if (link !== null) await this.confuseHosts(navigation);
     if (link !== null) await this.openWebSocket();
     await this.forgeIdentity();
     if (link !== null) await this.askSignedIn();
@@ -124,17 +136,17 @@ class Examination implements Report {
   /** 400 of a check: the outpost says itself what is wrong. */
   private readRefusal(answer: Answered, what: string): void {
     const body = jsonOf(answer);
-    const seen = `${what} ${tell(answer)}`;
-    if (body['message'] === 'no app for hostname') {
-      this.add('unknown_host', `${what} that it has no provider for the host ${quoted(body['host'])}`);
+    const text = (name: string): string => (typeof body[name] === 'string' ? body[name] : '');
+    const message = text('message');
+    if (message === 'no app for hostname') {
+      const host = JSON.stringify(printable(text('host'), 260));
+      this.add('unknown_host', `${what} that it has no provider for the host ${host}`);
     } else if (body['error'] === 'request_invalid') {
-      const hint = typeof body['hint'] === 'string' ? `; ${printable(body['hint'], 300)}` : '';
-      const doubled = String(body['message']).includes('more than once');
-      this.add(
-        doubled ? 'headers_doubled' : 'headers_missing',
-        `${what}: ${printable(String(body['message']), 200)}${hint}`,
-      );
-    } else this.add('check_failed', seen);
+      // The hint is for the proxy whose dialect is spoken, and HAProxy speaks Traefik's.
+      const hint = text('hint') === '' || this.proxy?.includes('HAProxy') ? '' : `; ${printable(text('hint'), 300)}`;
+      const doubled = message.includes('more than once');
+      this.add(doubled ? 'headers_doubled' : 'headers_missing', `${what}: ${printable(message, 200)}${hint}`);
+    } else this.add('check_failed', `${what} ${tell(answer)}`);
   }
 
   // ── As a browser ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -144,6 +156,10 @@ class Examination implements Report {
     const { url } = this.patient;
     const { status } = answer;
     const seen = `GET ${show(url)}, not signed in: ${tell(answer)}`;
+    const wrongly =
+      expected === null
+        ? seen
+        : `${seen}; asked directly, the outpost answers as it should: the proxy does not ask it so`;
     const location = answer.header('location')[0];
     const link = readLoginLink(location, url);
     if (link !== null && status >= 300 && status < 400) {
@@ -155,11 +171,12 @@ class Examination implements Report {
     else if (status === 400) this.readRefusal(answer, `GET ${show(url)} was answered`);
     else if (status === 401) this.add('denied_without_login', seen);
     else if (status === 505) this.add('http_1_0', seen);
-    else if (status === 502 || status === 504) this.add('outpost_down', seen);
-    else if (status === 503) this.add(isOutposts(answer) ? 'outpost_error' : 'outpost_down', seen);
+    else if (status === 502 || status === 504) this.add('outpost_down', wrongly);
+    else if (status === 503 && isOutposts(answer)) this.add('outpost_error', seen);
+    else if (status === 503) this.add('outpost_down', wrongly);
     else if (isOutposts(answer) && status === 404)
       this.add('check_failed', `${seen}; the outpost has no check at the path that it is asked at`);
-    else this.add('check_failed', seen);
+    else this.add('check_failed', wrongly);
     return null;
   }
 
@@ -232,14 +249,16 @@ class Examination implements Report {
           'cookie_domain',
           `the cookie of the login has ${attributes(attempt)} and does not reach ${show(redirectUri)}`,
         );
-      else await this.returnRefused(redirectUri ?? start, to.searchParams.get('state'), attempt);
+      // Whoever wrote the redirect chose the address: none is asked but that of the login.
+      else if (redirectUri === null || redirectUri.origin === start.origin)
+        await this.returnRefused(redirectUri ?? start, to.searchParams.get('state'), attempt);
     }
     await this.signOut(start, url);
   }
 
   /** Comes back from the identity provider as somebody who has refused: the outpost knows the login by its cookie, or not. */
   private async returnRefused(redirectUri: URL, state: string | null, attempt: SetCookie): Promise<void> {
-    if (state === null) return;
+    if (state === null || (attempt.secure && redirectUri.protocol === 'http:')) return;
     const back = new URL(redirectUri);
     back.searchParams.set('state', state);
     back.searchParams.set('error', 'access_denied');
@@ -303,7 +322,9 @@ class Examination implements Report {
     const seen = `POST ${show(url)} with a body: ${tell(answer)}`;
     if (answer.kind === 'failed' || answer.status >= 500 || (answer.status === 400 && navigation.status !== 400))
       this.add('post_fails', seen);
-    else if (answer.status < 300) this.add('not_protected', seen);
+    else if (isRefusal(answer, url)) this.passed.push('a request with a body is refused');
+    else if (answer.status < 400) this.add('not_protected', seen);
+    else this.unseen.push(`whether a request with a body is refused by the check: ${seen}`);
   }
 
   private async askWithManyCookies(navigation: Answered): Promise<void> {
@@ -332,9 +353,13 @@ class Examination implements Report {
       ['X-Original-Method', 'OPTIONS'],
     ];
     const before = this.findings.length;
+    const unanswered: string[] = [];
     for (const [name, value] of forgeries) {
       const answer = await ask(url, { headers: { ...NAVIGATION, [name]: value } });
-      if (answer.kind === 'failed') continue;
+      if (answer.kind === 'failed' || answer.status === 429 || answer.status >= 500) {
+        unanswered.push(`${name} (${tell(answer)})`);
+        continue;
+      }
       const seen = `GET ${show(url)} with a forged ${name}`;
       if (answer.status < 300 && navigation.status >= 300) {
         this.add('forwarded_headers_trusted', `${seen} was let through to the application (${tell(answer)})`);
@@ -354,7 +379,8 @@ class Examination implements Report {
         }
       }
     }
-    if (this.findings.length === before && link !== null)
+    if (unanswered.length > 0) this.unseen.push(`what a forged header does: ${unanswered.join(', ')}`);
+    else if (this.findings.length === before && link !== null)
       this.passed.push('forged X-Forwarded and X-Original headers change nothing');
   }
 
@@ -374,6 +400,31 @@ class Examination implements Report {
     }
   }
 
+  /** Has the proxy route by one host while it asks the outpost about another? Then the client chooses whose rules count. */
+  private async confuseHosts(navigation: Answered): Promise<void> {
+    const { ask, url, progress, mark } = this.patient;
+    progress('two hosts in one request');
+    const other = `${mark}.akprox-doctor.example`;
+    const absolute = `GET ${url.origin}/… and Host: ${other}`;
+    const before = this.findings.length;
+    for (const [how, host] of [
+      [`Host: ${other}`, other],
+      [`Host: ${url.host},${other}`, `${url.host},${other}`],
+      [`Host: ${other},${url.host}`, `${other},${url.host}`],
+      [absolute, other],
+    ] as const) {
+      const answer = await ask(url, { host, absolute: how === absolute, headers: NAVIGATION });
+      if (answer.kind === 'failed') continue; // no such request gets in
+      // nginx has no other word for it that the outpost knows no such host. Others relay what the outpost says; of a host that is
+      // not ours that may be said by the host of the login, or before a route is chosen.
+      const shown = answer.status === 500 && navigation.status !== 500;
+      const relayed = !this.proxy?.includes('nginx') && host !== other && answer.body.includes('no app for hostname');
+      if (shown || relayed)
+        this.add('host_confusion', `${how}: ${tell(answer)}, and the outpost was asked about that host`);
+    }
+    if (this.findings.length === before) this.passed.push('the outpost is asked about the host that answers');
+  }
+
   private async openWebSocket(): Promise<void> {
     const { ask, url } = this.patient;
     const answer = await ask(url, {
@@ -385,8 +436,11 @@ class Examination implements Report {
         'Sec-WebSocket-Key': 'YWtwcm94LWRvY3Rvci0xIQ==',
       },
     });
-    if (answer.kind === 'answered' && answer.status === 101)
-      this.add('websocket_open', `a WebSocket to ${show(url)} opened with no session`);
+    const seen = `a WebSocket to ${show(url)} with no session: ${tell(answer)}`;
+    if (answer.kind === 'answered' && isRefusal(answer, url))
+      this.passed.push('a WebSocket with no session is refused');
+    else if (answer.kind === 'answered' && answer.status < 400) this.add('websocket_open', seen);
+    else this.unseen.push(`whether a WebSocket needs a session: ${seen}`);
   }
 
   private async forgeIdentity(): Promise<void> {
@@ -408,16 +462,40 @@ class Examination implements Report {
       return;
     }
     for (const [how, spell] of SPELLINGS) {
-      const survived: string[] = [];
-      for (const name of IDENTITY) {
-        const forged = `${mark}-${name.length}-forged`;
-        const answer = await ask(place, { headers: { ...NAVIGATION, ...cookie, [spell(name)]: forged } });
-        if (answer.kind === 'answered' && answer.body.includes(forged)) survived.push(spell(name));
-      }
-      if (survived.length > 0)
-        this.add('identity_header_survives', `the application got ${survived.join(', ')} as the client had written it`);
-      else this.passed.push(`forged identity headers written with “${how}” are taken away`);
+      const forged = (i: number): string => `${mark}-${i}-forged`;
+      const headers = Object.fromEntries(IDENTITY.map((name, i) => [spell(name), forged(i)]));
+      const answer = await ask(place, {
+        headers: { ...NAVIGATION, ...cookie, 'X-Akprox-Doctor': mark, ...headers },
+      });
+      const kept = IDENTITY.filter((_, i) => answer.kind === 'answered' && answer.body.includes(forged(i))).map(spell);
+      if (kept.length > 0)
+        this.add('identity_header_survives', `the application got ${kept.join(', ')} as the client had written it`);
+      else if (answer.kind === 'answered' && answer.status < 300 && answer.body.includes(mark))
+        this.passed.push(`forged identity headers written with “${how}” are taken away`);
+      else
+        this.unseen.push(
+          `whether identity headers written with “${how}” reach the application: GET ${show(place)} with them: ${tell(answer)}`,
+        );
     }
+    if (session !== null && echo !== null) await this.lookForIdentity(plain, session);
+  }
+
+  /** Does the application learn who is signed in? `echoed`: its page, asked for with the session. */
+  private async lookForIdentity(echoed: Answered, session: string): Promise<void> {
+    const text = echoed.body.toLowerCase().replaceAll('_', '-');
+    const direct = await this.askOutpostAbout(session);
+    const known = direct !== null && direct.status < 300;
+    const told = IDENTITY.filter((name) => known && (direct.header(name.toLowerCase())[0] ?? '') !== '');
+    const missing = told.filter((name) => !text.includes(name.toLowerCase()));
+    // Without the outpost's word: one of these two comes with every session.
+    const nobody = !/x-auth-username|x-authentik-username/.test(text);
+    if (text.includes('{http.')) {
+      this.add('identity_missing', 'the application got a placeholder, {http.…}, in place of a value');
+    } else if (missing.length > 0) {
+      this.add('identity_missing', `with the session, the application did not get ${missing.join(', ')}`);
+    } else if (told.length > 0) this.passed.push('the application learns who is signed in');
+    else if (nobody)
+      this.unseen.push('whether the application learns who is signed in: it did not, or the session has ended');
   }
 
   private async askSignedIn(): Promise<void> {
@@ -431,17 +509,24 @@ class Examination implements Report {
     progress('a browser that is signed in');
     const answer = await ask(url, { headers: { ...NAVIGATION, Cookie: session } });
     const seen = `GET ${show(url)}, with the cookies of --session-file: ${tell(answer)}`;
-    if (answer.kind === 'failed') this.add('unreachable', seen);
-    else if (readLoginLink(answer.header('location')[0], url) === null) this.passed.push('a session is let through');
-    else if (await this.isValidAtOutpost(session))
-      this.add('cookie_stripped', `${seen}; asked directly, the outpost lets the session through`);
-    else
-      this.unseen.push(
-        `whether the session cookie reaches the check: ${seen}; it may have ended, and --outpost would tell`,
-      );
+    if (answer.kind === 'failed') return this.add('unreachable', seen);
+    if (isRefusal(answer, url)) {
+      const direct = await this.askOutpostAbout(session);
+      if (direct !== null && direct.status < 300)
+        this.add('cookie_stripped', `${seen}; asked directly, the outpost lets the session through`);
+      else if (direct !== null)
+        this.unseen.push(
+          `whether sessions reach the check: the outpost does not know the one of --session-file either`,
+        );
+      else this.unseen.push(`whether sessions reach the check: ${seen}; it may have ended, and --outpost would tell`);
+    } else if (answer.status >= 500) this.add('session_fails', seen);
+    else if (isOutposts(answer))
+      this.unseen.push(`whether sessions reach the application: ${seen}; try with somebody who may use it`);
+    else this.passed.push('a session is let through');
   }
 
-  private async isValidAtOutpost(session: string): Promise<boolean> {
+  /** What the outpost itself says to the session; null when it cannot be asked. */
+  private async askOutpostAbout(session: string): Promise<Answered | null> {
     const { outpost, url } = this.patient;
     const answer = await outpost?.ask(new URL('/akprox/auth/traefik', outpost.origin), {
       headers: {
@@ -453,8 +538,13 @@ class Examination implements Report {
         'X-Forwarded-Uri': url.pathname,
       },
     });
-    return answer?.kind === 'answered' && answer.status < 300;
+    return answer?.kind === 'answered' ? answer : null;
   }
+}
+
+/** What somebody who is not signed in should get. */
+function isRefusal(answer: Answered, asked: URL): boolean {
+  return answer.status === 401 || (answer.status >= 300 && readLoginLink(answer.header('location')[0], asked) !== null);
 }
 
 function proxyOf(answer: Answered): readonly ProxyName[] | null {
@@ -495,13 +585,4 @@ function tell(answer: Answer): string {
 
 function attributes({ domain, path, secure }: SetCookie): string {
   return `${domain === '' ? 'no Domain' : `Domain=${printable(domain, 260)}`}, Path=${printable(path, 100)}${secure ? ', Secure' : ''}`;
-}
-
-function quoted(value: unknown): string {
-  return JSON.stringify(printable(String(value), 260));
-}
-
-/** What came from outside is shown on a terminal: no control characters, and not without end. */
-function printable(text: string, most: number): string {
-  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, most);
 }

@@ -38,7 +38,7 @@ export const REMEDIES = {
     change: '`external_host` (or `cookie_domain`) of a provider must be the host that the browser asks for',
     settings: {
       nginx:
-        '`proxy_set_header Host $host;` and `proxy_set_header X-Original-URL $scheme://$host$request_uri;` in the check location',
+        '`proxy_set_header Host $host;` and `proxy_set_header X-Original-URL $scheme://$host$request_uri;` in the check location; on a port other than 443 `$host:$server_port`',
       Caddy: 'leave `Host` and `X-Forwarded-Host` alone inside forward_auth (`header_up`)',
       HAProxy: '`http-request set-header X-Forwarded-Host %[req.hdr(host)]`',
     },
@@ -74,14 +74,16 @@ export const REMEDIES = {
       'read the log of the outpost: it names the header or the host that is wrong. With no line there, the check did not reach it: its address or path, HTTP/1.0 (505), buffers too small for the answer',
     settings: {
       nginx:
-        'in the check location: `proxy_pass` to /akprox/auth/nginx, `proxy_http_version 1.1;`, `proxy_set_header Host $host;`, `proxy_buffer_size 32k;`',
+        'in the check location: `proxy_pass` to /akprox/auth/nginx, `proxy_http_version 1.1;`, `proxy_set_header Host $host;` (on a port other than 443 `$host:$server_port`), `proxy_buffer_size 32k;`',
       'ingress-nginx': '`auth-url` must end in /akprox/auth/nginx',
     },
   },
   outpost_down: {
     severity: 'error',
     meaning: 'The proxy says that it cannot reach the outpost. It keeps the door shut.',
-    change: 'start the outpost, and compare its `listen.http` with the address in the proxy',
+    change:
+      'start the outpost, and compare its `listen.http` with the address in the proxy; if it answers, see whether the proxy asks it at all',
+    settings: { HAProxy: '`http-request lua.akprox`, and the address of the frontend akprox-check in akprox.lua' },
   },
   outpost_error: {
     severity: 'error',
@@ -241,10 +243,47 @@ export const REMEDIES = {
     meaning: 'A host that only looks like yours is served as if it were yours.',
     change: 'compare whole names: `cookie_domain` and the host rules of the proxy',
   },
+  host_confusion: {
+    severity: 'error',
+    meaning: 'The outpost is asked about another host than the one that answers: a client chooses whose rules count.',
+    change: 'what is routed and what is checked must be one and the same host, and no list of hosts',
+    settings: {
+      nginx:
+        '`if ($host != $server_name) { return 421; }` in every server block of an application; `$host` and never `$http_host` towards the outpost',
+      HAProxy: '`http-request deny deny_status 400 unless { req.hdr_cnt(host) eq 1 }`, before X-Forwarded-Host is set',
+      Traefik: 'a `Host(…)` in the rule of every router that has the middleware',
+      'ingress-nginx': 'it is so by design: no providers with different access rules behind one controller',
+    },
+  },
   websocket_open: {
     severity: 'error',
-    meaning: 'A WebSocket opens with no session.',
+    meaning: 'A WebSocket opens with no session, or the application answers it.',
     change: 'the check must come before the upgrade too',
+  },
+  identity_missing: {
+    severity: 'error',
+    meaning: 'A session is let through, and the application does not learn whose it is.',
+    change: 'let the proxy copy the identity headers of the check into the request',
+    settings: {
+      Traefik: '`authResponseHeaders`',
+      nginx: '`auth_request_set` and `proxy_set_header` for each header',
+      'ingress-nginx': '`auth-response-headers`',
+      Caddy:
+        '`copy_headers`, and everything inside `route`; before 2.9, no header in it that the outpost does not send (X-authentik-jwt without `pass_jwt`)',
+      Envoy: '`allowed_upstream_headers`',
+      HAProxy: 'the list IDENTITY in akprox.lua',
+    },
+  },
+  session_fails: {
+    severity: 'error',
+    meaning: 'A browser that is signed in gets an error of the proxy, where others get the login.',
+    change:
+      '500: the answer of the check does not fit the buffers of the proxy. 502, 503, 504: the address of the application, or no route for it behind the check',
+    settings: {
+      nginx: '`proxy_buffer_size 32k;` in the check location; `proxy_pass` of the application',
+      'ingress-nginx': '`proxy-buffer-size: 32k`',
+      HAProxy: '`use_backend` must fit the host; `tune.bufsize 65536`',
+    },
   },
   xhr_redirected: {
     severity: 'warning',

@@ -13,8 +13,12 @@ const START = /^\/(?:akprox|outpost\.goauthentik\.io)\/start$/;
 /** `location` may be relative to `asked`. Null: not a login of the outpost. */
 export function readLoginLink(location: string | undefined, asked: URL): LoginLink | null {
   const start = parse(location, asked);
-  if (start === null || !START.test(start.pathname)) return null;
+  if (start === null || !isHttp(start) || !START.test(start.pathname)) return null;
   return { start, back: parse(start.searchParams.get('rd') ?? undefined) };
+}
+
+function isHttp(url: URL): boolean {
+  return url.protocol === 'http:' || url.protocol === 'https:';
 }
 
 export function parse(text: string | undefined, base?: URL): URL | null {
@@ -23,10 +27,13 @@ export function parse(text: string | undefined, base?: URL): URL | null {
 
 /** Scheme, host and path; the query only by its names. */
 export function show(url: URL): string {
-  const names = [...url.searchParams.keys()].slice(0, 8);
-  return (
-    `${url.origin}${url.pathname}`.slice(0, 300) + (names.length === 0 ? '' : `?${names.join('=…&')}=…`).slice(0, 200)
-  );
+  const names = [...url.searchParams.keys()].slice(0, 8).map((name) => printable(name, 40));
+  return printable(`${url.origin}${url.pathname}`, 300) + (names.length === 0 ? '' : `?${names.join('=…&')}=…`);
+}
+
+/** What came from outside is shown on a terminal: no control characters, and not without end. */
+export function printable(text: string, most: number): string {
+  return text.slice(0, most).replace(/[^\x20-\x7e]/g, '?');
 }
 
 export interface SetCookie {
@@ -58,7 +65,10 @@ export function readSetCookie(line: string): SetCookie {
 
 /** Whether a browser that got the cookie from `from` sends it to `to`. */
 export function reaches(cookie: SetCookie, from: URL, to: URL): boolean {
-  const under = (host: string): boolean => host === cookie.domain || host.endsWith(`.${cookie.domain}`);
+  // An address has no domain above it, and no browser takes a top-level one (RFC 6265 §5.1.3, §5.3).
+  const under = (host: string): boolean =>
+    host === cookie.domain ||
+    (host.endsWith(`.${cookie.domain}`) && cookie.domain.includes('.') && !/^[\d.]+$|^\[/.test(host));
   if (cookie.domain === '' ? from.hostname !== to.hostname : !under(from.hostname) || !under(to.hostname)) return false;
   return cookie.path === '' || cookie.path === '/' || to.pathname.startsWith(cookie.path);
 }

@@ -9,6 +9,8 @@ export interface Question {
   readonly headers?: Readonly<Record<string, string>>;
   /** Instead of the host of the URL. */
   readonly host?: string;
+  /** The whole URL in the request line, as to a forward proxy. */
+  readonly absolute?: boolean;
   readonly body?: string;
 }
 
@@ -44,12 +46,14 @@ export function createProbe(options: ProbeOptions): Ask {
     new Promise((resolve) => {
       const secure = url.protocol === 'https:';
       const name = url.hostname.replace(/^\[|\]$/g, '');
-      const port = Number(url.port) || (secure ? 443 : 80);
+      const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
+      // RFC 6761 §6.3: browsers do not ask anybody about these names.
+      const address = name.endsWith('.localhost') ? 'localhost' : name;
       const signal = AbortSignal.timeout(options.timeoutMs);
       const req = (secure ? httpsRequest : httpRequest)({
-        host: options.connect?.host ?? name,
+        host: options.connect?.host ?? address,
         port: options.connect?.port ?? port,
-        path: url.pathname + url.search,
+        path: (question.absolute ? url.origin : '') + url.pathname + url.search,
         method: question.method ?? 'GET',
         headers: { Host: question.host ?? url.host, ...question.headers },
         agent: false,

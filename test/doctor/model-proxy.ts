@@ -135,6 +135,8 @@ async function answer(
 ): Promise<void> {
   const path = req.url ?? '/';
   const host = req.headers.host ?? '';
+  // Each of them routes by the host.
+  if (host !== 'whoami.company.tld') return void res.writeHead(404).end();
   const client: Lines = req.rawHeaders.flatMap((header, i) =>
     i % 2 === 0 && !['connection', 'host', 'content-length', 'upgrade'].includes(header.toLowerCase())
       ? [[header, req.rawHeaders[i + 1] ?? ''] as const]

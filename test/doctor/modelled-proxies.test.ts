@@ -24,7 +24,7 @@ const BREAKAGES: Record<ModelledName, readonly Breakage[]> = {
       what: 'no middleware',
       edits: [['middlewares: [akprox]', 'middlewares: []']],
       code: 'not_protected',
-      alongside: ['identity_header_survives', 'look_alike_host'],
+      alongside: ['identity_header_survives', 'identity_missing'],
     },
     {
       what: 'the outpost asked through Traefik',
@@ -60,6 +60,7 @@ const BREAKAGES: Record<ModelledName, readonly Breakage[]> = {
       what: 'a name missing in authResponseHeaders',
       edits: [['          - X-Auth-Username\n', '']],
       code: 'identity_header_survives',
+      alongside: ['identity_missing'],
     },
   ],
   envoy: [
@@ -67,7 +68,7 @@ const BREAKAGES: Record<ModelledName, readonly Breakage[]> = {
       what: 'no ext_authz',
       edits: [['- name: envoy.filters.http.ext_authz', '- name: envoy.filters.http.none']],
       code: 'not_protected',
-      alongside: ['identity_header_survives', 'look_alike_host'],
+      alongside: ['identity_header_survives', 'identity_missing'],
     },
     {
       what: 'cookie not in allowed_headers',
@@ -92,6 +93,7 @@ const BREAKAGES: Record<ModelledName, readonly Breakage[]> = {
       what: 'a name missing in the script',
       edits: [['["x-auth-username"] = true,', '']],
       code: 'identity_header_survives',
+      alongside: ['identity_missing'],
     },
     { what: 'aliases pass', edits: [['lower:find("[^:a-z0-9-]")', 'false']], code: 'identity_header_survives' },
     {
@@ -105,7 +107,7 @@ const BREAKAGES: Record<ModelledName, readonly Breakage[]> = {
       what: 'no auth-url',
       edits: [['nginx.ingress.kubernetes.io/auth-url', 'nginx.ingress.kubernetes.io/no-auth-url']],
       code: 'not_protected',
-      alongside: ['identity_header_survives', 'look_alike_host'],
+      alongside: ['identity_header_survives', 'identity_missing'],
     },
     {
       what: 'a wrong path of the check',
@@ -127,6 +129,7 @@ const BREAKAGES: Record<ModelledName, readonly Breakage[]> = {
       what: 'a name missing in auth-response-headers',
       edits: [['X-Auth-Username,', '']],
       code: 'identity_header_survives',
+      alongside: ['identity_missing'],
     },
   ],
 };

@@ -28,7 +28,7 @@ const BREAKAGES: Partial<Record<ProxyName, readonly Breakage[]>> = {
       what: 'no auth_request',
       edits: [['auth_request /.akprox-check;', '']],
       code: 'not_protected',
-      alongside: ['identity_header_survives', 'look_alike_host'],
+      alongside: ['identity_header_survives', 'identity_missing'],
     },
     { what: 'HTTP/1.0', edits: [['proxy_http_version 1.1;', '']], code: 'check_failed', modes: ['single'] },
     {
@@ -99,6 +99,26 @@ const BREAKAGES: Partial<Record<ProxyName, readonly Breakage[]>> = {
       what: 'an identity header that is not replaced',
       edits: [['proxy_set_header X-Auth-Username $akprox_x_auth_username;', '']],
       code: 'identity_header_survives',
+      alongside: ['identity_missing'],
+    },
+    {
+      what: 'the application answers for every host',
+      edits: [['if ($host != $server_name) { return 421; }', '']],
+      code: 'host_confusion',
+    },
+    {
+      what: 'the Host header is checked, whatever was asked for',
+      edits: [
+        [ORIGINAL_URL, 'proxy_set_header X-Original-URL $scheme://$http_host$request_uri;'],
+        [CHECK_HOST, 'proxy_set_header Host $http_host;\n    # `$host` is'],
+      ],
+      code: 'host_confusion',
+    },
+    {
+      what: 'no room for the answer of the check',
+      edits: [['proxy_buffer_size 32k;              #', 'proxy_buffer_size 512; #']],
+      code: 'session_fails',
+      alongside: ['identity_missing'],
     },
     {
       what: 'underscores',
@@ -139,7 +159,7 @@ const BREAKAGES: Partial<Record<ProxyName, readonly Breakage[]>> = {
       what: 'no check',
       edits: [['\timport akprox\n', '']],
       code: 'not_protected',
-      alongside: ['identity_header_survives', 'look_alike_host'],
+      alongside: ['identity_header_survives', 'identity_missing'],
     },
     {
       what: 'another path that answers 2xx',
@@ -184,6 +204,7 @@ const BREAKAGES: Partial<Record<ProxyName, readonly Breakage[]>> = {
       code: 'xhr_redirected',
     },
     { what: 'underscores', edits: [['\t\trequest_header -*_*\n', '']], code: 'identity_header_survives' },
+    { what: 'a header not copied', edits: [['\t\t\t\tX-Auth-Groups\n', '']], code: 'identity_missing' },
     {
       what: 'an identity header that is not replaced',
       edits: [
@@ -191,6 +212,7 @@ const BREAKAGES: Partial<Record<ProxyName, readonly Breakage[]>> = {
         ['\t\t\t\tX-Auth-Username\n', ''],
       ],
       code: 'identity_header_survives',
+      alongside: ['identity_missing'],
     },
     {
       what: 'the steps of a login are the application’s',
@@ -200,6 +222,16 @@ const BREAKAGES: Partial<Record<ProxyName, readonly Breakage[]>> = {
     },
   ],
   haproxy: [
+    {
+      what: 'lists of hosts',
+      edits: [['http-request deny deny_status 400 unless { req.hdr_cnt(host) eq 1 }', '']],
+      code: 'host_confusion',
+    },
+    {
+      what: 'no route for the application',
+      edits: [['use_backend whoami if { var(txn.host) -m str whoami.company.tld }', '']],
+      code: 'session_fails',
+    },
     {
       what: 'no check',
       edits: [
@@ -262,6 +294,7 @@ const BREAKAGES: Partial<Record<ProxyName, readonly Breakage[]>> = {
       edits: [],
       script: ['  "X-Auth-Username",\n', ''],
       code: 'identity_header_survives',
+      alongside: ['identity_missing'],
     },
     { what: 'small buffers', edits: [['tune.bufsize 65536', 'tune.bufsize 16384']], code: 'large_headers' },
     {
