@@ -72,7 +72,7 @@ export async function run(argv: string[], io: Io): Promise<number> {
   try {
     return await command.run(rest, io);
   } catch (error) {
-    if (isUsageError(error)) return usage(error.message, io);
+    if (isUsageError(error)) return usage(error.message, io, command.name);
     throw error;
   }
 }
@@ -156,7 +156,7 @@ async function sessions(args: string[], io: Io): Promise<number> {
   // Loaded on demand: no other command needs a store.
   const { readSessionsRequest, runSessions } = await import('./sessions-command.js');
   const request = readSessionsRequest(args);
-  if (typeof request === 'string') return usage(request, io);
+  if (typeof request === 'string') return usage(request, io, 'sessions');
   const loaded = loadConfig(sourcesOf(io));
   if (loaded.ok) return runSessions(request, loaded, io);
   printProblems(loaded.problems, io.stderr);
@@ -167,7 +167,7 @@ async function doctor(args: string[], io: Io): Promise<number> {
   const { readDoctorRequest, runDoctor } = await import('./doctor/doctor.js');
   const readFile = (path: string): string => io.readFile?.(path) ?? readFileSync(resolve(io.cwd, path), 'utf8');
   const request = readDoctorRequest(args, readFile);
-  return typeof request === 'string' ? usage(request, io) : runDoctor(request, { ...io, readFile });
+  return typeof request === 'string' ? usage(request, io, 'doctor') : runDoctor(request, { ...io, readFile });
 }
 
 function withoutArguments(command: (io: Io) => Promise<number> | number): Command['run'] {
@@ -199,9 +199,11 @@ function unknownCommand(name: string, io: Io): number {
   return usage(`unknown command '${name}'${guess === undefined ? '' : `, did you mean '${guess}'?`}`, io);
 }
 
-function usage(message: string, io: Io): number {
+function usage(message: string, io: Io, command?: string): number {
   // node's hint about `--` helps nobody here.
-  io.stderr(`akprox: ${message.replace(/\. To specify a positional.*$/s, '')}\nTry 'akprox --help'.\n`);
+  io.stderr(
+    `akprox: ${message.replace(/\. To specify a positional.*$/s, '')}\nTry 'akprox ${command === undefined ? '' : `${command} `}--help'.\n`,
+  );
   return USAGE;
 }
 

@@ -14,6 +14,7 @@ import { createBrowser } from './support/browser.js';
 import { findOnPath, PROXIES } from './support/demo/proxies.js';
 import { IDENTITY_HEADERS } from './support/gateway.js';
 
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MAIN = fileURLToPath(new URL('support/demo/main.ts', import.meta.url));
 const ANY_PORTS = ['--port', '--idp-port', '--outpost-port', '--metrics-port', '--app-port'].flatMap((flag) => [
   flag,
@@ -104,6 +105,16 @@ for (const gateway of gateways) {
         demo.output(),
         /curl -sD- -o \/dev\/null -H 'Host: whoami\.localhost:\d+' http:\/\/127\.0\.0\.1:\d+\//,
       );
+    });
+
+    it('has a gateway in which akprox doctor finds nothing', async () => {
+      const [, command = ''] = /^ {2}node (dist\/main\.js doctor .*)$/m.exec(demo.output()) ?? [];
+      const doctor = spawn(process.execPath, command.split(' '), { cwd: ROOT, stdio: ['ignore', 'pipe', 'ignore'] });
+      const said: string[] = [];
+      doctor.stdout.on('data', (chunk: Buffer) => said.push(chunk.toString()));
+      const [code] = (await once(doctor, 'close')) as [number | null];
+      assert.equal(code, 0, `${command}\n${said.join('')}`);
+      assert.match(said.join(''), /forged identity headers written with “_” are taken away/);
     });
 
     it('redirects an anonymous browser to the login, and gives it nothing', async () => {

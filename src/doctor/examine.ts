@@ -415,10 +415,10 @@ class Examination implements Report {
     ] as const) {
       const answer = await ask(url, { host, absolute: how === absolute, headers: NAVIGATION });
       if (answer.kind === 'failed') continue; // no such request gets in
-      // nginx has no other word for it that the outpost knows no such host. Others relay what the outpost says; of a host that is
-      // not ours that may be said by the host of the login, or before a route is chosen.
+      // nginx has no other word for it that the outpost knows no such host. Others relay what the outpost says, and only a part
+      // of a list counts: a list as such is no host. Of a single one, the host of the login may have said it.
       const shown = answer.status === 500 && navigation.status !== 500;
-      const relayed = !this.proxy?.includes('nginx') && host !== other && answer.body.includes('no app for hostname');
+      const relayed = how !== `Host: ${other}` && jsonOf(answer)['host'] === other;
       if (shown || relayed)
         this.add('host_confusion', `${how}: ${tell(answer)}, and the outpost was asked about that host`);
     }

@@ -122,7 +122,7 @@ for (const [argv, message] of [
   [['chek'], "akprox: unknown command 'chek', did you mean 'check'?"],
   [['sessions', '--all'], 'akprox: --all needs --provider'],
   [['doctor'], 'akprox: doctor wants one URL: https://whoami.company.tld/'],
-  [['doctor', 'ftp://x/'], 'akprox: ftp://x/ is no http or https URL'],
+  [['doctor', 'ftp://x/'], 'akprox: doctor wants an http or https URL, without user and password'],
   [['doctor', 'https://x/', '--echo', 'x'], 'akprox: --echo wants a path such as /headers'],
   [['sessions', '--provider', 'whoami'], 'akprox: --provider needs --sub, --sid or --all'],
   [['sessions', '--sub', 'a', '--sid', 'b'], 'akprox: --sub, --sid and --all exclude each other'],
@@ -134,7 +134,9 @@ for (const [argv, message] of [
 ] as const) {
   test(`akprox ${argv.join(' ')} is a wrong call`, async () => {
     const { code, stdout, stderr } = await akprox([...argv]);
-    assert.deepEqual([code, stdout, stderr], [2, '', `${message}\nTry 'akprox --help'.\n`]);
+    // A command that exists explains itself.
+    const hint = ['check', 'sessions', 'doctor'].includes(argv[0]) ? `${argv[0]} ` : '';
+    assert.deepEqual([code, stdout, stderr], [2, '', `${message}\nTry 'akprox ${hint}--help'.\n`]);
   });
 }
 

@@ -36,6 +36,8 @@ export interface GatewayOptions {
   readonly outpost: string | (() => string);
   /** Origin of the application. */
   readonly backend: string;
+  /** The only host that is served, without its port; otherwise all are. */
+  readonly host?: string;
   /** Whether the outpost's paths go to it directly; otherwise they are asked about like any other. */
   readonly routeOutpostPaths: boolean;
 }
@@ -75,6 +77,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const path = req.url ?? '';
     // OPTIONS *, proxy requests and fragments have no business here.
     if (!path.startsWith('/') || path.includes('#')) return refuse(res, 400);
+    if (options.host !== undefined && req.headers.host?.replace(/:\d+$/, '') !== options.host) return refuse(res, 404);
     const client = withoutHopByHop(linesOf(req.rawHeaders)).filter(([name]) => !MANAGED.has(unaliased(name)));
     const forwarded = forwardedLines(req, port);
     if (options.routeOutpostPaths && OUTPOST_PREFIXES.some((prefix) => path.startsWith(prefix))) {
@@ -144,7 +147,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     req.pipe(upstream);
   }
 
-  const server = createServer((req, res) => {
+  const server = createServer({ maxHeaderSize: 65_536 }, (req, res) => {
     answer(req, res).catch(() => (res.headersSent ? res.destroy() : refuse(res, 500)));
   });
   server.listen(options.port, '127.0.0.1');

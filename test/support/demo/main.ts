@@ -76,6 +76,8 @@ Open ${origin}/
 
 What a request without a session gets:
   curl -sD- -o /dev/null -H 'Host: ${host}' http://127.0.0.1:${ports.port}/
+What akprox says about this gateway:
+  node dist/main.js doctor ${origin}/ --outpost http://127.0.0.1:${ports['outpost-port']}${options.authentik ? '' : ' --echo /public/'}
 
 Configuration, sessions and logs: ${directory}
 Ctrl-C stops everything.`);
@@ -113,6 +115,7 @@ async function startProvider(ports: Ports, origin: string): Promise<Identity> {
     prefix: '/akprox',
     oidc: { issuer: idp.issuer, client_id: client.id, client_secret: { env: 'DEMO_CLIENT_SECRET' } },
     access: { groups: ['staff'] },
+    skip_path_regex: ['^/public/'],
   };
   return {
     url: idp.issuer,
@@ -221,6 +224,7 @@ async function openGateway(gateway: { name: GatewayName; file: string }, directo
       port: ports.port,
       outpost: `http://${outpost}`,
       backend: `http://${application}`,
+      host: 'whoami.localhost',
       routeOutpostPaths: true,
     });
     return 'builtin, asks as Traefik does';
@@ -228,7 +232,7 @@ async function openGateway(gateway: { name: GatewayName; file: string }, directo
   const command = prepareProxy(gateway.name, gateway.file, { directory, port: ports.port, outpost, application });
   const child = start(command);
   const hint = '--gateway builtin does without.';
-  await untilReady(child, gateway.name, `http://127.0.0.1:${ports.port}/akprox/ping`, 204, hint);
+  await untilReady(child, gateway.name, `http://whoami.localhost:${ports.port}/akprox/ping`, 204, hint);
   return `${gateway.name} (${gateway.file}), set up by ${command.config}`;
 }
 
@@ -259,7 +263,9 @@ async function untilReady(child: Child, name: string, url: string, status: numbe
 /** The status, or null. */
 function ask(url: string): Promise<number | null> {
   return new Promise((answer) => {
-    const req = request(url, { agent: false, timeout: 1_000 }, (res) => {
+    // Not every resolver knows that names below `localhost` are this machine.
+    const place = { hostname: '127.0.0.1', headers: { Host: new URL(url).host } };
+    const req = request(url, { agent: false, timeout: 1_000, ...place }, (res) => {
       res.resume();
       answer(res.statusCode ?? null);
     });
