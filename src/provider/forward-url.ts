@@ -73,7 +73,7 @@ function isRequestTarget(uri: string): boolean {
 /**
  * A path after one percent-decode, for comparing. Null when it could mean something else to the application: an encoded
  * `/` or `\`, a control character, a bad escape, invalid UTF-8, or a `.` or `..` segment in any spelling: `..;x` (Java
- * servers cut path parameters off before they resolve dots: `/public/..;/admin` is `/admin` there), dots and spaces (Windows
+ * servers cut path parameters off before they resolve dots: `/public/..;/admin` is `/admin` there), with spaces (Windows
  * trims them).
  */
 export function decodePathOnce(path: string): string | null {
@@ -89,5 +89,5 @@ export function decodePathOnce(path: string): string | null {
     const code = decoded.charCodeAt(i);
     if (code < 0x20 || code === 0x7f) return null;
   }
-  return /(?:^|\/) *\.[ .]*(?:[/;]|$)/.test(decoded) ? null : decoded;
+  return /(?:^|\/) *\.(?: *\.)? *(?:[/;]|$)/.test(decoded) ? null : decoded;
 }

@@ -133,7 +133,13 @@ describe('decodePathOnce', () => {
         '.',
       ],
       ...['/public/..;/admin', '/public/..;x=1/admin', '/public/%2e%2e%3b/admin', '/.;/a', '/a/..;'],
-      ...['/public/..%20/admin', '/public/%20../admin', '/public/.%20./admin', '/public/.../admin', '/a/..%20;x/b'],
+      ...[
+        '/public/..%20/admin',
+        '/public/%20../admin',
+        '/public/.%20./admin',
+        '/public/..%20%20/admin',
+        '/a/..%20;x/b',
+      ],
     ])
       assert.equal(decodePathOnce(path), null, JSON.stringify(path));
   });
