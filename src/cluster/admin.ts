@@ -3,7 +3,7 @@
 import http from 'node:http';
 import type { Logger } from 'pino';
 import { AkproxError } from '../infra/errors.js';
-import { type MetricFacts, renderMetrics } from '../infra/metrics.js';
+import { type MetricFacts, MetricsPage } from '../infra/metrics.js';
 import type { WorkerReport } from '../infra/worker-report.js';
 import { parseAddress } from './address.js';
 
@@ -25,8 +25,9 @@ export interface Admin {
 
 export async function startAdmin(address: string | null, options: AdminOptions): Promise<Admin> {
   if (address === null) return { address: null, close: () => {} };
+  const page = new MetricsPage();
   const server = http.createServer((req, res) => {
-    answer(req, options)
+    answer(req, options, page)
       .then(({ status, type, body }) => {
         res.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store' });
         res.end(req.method === 'HEAD' ? undefined : body);
@@ -58,7 +59,8 @@ export async function startAdmin(address: string | null, options: AdminOptions):
 async function answer(
   req: http.IncomingMessage,
   options: AdminOptions,
-): Promise<{ status: number; type: string; body: string }> {
+  page: MetricsPage,
+): Promise<{ status: number; type: string; body: string | Buffer }> {
   const text = 'text/plain; charset=utf-8';
   switch ((req.url ?? '/').split('?')[0]) {
     case '/livez':
@@ -81,7 +83,7 @@ async function answer(
       return {
         status: 200,
         type: 'text/plain; version=0.0.4; charset=utf-8',
-        body: await renderMetrics(await options.report(), options.facts()),
+        body: await page.render(await options.report(), options.facts()),
       };
     default:
       return { status: 404, type: text, body: 'not found: /metrics, /livez, /readyz\n' };

@@ -52,11 +52,11 @@ export class CheckTiming {
     return {
       checkDuration: trimmed(this.duration),
       requests: [...this.byHost].flatMap(([host, methods]) =>
-        [...methods].map(([method, duration]) => ({
-          host,
-          method,
-          duration: trimmed(duration),
-        })),
+        [...methods].map(([method, duration]) => {
+          const { counts, sum } = trimmed(duration);
+          // To the nanosecond: what additions leave behind it would only be long.
+          return [host, method, Math.round(sum * 1e9) / 1e9, ...counts] as const;
+        }),
       ),
     };
   }

@@ -1,7 +1,8 @@
 // The metrics page: the workers' plain counters, summed and published when somebody scrapes. What has a series per provider
-// is written here line by line; the rest goes through prom-client.
+// is written here and in histogram-page.ts; the rest goes through prom-client.
 import { Counter, Gauge, Registry } from 'prom-client';
 import { CHECK_BOUNDS, escapeLabel, histogramText, LAG_BOUNDS, REQUEST_BOUNDS, STORE_BOUNDS } from './buckets.js';
+import { HistogramPage } from './histogram-page.js';
 import type { WorkerReport } from './worker-report.js';
 
 export interface MetricFacts {
@@ -20,8 +21,26 @@ export interface MetricFacts {
   } | null;
 }
 
-/** `report`: of all workers, merged. */
-export async function renderMetrics(report: WorkerReport, facts: MetricFacts): Promise<string> {
+export class MetricsPage {
+  private readonly requests = new HistogramPage(
+    'authentik_outpost_proxy_request_duration_seconds',
+    'Proxy request latencies in seconds',
+    REQUEST_BOUNDS,
+  );
+
+  /** UTF-8. `report`: of all workers, merged. */
+  async render(report: WorkerReport, facts: MetricFacts): Promise<Buffer> {
+    const name = `outpost_name="${escapeLabel(facts.outpost?.name ?? 'akprox')}"`;
+    const requests = report.requests.map(([host, method, sum, ...counts]) => ({
+      labels: `${name},method="${escapeLabel(method)}",host="${escapeLabel(host)}",type="app"`,
+      counts,
+      sum,
+    }));
+    return Buffer.concat([Buffer.from(await restOf(report, facts)), this.requests.render(requests)]);
+  }
+}
+
+async function restOf(report: WorkerReport, facts: MetricFacts): Promise<string> {
   const registry = new Registry();
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []): Counter<L> =>
     new Counter({ name, help, labelNames: [...labelNames], registers: [registry] });
@@ -54,7 +73,6 @@ export async function renderMetrics(report: WorkerReport, facts: MetricFacts): P
       gauge('authentik_outpost_last_update', 'Time of last update', outpost.lastUpdate / 1_000, build);
   }
 
-  const name = `outpost_name="${escapeLabel(outpost?.name ?? 'akprox')}"`;
   return [
     `${await registry.metrics()}\n`,
     checksText(report, facts.checkResults),
@@ -63,15 +81,6 @@ export async function renderMetrics(report: WorkerReport, facts: MetricFacts): P
       'Auth checks, from the request to the answer; of those answered from the cache a sample.',
       CHECK_BOUNDS,
       [{ labels: '', counts: report.checkDuration }],
-    ),
-    histogramText(
-      'authentik_outpost_proxy_request_duration_seconds',
-      'Proxy request latencies in seconds',
-      REQUEST_BOUNDS,
-      report.requests.map(({ host, method, duration }) => ({
-        labels: `${name},method="${escapeLabel(method)}",host="${escapeLabel(host)}",type="app"`,
-        counts: duration,
-      })),
     ),
     histogramText(
       'akprox_revocation_lag_seconds',

@@ -18,9 +18,13 @@ export interface WorkerReport {
   readonly store: readonly { readonly op: string; readonly errors: number; readonly duration: BucketCounts }[];
   readonly lag: BucketCounts;
   readonly checkDuration: BucketCounts;
-  readonly requests: readonly { readonly host: string; readonly method: string; readonly duration: BucketCounts }[];
+  /** There are thousands of them: as short as can be, for the way to the primary. */
+  readonly requests: readonly RequestRow[];
   readonly errors: number;
 }
+
+/** `sum` in seconds; counts by bound, not cumulative, zeros at the end left out. */
+export type RequestRow = readonly [host: string, method: string, sum: number, ...counts: number[]];
 
 /** How many providers (or hosts) that are no more are remembered for the sake of their counters. */
 export const REMEMBERED = 1_000;
@@ -91,30 +95,27 @@ function mergeChecks(reports: readonly WorkerReport[]): WorkerReport['checks'] {
   return [...merged];
 }
 
-/** In place, because there are thousands: it makes one object per series, not one per series and worker. */
+/** In place, because there are thousands: it makes one row per series, not one per series and worker. */
 function mergeRequests(reports: readonly WorkerReport[]): WorkerReport['requests'] {
-  const byHost = new Map<string, Map<string, { counts: number[]; sum: number }>>();
-  const merged: { host: string; method: string; duration: BucketCounts }[] = [];
+  const byHost = new Map<string, Map<string, (string | number)[]>>();
+  const merged: (string | number)[][] = [];
   for (const { requests } of reports) {
-    for (const { host, method, duration } of requests) {
+    for (const row of requests) {
+      const [host, method] = row;
       let methods = byHost.get(host);
       if (methods === undefined) {
-        methods = new Map<string, { counts: number[]; sum: number }>();
+        methods = new Map<string, (string | number)[]>();
         byHost.set(host, methods);
       }
       const into = methods.get(method);
       if (into === undefined) {
-        const first = { counts: [...duration.counts], sum: duration.sum };
+        const first = [...row];
         methods.set(method, first);
-        merged.push({ host, method, duration: first });
-        continue;
-      }
-      for (let i = 0; i < duration.counts.length; i += 1)
-        into.counts[i] = (into.counts[i] ?? 0) + (duration.counts[i] as number);
-      into.sum += duration.sum;
+        merged.push(first);
+      } else for (let i = 2; i < row.length; i += 1) into[i] = ((into[i] ?? 0) as number) + (row[i] as number);
     }
   }
-  return merged;
+  return merged as unknown as RequestRow[];
 }
 
 function mergeRows<T>(rows: readonly T[], keyOf: (row: T) => string, add: (one: T, other: T) => T): T[] {
@@ -137,14 +138,14 @@ export function asDeparted(report: WorkerReport, known: ReadonlySet<string>): Wo
     known,
   );
   const hosts = newest(
-    report.requests.map(({ host }) => host),
+    report.requests.map(([host]) => host),
     known,
   );
   return {
     ...report,
     checks: report.checks.filter(([provider]) => kept.has(provider)),
     logins: report.logins.filter(({ provider }) => kept.has(provider)),
-    requests: report.requests.filter(({ host }) => hosts.has(host)),
+    requests: report.requests.filter(([host]) => hosts.has(host)),
     cache: { ...report.cache, bytes: 0, entries: 0 },
   };
 }

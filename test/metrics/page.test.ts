@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Buckets, escapeLabel, histogramText, LAG_BOUNDS, REQUEST_BOUNDS, trimmed } from '../../src/infra/buckets.js';
-import { type MetricFacts, renderMetrics } from '../../src/infra/metrics.js';
+import { type MetricFacts, MetricsPage } from '../../src/infra/metrics.js';
 import {
   asDeparted,
   EMPTY_REPORT,
@@ -32,13 +32,15 @@ function busyReport(): WorkerReport {
     ...EMPTY_REPORT,
     checks: names.map((name) => [name, CHECK_RESULTS.map((_, i) => 1_000_000 + i)]),
     requests: names.flatMap((name) =>
-      ['GET', 'POST'].map((method) => ({
-        host: `${name}.company.tld`,
-        method,
-        duration: trimmed(duration),
-      })),
+      ['GET', 'POST'].map(
+        (method) => [`${name}.company.tld`, method, duration.sum, ...trimmed(duration).counts] as const,
+      ),
     ),
   };
+}
+
+async function renderMetrics(report: WorkerReport, facts: MetricFacts): Promise<string> {
+  return (await new MetricsPage().render(report, facts)).toString();
 }
 
 function seriesValue(page: string, series: string): number {
@@ -107,13 +109,33 @@ describe('the metrics page', () => {
     assert.match(empty, /x_bucket\{le="\+Inf"\} 0\n/);
   });
 
+  it('writes the requests of thousands of hosts as any histogram, scrape after scrape', async () => {
+    const metrics = new MetricsPage();
+    const rows = (factor: number): WorkerReport['requests'] => [
+      ['a"b.tld', 'GET', 0.25 * factor, 3 * factor, 0, 12_345 * factor],
+      ['ü.tld', 'POST', 0, 0],
+      ['c.tld', 'GET', 7, ...REQUEST_BOUNDS.map(() => 1), 999_999_999_999 * factor],
+    ];
+    for (const requests of [rows(1), rows(2), rows(2).slice(1), rows(3)]) {
+      const page = (await metrics.render({ ...EMPTY_REPORT, requests }, FACTS)).toString();
+      const name = 'authentik_outpost_proxy_request_duration_seconds';
+      const series = requests.map(([host, method, sum, ...counts]) => ({
+        labels: `outpost_name="akprox",method="${method}",host="${escapeLabel(host)}",type="app"`,
+        counts: { counts, sum },
+      }));
+      const expected = histogramText(name, 'Proxy request latencies in seconds', REQUEST_BOUNDS, series);
+      assert.ok(page.endsWith(expected), page.slice(-expected.length));
+    }
+  });
+
   it(`of ${PROVIDERS} providers and ${WORKERS} workers is made in less than 50 ms`, async () => {
     const message = JSON.stringify(busyReport());
     const times: number[] = [];
+    const metrics = new MetricsPage();
     for (let round = 0; round < 7; round += 1) {
       const start = performance.now();
       const reports = Array.from({ length: WORKERS }, () => JSON.parse(message) as WorkerReport);
-      const page = Buffer.from(await renderMetrics(mergeReports(reports), FACTS));
+      const page = await metrics.render(mergeReports(reports), FACTS);
       times.push(performance.now() - start);
       assert.equal(
         seriesValue(page.toString(), 'akprox_checks_total{provider="app-999",result="allowed"}'),
