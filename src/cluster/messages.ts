@@ -1,7 +1,7 @@
 // Every message between the primary and its workers, in one union per direction. Plain JSON: IPC serializes it.
 import type { Misconfiguration } from '../authentik/events.js';
 import type { Config, ProviderConfig } from '../config/schema.js';
-import type { WorkerReport } from '../infra/worker-report.js';
+import type { ReportDelta } from '../infra/report-delta.js';
 import type { Revocation } from '../session/revocation.js';
 
 export interface TlsPaths {
@@ -40,7 +40,7 @@ export type ToPrimary =
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'configured'; readonly generation: number }
   | { readonly type: 'revoke'; readonly revocation: Revocation }
-  | { readonly type: 'report'; readonly request: number; readonly report: WorkerReport }
+  | { readonly type: 'report'; readonly request: number; readonly delta: ReportDelta }
   /** `degraded`: why this worker is worse than it should be; null when it is well. */
   | { readonly type: 'health'; readonly request: number; readonly degraded: string | null }
   /** For authentik's event log. */

@@ -10,6 +10,7 @@ import type { Config } from '../config/schema.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
 import type { MetricFacts } from '../infra/metrics.js';
+import { DeltaSink } from '../infra/report-delta.js';
 import { VERSION } from '../infra/version.js';
 import { asDeparted, EMPTY_REPORT, mergeReports, type WorkerReport } from '../infra/worker-report.js';
 import { CHECK_RESULTS } from '../provider/provider.js';
@@ -58,8 +59,8 @@ interface Member {
   readonly worker: Worker;
   readonly startedAt: number;
   ready: boolean;
-  /** The last one it sent; what counts when it does not answer in time, or dies. */
-  report: WorkerReport;
+  /** What it has told so far; what counts when it does not answer in time, or dies. */
+  readonly counted: DeltaSink;
 }
 
 /** A question to every ready worker. */
@@ -141,7 +142,7 @@ class Primary {
 
   private fork(): void {
     const worker = cluster.fork({ UWS_HTTP_MAX_HEADERS_SIZE: String(this.config.max_header_bytes) });
-    this.members.set(worker.id, { worker, startedAt: Date.now(), ready: false, report: EMPTY_REPORT });
+    this.members.set(worker.id, { worker, startedAt: Date.now(), ready: false, counted: new DeltaSink() });
   }
 
   private tell(worker: Worker, message: ToWorker): void {
@@ -181,8 +182,7 @@ class Primary {
         this.broadcast({ type: 'revoked', revocation: message.revocation }, worker);
         break;
       case 'report': {
-        const member = this.members.get(worker.id);
-        if (member !== undefined) member.report = message.report;
+        this.members.get(worker.id)?.counted.add(message.delta);
         this.answered(worker.id, this.questions.get(message.request));
         break;
       }
@@ -216,7 +216,7 @@ class Primary {
   private onExit(worker: Worker, code: number | null, signal: string | null): void {
     const member = this.members.get(worker.id);
     this.members.delete(worker.id);
-    if (member !== undefined) this.departed = this.withDeparted(member.report);
+    if (member !== undefined) this.departed = this.withDeparted(member.counted.report());
     for (const question of this.questions.values()) this.answered(worker.id, question);
     if (this.draining) {
       if (this.members.size === 0) this.stop(0);
@@ -302,7 +302,7 @@ class Primary {
   /** What has been counted since the start. A worker that does not answer in time counts with its last report. */
   private async report(): Promise<WorkerReport> {
     await this.askAll((request) => ({ type: 'report', request }));
-    return mergeReports([this.departed, ...[...this.members.values()].map(({ report }) => report)]);
+    return mergeReports([this.departed, ...[...this.members.values()].map(({ counted }) => counted.report())]);
   }
 
   private async degraded(): Promise<readonly string[]> {

@@ -20,6 +20,7 @@ import { createTrustedProxies } from '../http/trusted-proxies.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
 import { createLogGate } from '../infra/log-gate.js';
+import { DeltaSource } from '../infra/report-delta.js';
 import { forgetOldest, type WorkerReport } from '../infra/worker-report.js';
 import { createOidcClient, type OidcClient } from '../oidc/client.js';
 import { HeaderAuth } from '../oidc/header-auth.js';
@@ -87,6 +88,7 @@ class Worker {
   private readonly timing = new CheckTiming();
   private readonly logins = new Map<string, Map<string, number>>();
   /** By name: the checks of providers that are no more. */
+  private readonly deltas = new DeltaSource();
   private readonly formerChecks = new Map<string, readonly number[]>();
   private readonly revocationHandlers: ((revocation: Revocation) => void)[] = [];
   private readonly clock = { now: Date.now() };
@@ -165,7 +167,7 @@ class Worker {
         });
         break;
       case 'report':
-        send({ type: 'report', request: message.request, report: this.report() });
+        send({ type: 'report', request: message.request, delta: this.deltas.next(this.report()) });
         break;
       case 'health':
         send({ type: 'health', request: message.request, degraded: this.degraded() });
