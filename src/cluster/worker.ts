@@ -20,7 +20,7 @@ import { createTrustedProxies } from '../http/trusted-proxies.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
 import { createLogGate } from '../infra/log-gate.js';
-import { DeltaSource } from '../infra/report-delta.js';
+import type { ReportDelta } from '../infra/report-delta.js';
 import { forgetOldest, type WorkerReport } from '../infra/worker-report.js';
 import { createOidcClient, type OidcClient } from '../oidc/client.js';
 import { HeaderAuth } from '../oidc/header-auth.js';
@@ -88,7 +88,8 @@ class Worker {
   private readonly timing = new CheckTiming();
   private readonly logins = new Map<string, Map<string, number>>();
   /** By name: the checks of providers that are no more. */
-  private readonly deltas = new DeltaSource();
+  /** By provider: how many checks the primary has been told of. Empty: it needs the whole report. */
+  private readonly told = new Map<string, number>();
   private readonly formerChecks = new Map<string, readonly number[]>();
   private readonly revocationHandlers: ((revocation: Revocation) => void)[] = [];
   private readonly clock = { now: Date.now() };
@@ -167,7 +168,7 @@ class Worker {
         });
         break;
       case 'report':
-        send({ type: 'report', request: message.request, delta: this.deltas.next(this.report()) });
+        send({ type: 'report', request: message.request, delta: this.delta() });
         break;
       case 'health':
         send({ type: 'health', request: message.request, degraded: this.degraded() });
@@ -328,6 +329,7 @@ class Worker {
     const names = new Set(this.providers.all.map(({ name }) => name));
     forgetOldest(this.formerChecks, names);
     forgetOldest(this.logins, names);
+    this.told.clear();
     this.timing.forgetHosts(new Set(this.providers.all.map(({ host }) => host)));
   }
 
@@ -344,13 +346,33 @@ class Worker {
     );
   }
 
-  private report(): WorkerReport {
+  /** What is new since the last one. Rows go only when the configuration changes: then it is all said again. */
+  private delta(): ReportDelta {
+    const whole = this.told.size === 0;
+    const checks = new Map<string, readonly number[]>(whole ? this.formerChecks : []);
+    for (const { name, checks: counts } of this.providers.all) {
+      let sum = 0;
+      for (const count of counts) sum += count;
+      if (this.told.get(name) === sum) continue;
+      this.told.set(name, sum);
+      const before = this.formerChecks.get(name);
+      if (before !== undefined)
+        checks.set(
+          name,
+          [...counts].map((count, i) => count + (before[i] ?? 0)),
+        );
+      else checks.set(name, sum === 0 ? [] : [...counts]);
+    }
+    return { whole, rows: this.report([...checks], whole ? this.timing.report() : this.timing.changes()) };
+  }
+
+  private report(
+    checks: WorkerReport['checks'],
+    timing: Pick<WorkerReport, 'checkDuration' | 'requests'>,
+  ): WorkerReport {
     const { sessions } = this;
     return {
-      checks: [
-        ...this.formerChecks,
-        ...this.providers.all.map(({ name, checks }) => [name, checks.some(isPositive) ? [...checks] : []] as const),
-      ],
+      checks,
       logins: [...this.logins].flatMap(([provider, counts]) =>
         [...counts].map(([result, count]) => ({ provider, result, count })),
       ),
@@ -368,7 +390,7 @@ class Worker {
         duration: { counts: stats.duration.counts, sum: stats.duration.sum },
       })),
       lag: { counts: sessions.lag.counts, sum: sessions.lag.sum },
-      ...this.timing.report(),
+      ...timing,
       errors: this.errors,
     };
   }
@@ -389,10 +411,6 @@ class Worker {
     process.disconnect?.();
     process.exit(0);
   }
-}
-
-function isPositive(count: number): boolean {
-  return count > 0;
 }
 
 /** A renewed certificate often has the same file name, so the content decides. */

@@ -2,7 +2,7 @@
 // at once one in `CHECKS_PER_SAMPLE` is timed and counted for all of them; those that wait for somebody are timed each time.
 import { performance } from 'node:perf_hooks';
 import { Buckets, CHECK_BOUNDS, REQUEST_BOUNDS, trimmed } from '../infra/buckets.js';
-import { forgetOldest, type WorkerReport } from '../infra/worker-report.js';
+import { forgetOldest, type RequestRow, type WorkerReport } from '../infra/worker-report.js';
 
 /** A prime: with a multiple of `CHECKS_PER_LOOK` (check.ts) the sample would hold only checks that look at every header, or none. */
 export const CHECKS_PER_SAMPLE = 61;
@@ -13,7 +13,8 @@ const OTHER = 'other';
 
 export class CheckTiming {
   readonly duration = new Buckets(CHECK_BOUNDS);
-  private readonly byHost = new Map<string, Map<string, Buckets>>();
+  private readonly byHost = new Map<string, Map<string, Series>>();
+  private readonly changed = new Set<Series>();
   private untilSample = CHECKS_PER_SAMPLE;
 
   /** `clock`: milliseconds, monotonic, never 0. */
@@ -48,17 +49,18 @@ export class CheckTiming {
     forgetOldest(this.byHost, known);
   }
 
+  /** Everything; and `changes` begins anew. */
   report(): Pick<WorkerReport, 'checkDuration' | 'requests'> {
-    return {
-      checkDuration: trimmed(this.duration),
-      requests: [...this.byHost].flatMap(([host, methods]) =>
-        [...methods].map(([method, duration]) => {
-          const { counts, sum } = trimmed(duration);
-          // To the nanosecond: what additions leave behind it would only be long.
-          return [host, method, Math.round(sum * 1e9) / 1e9, ...counts] as const;
-        }),
-      ),
-    };
+    this.changed.clear();
+    const series = [...this.byHost.values()].flatMap((methods) => [...methods.values()]);
+    return { checkDuration: trimmed(this.duration), requests: series.map(rowOf) };
+  }
+
+  /** Of the requests only the rows that have changed since the last `changes` or `report`. */
+  changes(): Pick<WorkerReport, 'checkDuration' | 'requests'> {
+    const requests = [...this.changed].map(rowOf);
+    this.changed.clear();
+    return { checkDuration: trimmed(this.duration), requests };
   }
 
   private add(started: number, host: string | null, method: string, weight: number): void {
@@ -68,14 +70,27 @@ export class CheckTiming {
     const place = host ?? OTHER;
     let methods = this.byHost.get(place);
     if (methods === undefined) {
-      methods = new Map<string, Buckets>();
+      methods = new Map<string, Series>();
       this.byHost.set(place, methods);
     }
-    let buckets = methods.get(known);
-    if (buckets === undefined) {
-      buckets = new Buckets(REQUEST_BOUNDS);
-      methods.set(known, buckets);
+    let series = methods.get(known);
+    if (series === undefined) {
+      series = { host: place, method: known, duration: new Buckets(REQUEST_BOUNDS) };
+      methods.set(known, series);
     }
-    buckets.observe(seconds, weight);
+    series.duration.observe(seconds, weight);
+    this.changed.add(series);
   }
+}
+
+interface Series {
+  readonly host: string;
+  readonly method: string;
+  readonly duration: Buckets;
+}
+
+function rowOf({ host, method, duration }: Series): RequestRow {
+  const { counts, sum } = trimmed(duration);
+  // To the nanosecond: what additions leave behind it would only be long.
+  return [host, method, Math.round(sum * 1e9) / 1e9, ...counts];
 }

@@ -2,41 +2,43 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { DeltaSink, DeltaSource } from '../../src/infra/report-delta.js';
-import { EMPTY_REPORT, type WorkerReport } from '../../src/infra/worker-report.js';
+import { CheckTiming } from '../../src/http/check-timing.js';
+import { DeltaSink } from '../../src/infra/report-delta.js';
+import { EMPTY_REPORT, type RequestRow } from '../../src/infra/worker-report.js';
 
-const name = fc.constantFrom('a', 'b', 'c', 'd');
-/** A check, a provider that goes, or a scrape. */
+const hosts = fc.constantFrom('a.tld', 'b.tld', 'c.tld');
+const methods = fc.constantFrom('GET', 'POST');
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.tuple(fc.constant('check' as const), name) },
-  fc.tuple(fc.constant('remove' as const), name),
-  { weight: 2, arbitrary: fc.tuple(fc.constant('scrape' as const), name) },
+  { weight: 5, arbitrary: fc.record({ host: hosts, method: methods }) },
+  { weight: 2, arbitrary: fc.constant('scrape' as const) },
+  fc.constant('configure' as const),
 );
-
-function sorted({ checks, requests }: WorkerReport) {
-  return [checks.toSorted(), requests.toSorted()].map((rows) => JSON.stringify(rows));
-}
 
 describe('what a worker sends of its report', () => {
   it('is enough to know all of it', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const counts = new Map<string, number>();
-        const report = (): WorkerReport => ({
-          ...EMPTY_REPORT,
-          errors: counts.size,
-          checks: [...counts].map(([provider, count]) => [provider, [count, 0]]),
-          requests: [...counts].map(([host, count]) => [host, 'GET', count / 1_000, count]),
-        });
-        const source = new DeltaSource();
+        let clock = 1;
+        const timing = new CheckTiming(() => clock);
+        const counted = new Map<string, number>();
         const sink = new DeltaSink();
-        for (const [what, who] of steps) {
-          if (what === 'check') counts.set(who, (counts.get(who) ?? 0) + 1);
-          else if (what === 'remove') counts.delete(who);
-          else {
-            sink.add(JSON.parse(JSON.stringify(source.next(report()))));
-            assert.deepEqual(sorted(sink.report()), sorted(report()));
-            assert.equal(sink.report().errors, counts.size);
+        let whole = true;
+        for (const next of steps) {
+          if (next === 'configure') whole = true;
+          else if (next === 'scrape') {
+            const rows = { ...EMPTY_REPORT, ...(whole ? timing.report() : timing.changes()) };
+            sink.add(JSON.parse(JSON.stringify({ whole, rows })));
+            whole = false;
+            const known = sink.report().requests.map(([host, method, , ...counts]: RequestRow) => {
+              return [`${host} ${method}`, counts.reduce((sum, count) => sum + count, 0)] as const;
+            });
+            assert.deepEqual(known.toSorted(), [...counted].toSorted());
+          } else {
+            const done = timing.timed(next.host, next.method);
+            clock += 3;
+            done();
+            const key = `${next.host} ${next.method}`;
+            counted.set(key, (counted.get(key) ?? 0) + 1);
           }
         }
       }),
@@ -44,21 +46,26 @@ describe('what a worker sends of its report', () => {
   });
 
   it('has only the rows that have changed', () => {
-    const source = new DeltaSource();
-    const report = (a: number, b: number): WorkerReport => ({
-      ...EMPTY_REPORT,
-      checks: [
-        ['a', [a]],
-        ['b', [b]],
-      ],
-      requests: [
-        ['a', 'GET', a, a],
-        ['a', 'POST', b, b],
-      ],
-    });
-    assert.equal(source.next(report(1, 1)).whole, true);
-    const { whole, rows } = source.next(report(1, 2));
-    assert.equal(whole, false);
-    assert.deepEqual([rows.checks, rows.requests], [[['b', [2]]], [['a', 'POST', 2, 2]]]);
+    const timing = new CheckTiming(() => 1);
+    for (const host of ['a.tld', 'b.tld']) timing.timed(host, 'GET')();
+    assert.equal(timing.report().requests.length, 2);
+    assert.deepEqual(timing.changes().requests, []);
+    timing.timed('b.tld', 'GET')();
+    assert.deepEqual(timing.changes().requests, [['b.tld', 'GET', 0, 2]]);
+    assert.deepEqual(timing.changes().requests, []);
+  });
+
+  it('drops what the whole report has no more', () => {
+    const sink = new DeltaSink();
+    const rows = (checks: string[]) => ({ ...EMPTY_REPORT, checks: checks.map((name) => [name, [1]] as const) });
+    sink.add({ whole: true, rows: rows(['a', 'b']) });
+    sink.add({ whole: false, rows: rows(['c']) });
+    assert.deepEqual(sink.report().checks, [
+      ['a', [1]],
+      ['b', [1]],
+      ['c', [1]],
+    ]);
+    sink.add({ whole: true, rows: rows(['c']) });
+    assert.deepEqual(sink.report().checks, [['c', [1]]]);
   });
 });
