@@ -155,6 +155,43 @@ describe('SIGHUP', () => {
     assert.equal(broken, 0);
   });
 
+  it('takes no counter back: of a provider that is removed, added again, and of a worker that dies', async () => {
+    await using world = await startWorld();
+    const { daemon, idp } = world;
+    const whoami = testProvider(idp.issuer);
+    const second = testProvider(idp.issuer, { name: 'second', external_host: 'http://second.localhost:8080' });
+    const configure = async (providers: unknown[]) => {
+      const before = daemon.lines.length;
+      daemon.writeConfig({ workers: 2, store: { kind: 'embedded', path: join(daemon.directory, 'data') }, providers });
+      daemon.child.kill('SIGHUP');
+      await daemon.waitFor(
+        (line) => daemon.lines.indexOf(line) >= before && line.msg === 'the configuration was changed',
+      );
+    };
+    const ask = async () => {
+      for (let i = 0; i < 10; i += 1) await traefikCheck(daemon.http, 'http://second.localhost:8080/');
+    };
+    const counted = () => daemon.metric('akprox_checks_total', 'provider="second"');
+    assert.equal(await counted(), 0);
+    await configure([whoami, second]);
+    await ask();
+    assert.equal(await counted(), 10);
+    await configure([whoami]);
+    assert.equal(await counted(), 10);
+    await ask(); // of no provider
+    assert.equal(await counted(), 10);
+    await configure([whoami, second]);
+    await ask();
+    assert.equal(await counted(), 20);
+    const ready = daemon.lines.filter((line) => line.msg === 'worker ready');
+    const pid = Number(ready[0]?.['worker_pid']);
+    process.kill(pid, 'SIGKILL');
+    await daemon.waitFor((line) => line.msg === 'worker ready' && !ready.includes(line));
+    assert.equal(await counted(), 20);
+    await ask();
+    assert.equal(await counted(), 30);
+  });
+
   it('applies a changed access rule to sessions that are cached', async () => {
     await using world = await startWorld();
     const cookie = await signedIn(world);
