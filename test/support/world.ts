@@ -32,6 +32,8 @@ export interface WorldOptions {
   /** More providers besides `whoami`, made with the issuer. */
   readonly others?: (issuer: string) => Record<string, unknown>[];
   readonly config?: ConfigInput;
+  /** Environment of the daemon, besides what it needs. */
+  readonly env?: Record<string, string>;
   readonly idp?: Partial<IdpOptions>;
   /** Whether the gateway sends `/akprox/` to the outpost; without it every step runs in-band. */
   readonly routeOutpostPaths?: boolean;
@@ -53,7 +55,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     testProvider(idp.issuer, { access: { groups: ['staff'] }, ...options.provider }),
     ...(options.others?.(idp.issuer) ?? []),
   ];
-  const daemon = await startDaemon({ providers, ...options.config });
+  const daemon = await startDaemon({ providers, ...options.config }, { env: options.env ?? {} });
   const app = await startWhoami({ port: 0 });
   const gateway = await startGateway({
     port: 0,
