@@ -107,8 +107,7 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     const decision = checkSlowly(context, dialect, req, () => request?.peer ?? peerOf(res), notCached);
     if (decision instanceof Promise) {
       const done = options.timing.waits(hostOf(req, dialect), dialect.method(req));
-      const work = decision.then((final) => ({ final, request }));
-      answerLater(res, work, dialect, after, done);
+      answerLater(res, decision, request, dialect, after, done);
     } else if (started === 0) finish(res, decision, dialect, after, request);
     else {
       const host = hostOf(req, dialect);
@@ -137,21 +136,25 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
 
   function answerLater(
     res: uWS.HttpResponse,
-    work: Promise<{ final: Decision; request: Snapshot | null }>,
+    work: Promise<Decision>,
+    request: Snapshot | null,
     dialect: Dialect,
     after: Afterwards,
     done: () => void,
   ): void {
     const state = begin(res);
-    void work
-      .then(({ final, request }) => {
+    // One `await` for all of it: each `then` would be a promise more.
+    void (async () => {
+      try {
+        const final = await work;
         if (!state.aborted) res.cork(() => finish(res, final, dialect, after, request));
-      })
-      .catch((error: unknown) => failed(res, state, error))
-      .finally(() => {
+      } catch (error) {
+        failed(res, state, error);
+      } finally {
         done();
         end();
-      });
+      }
+    })();
   }
 
   function onStep(res: uWS.HttpResponse, req: LiveRequest): void {

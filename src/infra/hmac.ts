@@ -32,3 +32,23 @@ export class HmacSha256 {
     return hash('sha256', this.outer, 'base64url');
   }
 }
+
+const inner = Buffer.alloc(BLOCK + 256);
+const outer = Buffer.alloc(BLOCK + DIGEST);
+
+/** HMAC-SHA-256 under a key that is used once: `key` of at most 64 bytes, `text` of at most 256 (ASCII). */
+export function hmacOnce(key: Uint8Array, text: string): Buffer {
+  if (key.length > BLOCK || text.length > inner.length - BLOCK) throw new RangeError('hmacOnce: too long');
+  for (let i = 0; i < BLOCK; i += 1) {
+    const byte = i < key.length ? (key[i] as number) : 0;
+    inner[i] = byte ^ 0x36;
+    outer[i] = byte ^ 0x5c;
+  }
+  inner.write(text, BLOCK, 'latin1');
+  outer.write(hash('sha256', inner.subarray(0, BLOCK + text.length), 'binary'), BLOCK, 'latin1');
+  const mac = hash('sha256', outer, 'buffer');
+  // The key does not stay in memory that others write to.
+  inner.fill(0, 0, BLOCK);
+  outer.fill(0);
+  return mac;
+}

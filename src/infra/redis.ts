@@ -72,6 +72,7 @@ function createClient(target: RedisTarget, random: () => number): Redis | Cluste
 class Connection implements RedisConnection {
   private ready = false;
   private closed = false;
+  private gathering = false;
   /** Why there is no connection, as far as known. */
   private reason = '';
   /** Set by the first answer that no waiting will change. */
@@ -114,6 +115,7 @@ class Connection implements RedisConnection {
   async run<T>(command: string, ask: (client: Redis | Cluster) => Promise<T>): Promise<T> {
     if (this.closed) throw new AkproxError('store_unavailable', 'the connection to Redis is closed');
     try {
+      this.gather();
       return await bounded(ask(this.client), COMMAND_BOUND_MS);
     } catch (error) {
       if (error instanceof AkproxError) throw error;
@@ -122,6 +124,19 @@ class Connection implements RedisConnection {
         error instanceof Error && error instanceof ReplyError ? (/^[A-Z]+/.exec(error.message)?.[0] ?? '') : '';
       throw new RedisFailure(command, reason, reply);
     }
+  }
+
+  /** Many checks come in with one turn of the event loop: their commands go out in one write, when all have been asked. */
+  private gather(): void {
+    const { client } = this;
+    if (this.gathering || !(client instanceof Redis) || !client.stream) return;
+    const { stream } = client;
+    this.gathering = true;
+    stream.cork();
+    setImmediate(() => {
+      this.gathering = false;
+      stream.uncork();
+    });
   }
 
   async probe(): Promise<void> {
@@ -234,7 +249,17 @@ export function redisReason(error: unknown): string {
 export function bounded<T>(work: Promise<T>, milliseconds: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds} ms`)), milliseconds);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
+    // Each further `then` would be one more promise for each check that is not cached.
+    work.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
 }
 

@@ -1,6 +1,7 @@
 // Sealing: AES-256-GCM, so that a stolen store or cookie can be neither read nor changed.
 // Wire format: version (1 byte, 0x01) · nonce (12) · tag (16) · ciphertext. The context is authenticated, not sent.
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import { hmacOnce } from '../infra/hmac.js';
 import type { Provider } from '../provider/provider.js';
 
 const VERSION = 1;
@@ -36,7 +37,7 @@ export function unseal(key: Uint8Array, context: string, sealed: Uint8Array): Bu
 /** The key of one session, from its id alone: whoever reads the store has hashes of ids and so no key. One HKDF-Expand
  * step (RFC 5869 §2.3); the extract step adds nothing to 256 random bits. */
 export function sessionKey(id: string): Buffer {
-  return createHmac('sha256', Buffer.from(id, 'base64url')).update('akprox session v1\x01').digest();
+  return hmacOnce(Buffer.from(id, 'base64url'), 'akprox session v1\x01');
 }
 
 /** Keyed hash for an index of the store: a `sub` is often an e-mail address, so a plain hash could be guessed. */

@@ -126,9 +126,7 @@ export class Sessions {
     if (ticket === null) return Promise.resolve(this.nobody(provider, ''));
     this.misses += 1;
     const load = this.beginLoad(cookie, provider, ticket);
-    load.result = this.load(cookie, provider, ticket, load).finally(() => {
-      if (this.loading.get(cookie) === load) this.loading.delete(cookie);
-    });
+    load.result = this.load(cookie, provider, ticket, load);
     return load.result;
   }
 
@@ -152,6 +150,9 @@ export class Sessions {
     } catch (error) {
       this.options.log.warn({ err: error, provider: provider.name }, 'the session store cannot be read');
       return UNAVAILABLE;
+    } finally {
+      // Nothing is awaited between here and the cache, so no revocation comes in between either.
+      if (this.loading.get(cookie) === load) this.loading.delete(cookie);
     }
     // A revocation that came in while the store was being read may be newer than what was read.
     if (load.revoked) session = null;
