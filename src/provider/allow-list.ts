@@ -1,6 +1,7 @@
 // The allow-list (`skip_path_regex`): what passes without a session. RE2 expressions, so that matching takes linear time:
 // a hostile URL must not be able to stall a worker.
-import { RE2JS } from 're2js';
+import { createRequire } from 'node:module';
+import type { RE2JS } from 're2js';
 import { decodePathOnce, type ForwardUrl } from './forward-url.js';
 
 export interface AllowList {
@@ -13,6 +14,13 @@ export interface BadExpression {
   readonly line: string;
   readonly message: string;
 }
+
+/** Loaded with the first expression: most workers have none, and it is 3 MiB in each. */
+function compile(expression: string): RE2JS {
+  re2 ??= createRequire(import.meta.url)('re2js') as typeof import('re2js');
+  return re2.RE2JS.compile(expression);
+}
+let re2: typeof import('re2js') | undefined;
 
 /** A longer URL matches nothing. */
 const LONGEST = 8_192;
@@ -34,7 +42,7 @@ export function compileAllowList(
   lines.forEach((line, index) => {
     if (line.trim() === '') return;
     try {
-      expressions.push(RE2JS.compile(line.trim()));
+      expressions.push(compile(line.trim()));
     } catch (error) {
       bad.push({ index, line, message: error instanceof Error ? error.message : String(error) });
     }
