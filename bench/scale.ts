@@ -119,6 +119,14 @@ async function measureOne(scale: Scale, options: Options, progress: (text: strin
     const started = await startOutpost(scale.workers ?? 1, { ...scale.world, config });
     closers.push(() => started.close());
     pin(started.pids, options.serverCpus);
+    // At its start a worker asks for the discovery document of every provider: that is no cost of a check.
+    const providers = 1 + (scale.world?.others?.(started.world.idp.issuer).length ?? 0);
+    progress(`waiting until every provider is known: ${scale.scenario.title}`);
+    const discovered = new Set<unknown>();
+    await started.world.daemon.waitFor((line) => {
+      if (line.msg === 'identity provider: discovered') discovered.add(line);
+      return discovered.size === providers * (scale.workers ?? 1);
+    });
     // Log lines go nowhere from here on: reading them is not the daemon's cost.
     started.world.daemon.child.stdout?.removeAllListeners('data').on('data', () => {});
     let { scenario } = scale;
