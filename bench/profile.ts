@@ -2,7 +2,7 @@
 // installed): our worker for each scenario, beside a handler of uWebSockets.js that writes the same bytes and looks at nothing.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { startRedis } from '../test/support/redis-server.js';
@@ -40,6 +40,9 @@ const directory = mkdtempSync(join(tmpdir(), 'akprox-profile-'));
 const { serverCpus, loadCpus } = pinning();
 const closers: (() => unknown)[] = [() => rmSync(directory, { recursive: true, force: true })];
 try {
+  console.log(
+    `Node ${process.version}, ${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, wrk, ${CONNECTIONS} connections`,
+  );
   buildIfStale();
   // V8 writes down where its compiled functions are; in the process's own temporary directory, which is removed.
   const env = { NODE_OPTIONS: `--perf-basic-prof --interpreted-frames-native-stack` };
@@ -48,7 +51,7 @@ try {
   const answers = await recordAnswers(outpost, SCENARIOS);
   const floor = await startFloor(answers);
   for (const target of floor) closers.push(() => target.close());
-  const same = floor.find(({ answers: what }) => what === 'outpost');
+  const same = floor.find(({ name }) => name === 'uws-same');
   for (const target of [outpost, ...floor]) pin(target.pids, serverCpus);
   for (const name of ['signed-in', 'no-cookie', 'forged']) {
     const scenario = SCENARIOS.find((other) => other.name === name);
