@@ -3,7 +3,6 @@
 import { request } from '../test/support/daemon.js';
 import { type Cell, makeCells, measure, median, type Sample } from './measure.js';
 import { installed, pinning, type Settings } from './options.js';
-import { residentBytes } from './processes.js';
 import { SCENARIOS } from './scenarios.js';
 import { progressLine, startBench } from './session.js';
 
@@ -32,7 +31,7 @@ const bench = await startBench(settings, { workers: [1], nodeHttp: false, peers:
 const rows: Row[] = [];
 const faults: string[] = [];
 try {
-  const idle = residentBytes(bench.outpost.pids);
+  const idle = bench.idleBytes;
   const compared = bench.targets.filter(({ name }) => ['akprox-1', 'uws-empty', 'nginx'].includes(name));
   const cells = makeCells(SCENARIOS, compared, bench.outpost.session).filter(
     ({ scenario, target }) => target.name !== 'nginx' || scenario.name === 'signed-in',

@@ -2,7 +2,7 @@
 
 import { recordAnswers } from './measure.js';
 import { installed, type Peer, type Settings } from './options.js';
-import { pin } from './processes.js';
+import { pin, residentBytes } from './processes.js';
 import { type Recorded, SCENARIOS } from './scenarios.js';
 import { buildIfStale, type Outpost, startOutpost } from './targets/akprox.js';
 import { startNginx } from './targets/nginx.js';
@@ -12,6 +12,8 @@ export interface Bench {
   readonly outpost: Outpost;
   readonly targets: readonly Target[];
   readonly answers: ReadonlyMap<string, Recorded>;
+  /** Memory of the first outpost's workers with one login behind them and nothing else; null where it cannot be read. */
+  readonly idleBytes: number | null;
   close(): Promise<void>;
 }
 
@@ -36,6 +38,7 @@ export async function startBench(
     }
     const [outpost] = outposts;
     if (outpost === undefined) throw new Error('no outpost to measure');
+    const idleBytes = residentBytes(outpost.pids);
     const answers = await recordAnswers(outpost, SCENARIOS);
     progress('starting the targets to compare with');
     started.push(...(await startFloor(answers)));
@@ -43,7 +46,7 @@ export async function startBench(
     if (options.nodeHttp) started.push(await startNodeHttp(answers));
     for (const target of started) pin(target.pids, settings.serverCpus);
     started.push(...options.peers.map(peerTarget));
-    return { outpost, targets: started, answers, close };
+    return { outpost, targets: started, answers, idleBytes, close };
   } catch (error) {
     await close();
     throw error;
