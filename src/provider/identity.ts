@@ -53,7 +53,9 @@ const AUTHENTIK_NAMES = [
 ].map((part) => `X-authentik-${part}`);
 const JWT_NAME = 'X-authentik-jwt';
 
+const NO_VALUES: ReadonlyMap<string, string> = new Map();
 const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/;
+const SPACE = 0x20;
 const MOST_ADDITIONAL = 64;
 const LARGEST_BLOCK = 49_152;
 
@@ -73,25 +75,18 @@ export function renderIdentity(
   jwt: string,
   onDropped: (header: string) => void = () => {},
 ): IdentityBlock {
-  const values = claims === null ? new Map<string, string>() : identityValues(facts, claims, jwt);
+  const values = claims === null ? NO_VALUES : identityValues(facts, claims, jwt);
   const dropped: string[] = [];
   const lines: string[] = [BLOCK_VALUE];
-  let size = BLOCK_VALUE.length;
   const drop = (name: string): void => {
     const shown = name.slice(0, 128).replace(/[^\x21-\x7e]/g, '?');
     dropped.push(shown);
     onDropped(shown);
   };
-  const add = (name: string, raw: string, limit = Number.POSITIVE_INFINITY): void => {
-    const line = headerLine(name, raw);
-    const length = Buffer.byteLength(line) + 2;
-    if (size + length > limit) {
-      drop(name);
-      return;
-    }
-    if (!isFieldValue(raw)) drop(name);
-    size += length;
-    lines.push(line);
+  const add = (name: string, raw: string): void => {
+    const valid = isFieldValue(raw);
+    if (!valid) drop(name);
+    lines.push(headerLine(name, valid ? raw : ''));
   };
   for (const name of identityHeaderNames(facts.families, facts.passJwt)) add(name, values.get(name) ?? '');
 
@@ -104,30 +99,36 @@ export function renderIdentity(
       taken.add('authorization');
     }
     const additional = Object.entries(additionalHeaders(claims));
+    let size = additional.length === 0 ? 0 : Buffer.byteLength(lines.join('\r\n'));
     for (const [index, [name, value]] of additional.entries()) {
       const alike = comparableName(name);
       if (index >= MOST_ADDITIONAL || !TOKEN.test(name) || isReserved(alike) || taken.has(alike)) {
         drop(name);
       } else {
         taken.add(alike);
-        add(name, headerText(value), LARGEST_BLOCK);
+        const text = headerText(value);
+        const length = Buffer.byteLength(headerLine(name, isFieldValue(text) ? text : '')) + '\r\n'.length;
+        if (size + length > LARGEST_BLOCK) drop(name);
+        else {
+          size += length;
+          add(name, text);
+        }
       }
     }
   }
-  const bytes = Buffer.from(lines.join('\r\n'), 'utf8');
-  // An ArrayBuffer of its own: a Buffer's may be a slice of Node's shared pool.
-  const own = new ArrayBuffer(bytes.length);
-  bytes.copy(new Uint8Array(own));
-  return { bytes: own, dropped };
+  // An ArrayBuffer of its own, as long as the text: a Buffer's may be a slice of Node's shared pool.
+  const text = lines.join('\r\n');
+  const bytes = new ArrayBuffer(Buffer.byteLength(text));
+  Buffer.from(bytes).write(text);
+  return { bytes, dropped };
 }
 
 /**
- * One line of the block, without its end. Outer spaces go, because every reader of HTTP takes them off; other white space
+ * One line of the block, without its end; `value` is a field value. Outer spaces go, because every reader of HTTP takes them off; other white space
  * stays: taking it off here could turn one user's name into another's.
  */
-function headerLine(name: string, raw: string): string {
-  const value = isFieldValue(raw) ? trimSpaces(raw) : '';
-  return `${name}: ${value.toWellFormed()}`;
+function headerLine(name: string, value: string): string {
+  return value === '' ? `${name}: ` : `${name}: ${trimSpaces(value).toWellFormed()}`;
 }
 
 function identityValues(facts: IdentityFacts, claims: Claims, jwt: string): Map<string, string> {
@@ -175,8 +176,8 @@ function isFieldValue(value: string): boolean {
 function trimSpaces(value: string): string {
   let start = 0;
   let end = value.length;
-  while (start < end && value[start] === ' ') start += 1;
-  while (end > start && value[end - 1] === ' ') end -= 1;
+  while (start < end && value.charCodeAt(start) === SPACE) start += 1;
+  while (end > start && value.charCodeAt(end - 1) === SPACE) end -= 1;
   return value.slice(start, end);
 }
 
