@@ -15,7 +15,7 @@ export interface BadExpression {
   readonly message: string;
 }
 
-/** Loaded with the first expression: most workers have none, and it is 3 MiB in each. */
+/** Loaded with the first expression: most workers have none, and an idle one has a budget. */
 function compile(expression: string): RE2JS {
   re2 ??= createRequire(import.meta.url)('re2js') as typeof import('re2js');
   return re2.RE2JS.compile(expression);

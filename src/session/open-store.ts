@@ -5,7 +5,7 @@ import { createLog } from '../infra/log.js';
 import type { RedisChannel, RedisChannelOptions } from './channel-redis.js';
 import type { SessionStore } from './store.js';
 
-// Loaded on demand: each is ten MiB and more in every worker.
+// Loaded on demand: an idle worker has a budget of memory, and each of them takes much of it.
 export async function openStore(
   config: StoreConfig,
   now: () => number,
