@@ -87,9 +87,9 @@ class Worker {
   private readonly oidc = new Map<Provider, OidcClient>();
   private readonly timing = new CheckTiming();
   private readonly logins = new Map<string, Map<string, number>>();
-  /** By name: the checks of providers that are no more. */
   /** By provider: how many checks the primary has been told of. Empty: it needs the whole report. */
   private readonly told = new Map<string, number>();
+  /** By name: the checks of providers that are no more. */
   private readonly formerChecks = new Map<string, readonly number[]>();
   private readonly revocationHandlers: ((revocation: Revocation) => void)[] = [];
   private readonly clock = { now: Date.now() };

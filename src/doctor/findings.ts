@@ -137,7 +137,7 @@ export const REMEDIES = {
       Traefik: 'behind a load balancer that ends TLS: `forwardedHeaders.trustedIPs` of the entry point',
       nginx:
         '`X-Original-URL $scheme://…` and `X-Forwarded-Proto $scheme`; behind another proxy write https instead of $scheme',
-      Caddy: 'behind another proxy: `trusted_proxies` in the global options',
+      Caddy: 'behind another proxy: `trusted_proxies` in forward_auth and in each reverse_proxy',
       HAProxy: '`http-request set-header X-Forwarded-Proto https`',
       Envoy: '`x-forwarded-proto` is taken from the connection: `use_remote_address: true` at the edge',
     },

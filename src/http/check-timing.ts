@@ -47,6 +47,8 @@ export class CheckTiming {
   /** Drops the longest gone of the hosts that no provider has any more. */
   forgetHosts(known: ReadonlySet<string>): void {
     forgetOldest(this.byHost, known);
+    // Where nobody scrapes, nothing else would ever take them out.
+    for (const series of this.changed) if (!this.byHost.has(series.host)) this.changed.delete(series);
   }
 
   /** Everything; and `changes` begins anew. */

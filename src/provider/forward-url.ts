@@ -72,9 +72,9 @@ function isRequestTarget(uri: string): boolean {
 
 /**
  * A path after one percent-decode, for comparing. Null when it could mean something else to the application: an encoded
- * `/` or `\`, a control character, a bad escape, invalid UTF-8, or a `.` or `..` segment in any spelling: `..;x` (Java
- * servers cut path parameters off before they resolve dots: `/public/..;/admin` is `/admin` there), with spaces (Windows
- * trims them).
+ * `/` or `\`, a control character, a bad escape, invalid UTF-8, or a `.` or `..` segment in any spelling. `..;x` is one (Java
+ * servers cut path parameters off before they resolve dots: `/public/..;/admin` is `/admin` there), and so is one with
+ * spaces around it (Windows trims them).
  */
 export function decodePathOnce(path: string): string | null {
   // U+FFFD unencoded is what a lenient decoder made of bytes that were not UTF-8.

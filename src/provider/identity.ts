@@ -124,8 +124,8 @@ export function renderIdentity(
 }
 
 /**
- * One line of the block, without its end; `value` is a field value. Outer spaces go, because every reader of HTTP takes them off; other white space
- * stays: taking it off here could turn one user's name into another's.
+ * One line of the block, without its end; `value` has no control character. Outer spaces go, because every reader of HTTP takes
+ * them off; other white space stays: taking it off here could turn one user's name into another's.
  */
 function headerLine(name: string, value: string): string {
   return value === '' ? `${name}: ` : `${name}: ${trimSpaces(value).toWellFormed()}`;

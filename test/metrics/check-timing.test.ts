@@ -85,6 +85,7 @@ describe('the duration of checks', () => {
     const { timing: checks } = timing();
     for (let i = 0; i < 1_500; i += 1) checks.timed(`${i}.company.tld`, 'GET')();
     checks.forgetHosts(new Set(['0.company.tld']));
+    assert.equal(checks.changes().requests.length, 1_001);
     const hosts = checks.report().requests.map(([host]) => host);
     assert.equal(hosts.length, 1_001);
     assert.equal(hosts[0], '0.company.tld');
