@@ -1,27 +1,16 @@
 // The walls of the house: imports go down only, no cycles between rooms, the environment and uWebSockets.js stay where they belong.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { assertMarked } from './kit/marked.js';
+import { CONFIG, floorOf, ROOMS, roomsTable } from './kit/rooms.js';
 
-const SRC = fileURLToPath(new URL('../src', import.meta.url));
+const ROOT = new URL('../', import.meta.url);
+const SRC = fileURLToPath(new URL('src', ROOT));
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
 
-/** From the top down. A file may import from its own room and from those below it. */
-const ROOMS = [
-  'main',
-  'cli',
-  'sessions-command',
-  'doctor',
-  'cluster',
-  'http',
-  'authentik',
-  'oidc',
-  'session',
-  'provider',
-  'infra',
-];
 const room = (file: string): string => (file.includes('/') ? (file.split('/')[0] ?? '') : basename(file, '.ts'));
 
 function imports(file: string): { target: string; typeOnly: boolean }[] {
@@ -43,15 +32,35 @@ describe('the architecture', () => {
         const to = relative(SRC, resolve(SRC, dirname(file), target)).replace(/\.js$/, '.ts');
         const [from, into] = [room(file), room(to)];
         if (into === 'config') {
-          // Types may be imported anywhere, the loader only by main, cli and cluster.
-          if (!typeOnly && !['main', 'cli', 'cluster', 'config'].includes(from)) wrong.push(`${file} → ${to}`);
+          if (!typeOnly && ![...CONFIG.loaders, 'config'].includes(from)) wrong.push(`${file} → ${to}`);
         } else if (from === 'config') {
-          if (!['infra', 'provider'].includes(into)) wrong.push(`${file} → ${to}`);
-        } else if (ROOMS.indexOf(into) < ROOMS.indexOf(from)) wrong.push(`${file} → ${to}`);
+          if (!CONFIG.imports.includes(into)) wrong.push(`${file} → ${to}`);
+        } else if (!((floorOf(into) ?? -1) >= (floorOf(from) ?? Number.POSITIVE_INFINITY)))
+          wrong.push(`${file} → ${to}`);
       }
     }
     assert.deepEqual(wrong, []);
     assert.ok(files.length > 20);
+  });
+
+  it('has no room that the list does not name, and no name without a room', () => {
+    const named = [...ROOMS, CONFIG].flatMap(({ names }) => names);
+    assert.deepEqual([...new Set(files.map(room))].sort(), [...named].sort());
+  });
+
+  it('is what CONTRIBUTING.md says it is', () => {
+    const command = 'UPDATE_CONTRIBUTING=1 npx tsx --test test/architecture.test.ts';
+    const update = process.env['UPDATE_CONTRIBUTING'] === '1';
+    assertMarked(new URL('CONTRIBUTING.md', ROOT), 'rooms', roomsTable(), update, command);
+  });
+
+  it('has every file that the list of rooms names', () => {
+    const missing = [...roomsTable().matchAll(/`([\w./-]+\.ts)`/g)]
+      .map(([, name]) => name ?? '')
+      .filter((name) =>
+        name.includes('/') ? !existsSync(new URL(name, ROOT)) : !files.some((file) => basename(file) === name),
+      );
+    assert.deepEqual(missing, []);
   });
 
   it('has unique file names, so that a name finds its file', () => {
