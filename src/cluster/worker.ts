@@ -19,7 +19,7 @@ import { createServer, type Server, type ServerOptions, type TlsFiles } from '..
 import { createTrustedProxies } from '../http/trusted-proxies.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
-import { createLogGate } from '../infra/log-gate.js';
+import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
 import type { ReportDelta } from '../infra/report-delta.js';
 import { forgetOldest, type WorkerReport } from '../infra/worker-report.js';
 import { createOidcClient, type OidcClient } from '../oidc/client.js';
@@ -93,7 +93,6 @@ class Worker {
   private readonly formerChecks = new Map<string, readonly number[]>();
   private readonly revocationHandlers: ((revocation: Revocation) => void)[] = [];
   private readonly clock = { now: Date.now() };
-  private readonly logGate = createLogGate(Date.now);
   private readonly headerAuth: HeaderAuth;
   private readonly eventLimit = createEventLimit(Date.now);
   private errors = 0;
@@ -102,11 +101,13 @@ class Worker {
     private config: Config,
     private readonly setup: WorkerSetup,
     private readonly log: Logger,
+    /** For every line that a request can cause. */
+    private readonly gated: GatedLog,
     private readonly store: MeasuredStore,
     private readonly sessions: Sessions,
     private readonly redis: RedisChannel | null,
   ) {
-    this.headerAuth = new HeaderAuth({ oidc: (provider) => this.clientOf(provider), now: Date.now, log });
+    this.headerAuth = new HeaderAuth({ oidc: (provider) => this.clientOf(provider), now: Date.now, log: gated });
     this.providers = updateProviders(null, setup.providers);
     this.context = this.makeContext();
     setInterval(() => {
@@ -117,6 +118,7 @@ class Worker {
   static async start(setup: WorkerSetup): Promise<Worker> {
     const { config } = setup;
     const log = createLog(config.log.level, 'worker');
+    const gated = createGatedLog(log, Date.now);
     const store = new MeasuredStore(await openStore(config.store, Date.now, log), () => performance.now() / 1_000);
     const handlers: ((revocation: Revocation) => void)[] = [];
     const redis = await openChannel(config.store, { log, now: Date.now, nodeId: `${hostnameOf()}/${process.pid}` });
@@ -135,11 +137,11 @@ class Worker {
       cache: config.cache,
       now: Date.now,
       random: Math.random,
-      log,
+      log: gated,
     });
     // Deaf for a while: what was revoked meanwhile must not survive in the cache.
     redis?.onGap(() => void forgetOnceReadable(store, sessions));
-    const started = new Worker(config, setup, log, store, sessions, redis);
+    const started = new Worker(config, setup, log, gated, store, sessions, redis);
     clients = (provider) => started.clientOf(provider);
     started.revocationHandlers.push(...handlers);
     started.warmUp();
@@ -260,13 +262,12 @@ class Worker {
       clock: this.clock,
       inBand: inBandStepOf(() => this.context),
       headerAuth: (provider, authorization) => this.headerAuth.verify(provider, authorization),
-      log: this.log,
+      log: this.gated,
       misconfigured: (message, provider, req, peer) => this.reportMisconfiguration(message, provider, req, peer),
       logChecks: this.config.log.checks,
       oidc: (provider) => this.clientOf(provider),
       now: Date.now,
       countLogin: (provider, result) => this.countLogin(provider, result),
-      logGate: this.logGate,
       trustedProxies: createTrustedProxies(this.config.trusted_proxies),
     };
   }
@@ -290,8 +291,8 @@ class Worker {
         ...oidcOptionsOf(provider.config.authentik),
         log: ({ event, ...rest }) => {
           const error = 'error' in rest ? rest.error : undefined;
-          if (error === undefined) this.log.info({ provider: provider.name }, `identity provider: ${event}`);
-          else this.log.warn({ provider: provider.name, err: error }, `identity provider: ${event}`);
+          if (error === undefined) this.gated.info({ provider: provider.name }, `identity provider: ${event}`);
+          else this.gated.warn({ provider: provider.name, err: error }, `identity provider: ${event}`);
         },
       });
       this.oidc.set(provider, client);
@@ -340,10 +341,8 @@ class Worker {
 
   private fault(error: unknown): void {
     this.errors += 1;
-    this.log.error(
-      { err: error, at: error instanceof Error ? error.stack?.split('\n')[1]?.trim() : undefined },
-      'an unexpected error',
-    );
+    const at = error instanceof Error ? error.stack?.split('\n')[1]?.trim() : undefined;
+    this.gated.error({ err: error, at }, 'an unexpected error', at);
   }
 
   /** What is new since the last one. Rows go only when the configuration changes: then it is all said again. */

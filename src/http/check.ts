@@ -3,8 +3,7 @@
 // Deny by default: a 2xx leaves this daemon's check for exactly one reason, a decision of kind `allow`. Nothing here makes
 // one except a session that the store vouched for, an allow-listed path, a CORS preflight that the operator lets through,
 // and credentials that the identity provider accepted.
-import type { Logger } from 'pino';
-import type { LogGate } from '../infra/log-gate.js';
+import type { GatedLog } from '../infra/log-gate.js';
 import type { ForwardUrl } from '../provider/forward-url.js';
 import {
   CHECK_RESULTS,
@@ -41,11 +40,9 @@ export interface CheckContext {
   /** Handlers that answer for the browser when the forward URL is one of ours (contract §1, in-band). */
   readonly inBand: (step: InBandStep, request: Snapshot, provider: Provider) => Promise<Reply>;
   readonly headerAuth: (provider: Provider, authorization: string) => Promise<HeaderAuthVerdict>;
-  readonly log: Logger;
+  readonly log: GatedLog;
   /** A proxy that does not send what it must; told to authentik, if there is one. */
   readonly misconfigured?: (message: string, provider: string, req: HeaderSource, peer: string) => void;
-  /** For lines that anybody can cause. */
-  readonly logGate: LogGate;
   readonly logChecks: 'none' | 'denied' | 'all';
 }
 
@@ -300,11 +297,8 @@ function count(provider: Provider, result: CheckResult, decision: Decision): Dec
 function noApp(context: CheckContext, dialect: Dialect, req: HeaderSource, host: string): Decision {
   const shown = host.slice(0, 260);
   const readFrom = dialect.hostHeader(req);
-  const held = context.logGate.pass(`host\0${shown}`);
-  if (held !== null) {
-    const facts = { host: shown, dialect: dialect.name, read_from: readFrom, held };
-    context.log.warn(facts, 'no provider has this host: compare it with external_host and cookie_domain');
-  }
+  const facts = { host: shown, dialect: dialect.name, read_from: readFrom };
+  context.log.warn(facts, 'no provider has this host: compare it with external_host and cookie_domain', shown);
   return { kind: 'no_app', host: shown, readFrom, dialect: dialect.name };
 }
 
@@ -318,8 +312,7 @@ function invalid(
   bad: BadHeader,
 ): Decision {
   if (bad.problem === DOUBLED) lookAtAllUntil = context.clock.now + LOOK_AT_ALL_FOR;
-  const held = context.logGate.pass(`${dialect.name}\0${bad.header}\0${bad.problem}`);
-  if (held !== null) context.log.warn({ ...bad, dialect: dialect.name, held }, 'the proxy asks wrongly');
+  context.log.warn({ ...bad, dialect: dialect.name }, 'the proxy asks wrongly', `${bad.header} ${bad.problem}`);
   context.misconfigured?.(`${bad.header} ${bad.problem}: ${bad.hint}`, provider?.name ?? '', req, peer());
   if (provider !== null) countCheck(provider, 'invalid');
   return { kind: 'invalid', ...bad };

@@ -1,37 +1,99 @@
-// Lets a log line through once a minute per key, so that nobody can fill a disk by asking. Bounded in keys; when those are
-// cycled faster than a minute, an overall limit holds.
+// The log of everything that a request can cause. A line of one kind is written once a minute and the next one says how many were
+// held back, so that nobody can fill a disk, or bury somebody else's line, by asking.
+//
+// A kind is what we choose: the text and, of the facts, `provider`, `code` and `dialect`. What a client chooses (a host, the
+// name of a header) is no part of it, or it would be as good as no limit: it goes into `about`, of which a kind has a handful.
 import { LRUCache } from 'lru-cache';
+import type { Logger } from 'pino';
 import { ownString } from './own-string.js';
 
+export type Facts = Readonly<Record<string, unknown>>;
+type Write = (facts: Facts, text: string, about?: string) => void;
+
+/** `text` is a constant. `about`: lines of one kind that differ in it are written both. */
+export interface GatedLog {
+  readonly debug: Write;
+  readonly info: Write;
+  readonly warn: Write;
+  readonly error: Write;
+}
+
 export interface LogGate {
-  /** How many lines were held back since the last one under this key, or null: hold this one back too. */
-  pass(key: string): number | null;
+  /** How many lines of this kind were held back since the last one, or null: hold this one back too. */
+  pass(kind: string, about?: string): number | null;
 }
 
 const PERIOD = 60_000;
-const MOST_KEYS = 1_000;
-const MOST_LINES = 120;
+/** Lines of one kind in a minute, when each is about something else. */
+const MOST_ABOUT = 5;
+const LONGEST_ABOUT = 300;
+/** Some twenty kinds for each of a thousand providers, which live updates may replace. */
+const MOST_KINDS = 32_768;
+/** Of all kinds, in a minute. */
+const MOST_LINES = 600;
+
+interface Kind {
+  held: number;
+  /** What was written about, and until when nothing is written about it again. */
+  readonly written: Map<string, number>;
+}
 
 export function createLogGate(now: () => number): LogGate {
-  const keys = new LRUCache<string, { until: number; held: number }>({ max: MOST_KEYS });
-  let period = 0;
+  const kinds = new LRUCache<string, Kind>({ max: MOST_KINDS });
+  let period = Number.NEGATIVE_INFINITY;
   let lines = 0;
+
+  function isRoomFor(known: Kind, about: string, time: number): boolean {
+    const until = known.written.get(about);
+    if (until !== undefined && time < until) return false;
+    if (until === undefined && known.written.size >= MOST_ABOUT) {
+      for (const [other, end] of known.written) if (time >= end) known.written.delete(other);
+      if (known.written.size >= MOST_ABOUT) return false;
+    }
+    if (time >= period + PERIOD) {
+      period = time;
+      lines = 0;
+    }
+    return lines < MOST_LINES;
+  }
+
   return {
-    pass(key) {
+    pass(kind, about = '') {
       const time = now();
-      if (time >= period + PERIOD) {
-        period = time;
-        lines = 0;
+      let known = kinds.get(kind);
+      if (known === undefined) {
+        known = { held: 0, written: new Map() };
+        kinds.set(ownString(kind), known);
       }
-      const known = keys.get(key);
-      if (known !== undefined && time < known.until) {
+      const name = about.slice(0, LONGEST_ABOUT);
+      if (!isRoomFor(known, name, time)) {
         known.held += 1;
         return null;
       }
-      if (lines >= MOST_LINES) return null;
       lines += 1;
-      keys.set(ownString(key), { until: time + PERIOD, held: 0 });
-      return known?.held ?? 0;
+      known.written.set(ownString(name), time + PERIOD);
+      const { held } = known;
+      known.held = 0;
+      return held;
     },
   };
+}
+
+export function createGatedLog(log: Logger, now: () => number): GatedLog {
+  const gate = createLogGate(now);
+  const writer =
+    (level: 'debug' | 'info' | 'warn' | 'error'): Write =>
+    (facts, text, about) => {
+      if (!log.isLevelEnabled(level)) return;
+      const held = gate.pass(
+        `${text}\0${own(facts['provider'])}\0${own(facts['code'])}\0${own(facts['dialect'])}`,
+        about,
+      );
+      if (held !== null) log[level]({ ...facts, held }, text);
+    };
+  return { debug: writer('debug'), info: writer('info'), warn: writer('warn'), error: writer('error') };
+}
+
+function own(fact: unknown): string {
+  return typeof fact === 'string' ? fact : '';
 }

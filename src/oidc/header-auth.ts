@@ -2,8 +2,8 @@
 // identity provider. No session and no cookie is made. A verdict, good or bad, is kept for at most a minute.
 import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Logger } from 'pino';
 import { AkproxError } from '../infra/errors.js';
+import type { GatedLog } from '../infra/log-gate.js';
 import { isAllowed } from '../provider/access.js';
 import type { Claims } from '../provider/claims.js';
 import { renderIdentity } from '../provider/identity.js';
@@ -18,7 +18,7 @@ export type HeaderVerdict =
 export interface HeaderAuthOptions {
   readonly oidc: (provider: Provider) => OidcClient;
   readonly now: () => number;
-  readonly log: Logger;
+  readonly log: GatedLog;
 }
 
 interface Kept {

@@ -3,7 +3,7 @@
 // rotates them ends everything when one is used twice); a renewal never brings a revoked session back; only the provider's
 // own word (`invalid_grant`) ends a session, a network fault does not.
 import { randomBytes } from 'node:crypto';
-import type { Logger } from 'pino';
+import type { GatedLog } from '../infra/log-gate.js';
 import type { Claims } from '../provider/claims.js';
 import type { Provider } from '../provider/provider.js';
 import type { LeaseStore } from './lease.js';
@@ -32,7 +32,7 @@ export interface RenewalOptions {
   readonly replace: (provider: Provider, ticket: Ticket, session: Session) => Promise<boolean>;
   readonly end: (ticket: Ticket) => Promise<void>;
   readonly now: () => number;
-  readonly log: Logger;
+  readonly log: GatedLog;
 }
 
 /** Longer than a redemption can take: discovery, token, keys and userinfo at 10 s each, and the store. */

@@ -1,8 +1,8 @@
 // Sessions of one worker: cache in front, store behind, revocations from the side.
 // `peek` is on the hot path; everything else may be slow. An outage of the store ends nobody's session.
 import { createHash } from 'node:crypto';
-import type { Logger } from 'pino';
 import { Buckets, LAG_BOUNDS } from '../infra/buckets.js';
+import type { GatedLog } from '../infra/log-gate.js';
 import { isAllowed } from '../provider/access.js';
 import { renderIdentity } from '../provider/identity.js';
 import type { Provider } from '../provider/provider.js';
@@ -23,7 +23,7 @@ export interface SessionsOptions {
   readonly redeem?: RenewalOptions['redeem'];
   /** 0 ≤ x < 1; spreads re-reads, so that sessions loaded together do not expire together. */
   readonly random: () => number;
-  readonly log: Logger;
+  readonly log: GatedLog;
 }
 
 /** What a cookie is worth, once the store has been asked. */
@@ -183,7 +183,7 @@ export class Sessions {
     const allowed = isAllowed(provider.config.access, session.claims);
     const block = allowed
       ? renderIdentity(provider.identity, session.claims, session.jwt, (header) =>
-          this.options.log.warn({ provider: provider.name, header }, 'an identity header value was dropped'),
+          this.options.log.warn({ provider: provider.name, header }, 'an identity header value was dropped', header),
         ).bytes
       : provider.anonymousBlock;
     // When it wants to be renewed it is read again, at once and then every few seconds until somebody has renewed it.

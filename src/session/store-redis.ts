@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { AkproxError } from '../infra/errors.js';
+import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
 import { connectRedis, type RedisConnection, RedisFailure } from '../infra/redis.js';
 import type { RedisStoreConfig } from '../infra/redis-options.js';
 import type { LeaseStore } from './lease.js';
@@ -49,7 +50,7 @@ export async function openRedisStore(
     await connection.close();
     throw error;
   }
-  return new RedisStore(connection, config.prefix, options.now, options.log);
+  return new RedisStore(connection, config.prefix, options.now, createGatedLog(options.log, options.now));
 }
 
 class RedisStore implements RedisSessionStore {
@@ -59,7 +60,7 @@ class RedisStore implements RedisSessionStore {
     private readonly redis: RedisConnection,
     private readonly prefix: string,
     private readonly now: () => number,
-    private readonly log: Logger,
+    private readonly log: GatedLog,
   ) {
     this.leases = redisLeases(redis, prefix);
   }
@@ -150,7 +151,7 @@ class RedisStore implements RedisSessionStore {
     if (bytes === null) return null;
     const record = decodeRecord(bytes);
     if (record !== null) return record;
-    this.log.warn('a session in Redis is damaged or foreign; removed');
+    this.log.warn({}, 'a session in Redis is damaged or foreign; removed');
     await this.removeValue(key);
     return null;
   }
@@ -219,7 +220,7 @@ class RedisStore implements RedisSessionStore {
       return { cursor, keys: [...new Set(items.filter((_, i) => i % 2 === 0))] };
     } catch (error) {
       if (!isWrongType(error)) throw error;
-      this.log.warn('an index of sessions in Redis is damaged or foreign; removed');
+      this.log.warn({}, 'an index of sessions in Redis is damaged or foreign; removed');
       await this.redis.run('DEL', (client) => client.del(index));
       return { cursor: '0', keys: [] };
     }
