@@ -11,8 +11,9 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createBrowser } from './support/browser.js';
-import { findOnPath, PROXIES } from './support/demo/proxies.js';
+import { findProgram, PROXIES, unfit } from './support/demo/proxies.js';
 import { IDENTITY_HEADERS } from './support/gateway.js';
+import { describeWith } from './support/needs.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MAIN = fileURLToPath(new URL('support/demo/main.ts', import.meta.url));
@@ -79,18 +80,16 @@ function alive(pid: number): boolean {
   }
 }
 
-const gateways = ['builtin', ...PROXIES];
-
-for (const gateway of gateways) {
-  const missing = gateway !== 'builtin' && findOnPath(gateway, process.env['PATH'] ?? '') === null;
-  if (missing) console.log(`skipped: the demo behind ${gateway}, which is not on PATH`);
-  describe(`the demo behind ${gateway}`, { skip: missing, timeout: 120_000 }, () => {
+for (const gateway of ['builtin', ...PROXIES] as const) {
+  const file = gateway === 'builtin' ? '' : findProgram(gateway, process.env['PATH'] ?? '');
+  const missing = gateway === 'builtin' ? null : file === null ? `${gateway} is not installed` : unfit(gateway, file);
+  const suite = (): void => {
     let demo: Demo;
     let url: string;
     let issuer: string;
 
     before(async () => {
-      demo = startDemo([...ANY_PORTS, '--gateway', gateway]);
+      demo = startDemo([...ANY_PORTS, '--gateway', gateway], file ? { [`${gateway.toUpperCase()}_BIN`]: file } : {});
       await printed(demo, /Ctrl-C stops everything/);
       url = await printed(demo, /^Open (http:\/\/whoami\.localhost:\d+)\/$/m);
       issuer = await printed(demo, /^OpenID provider +ready +(\S+)$/m);
@@ -132,8 +131,13 @@ for (const gateway of gateways) {
       assert.equal(page.url, `${url}/page?x=1&y=2`);
       assert.match(page.body, /alice@example\.com/);
       const forged = { 'X-Auth-Username': 'root', 'X-authentik-jwt': 'forged', 'X-Auth-Groups': 'admin' };
-      const seen = await browser.get(`${url}/`, { Accept: 'application/json', ...forged });
+      const aliases = Object.fromEntries([..."_.~!+^|&%$#'`*"].map((sign) => [`X${sign}Auth${sign}Username`, 'alias']));
+      const seen = await browser.get(`${url}/`, { Accept: 'application/json', ...forged, ...aliases });
       const { headers } = JSON.parse(seen.body) as { headers: Record<string, string> };
+      assert.deepEqual(
+        Object.entries(headers).filter(([, value]) => value.includes('alias')),
+        [],
+      );
       assert.equal(headers['x-auth-username'], 'alice');
       assert.equal(headers['x-auth-groups'], 'staff');
       assert.equal(headers['x-authentik-email'], 'alice@example.com');
@@ -189,7 +193,8 @@ for (const gateway of gateways) {
       assert.ok(!existsSync(directory));
       await assert.rejects(createBrowser().get(`${url}/`));
     });
-  });
+  };
+  describeWith(missing, `the demo behind ${gateway}`, suite, { timeout: 120_000 });
 }
 
 describe('the demo with authentik', { timeout: 60_000 }, () => {

@@ -14,7 +14,8 @@ import { openStore } from '../src/session/open-store.js';
 import { indexHash } from '../src/session/seal.js';
 import { LOGOUT_TOKENS, Sessions } from '../src/session/sessions.js';
 import { testProvider, traefikCheck } from './support/daemon.js';
-import { haveRedis, startRedis, until } from './support/redis-server.js';
+import { describeWith } from './support/needs.js';
+import { redisMissing, startRedis, until } from './support/redis-server.js';
 import { APP, startWorld } from './support/world.js';
 
 const ISSUER = 'https://idp.company.tld';
@@ -204,7 +205,7 @@ describe('akprox sessions, on the embedded store', () => {
   });
 });
 
-describe('akprox sessions, on Redis', { skip: !haveRedis() }, () => {
+describeWith(redisMissing(), 'akprox sessions, on Redis', () => {
   behaviour(onRedis);
 
   it('names the setting when Redis cannot be asked', async () => {

@@ -202,6 +202,7 @@ describe('the gateway', () => {
         X_Auth_Username: 'root',
         'X-Auth_Username': 'root',
         'X.Auth.Username': 'root',
+        'X~Auth!Username': 'root',
         'X-Authentik-Email': 'root@example.com',
         'X-authentik-jwt': 'forged',
         'X-Mine': '1',
@@ -216,6 +217,7 @@ describe('the gateway', () => {
       'x_auth_username',
       'x-auth_username',
       'x.auth.username',
+      'x~auth!username',
       'x-authentik-email',
       'x-authentik-jwt',
     ])

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 import { identityHeaderNames } from '../../src/provider/identity.js';
 import { findOnPath } from '../support/demo/proxies.js';
-import { checkFile, findProxy } from '../support/real-proxy.js';
+import { checkFile, proxyMissing } from '../support/real-proxy.js';
 
 const DEPLOY = fileURLToPath(new URL('../../deploy/', import.meta.url));
 const FILES = readdirSync(DEPLOY, { recursive: true, encoding: 'utf8' });
@@ -72,10 +72,9 @@ describe('deploy/', () => {
   }
 
   for (const proxy of ['nginx', 'caddy', 'haproxy', 'envoy'] as const) {
-    const missing = findProxy(proxy) === null;
-    if (missing) console.log(`skipped: ${proxy}'s own check of its files, because ${proxy} is not installed`);
+    const skip = proxyMissing(proxy) ?? false;
     for (const mode of ['single', 'domain'] as const) {
-      it(`${proxy} takes its file for the mode ${mode}, without a warning`, { skip: missing }, async () => {
+      it(`${proxy} takes its file for the mode ${mode}, without a warning`, { skip }, async () => {
         assert.doesNotMatch(await checkFile(proxy, mode), /warn/i);
       });
     }

@@ -107,7 +107,7 @@ describe('deploy/ for Kubernetes', () => {
   });
 
   const kubectl = findOnPath('kubectl', process.env['PATH'] ?? '');
-  if (kubectl === null) console.log('skipped: the overlays of deploy/kubernetes, because kubectl is not installed');
+  const skip = kubectl === null && 'kubectl is not installed';
   for (const overlay of ['embedded', 'redis']) {
     const build = (): Resource[] => {
       const { status, stdout, stderr } = spawnSync(
@@ -119,13 +119,13 @@ describe('deploy/ for Kubernetes', () => {
       return parse(stdout);
     };
 
-    it(`the overlay ${overlay} fits the schemas`, { skip: kubectl === null }, () => {
+    it(`the overlay ${overlay} fits the schemas`, { skip }, () => {
       const resources = build();
       resources.forEach(validate);
       assert.equal(unknownFields(resources), '');
     });
 
-    it(`the overlay ${overlay} finds what it names`, { skip: kubectl === null }, () => {
+    it(`the overlay ${overlay} finds what it names`, { skip }, () => {
       const resources = build();
       const named = (kind: string): string[] =>
         resources.filter((resource) => resource.kind === kind).map(({ metadata }) => metadata.name);

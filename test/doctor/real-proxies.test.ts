@@ -1,9 +1,10 @@
 // A copy of each configuration that is broken on purpose, behind the real proxy: the doctor must name what was broken, and find
 // nothing in the good ones. The same for those that cannot be started here is in modelled-proxies.test.ts.
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { it } from 'node:test';
 import type { FindingCode } from '../../src/doctor/findings.js';
-import { findProxy, type Mode, type ProxyName, startRealWorld } from '../support/real-proxy.js';
+import { describeWith } from '../support/needs.js';
+import { type Mode, type ProxyName, proxyMissing, startRealWorld } from '../support/real-proxy.js';
 import { diagnose } from './diagnose.js';
 
 interface Breakage {
@@ -306,14 +307,8 @@ const BREAKAGES: Partial<Record<ProxyName, readonly Breakage[]>> = {
 };
 
 for (const name of ['nginx', 'caddy', 'haproxy', 'traefik', 'envoy'] as const) {
-  if (findProxy(name) === null) {
-    console.log(
-      `${name} is not installed: the doctor is not tried behind the real one (${name.toUpperCase()}_BIN names one)`,
-    );
-    continue;
-  }
   for (const mode of ['single', 'domain'] as const) {
-    describe(`doctor behind ${name}, ${mode}`, () => {
+    describeWith(proxyMissing(name), `doctor behind ${name}, ${mode}`, () => {
       it('finds nothing in the good configuration', async () => {
         await using world = await startRealWorld(name, mode);
         assert.deepEqual((await diagnose(world)).findings, []);

@@ -1,18 +1,19 @@
 // One login in a real browser: Debian's Chromium, headless, through playwright-core.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { describe, it } from 'node:test';
+import { it } from 'node:test';
 import { chromium } from 'playwright-core';
 import { startDaemon, testProvider } from '../support/daemon.js';
 import { startGateway } from '../support/gateway.js';
 import { startIdp } from '../support/idp.js';
+import { describeWith } from '../support/needs.js';
 import { startWhoami } from '../support/whoami.js';
 import { ACCOUNTS, clientFor } from '../support/world.js';
 
 const BROWSER = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path));
-if (BROWSER === undefined) console.log('skipped: test/e2e/chromium.test.ts needs Chromium (Debian package chromium)');
+const missing = BROWSER === undefined ? 'Chromium is not installed' : null;
 
-describe('a login in Chromium', { skip: BROWSER === undefined }, () => {
+describeWith(missing, 'a login in Chromium', () => {
   it('brings alice in, in both tabs, keeps bob out and ends with the sign-out', async () => {
     const app = await startWhoami({ port: 0 });
     // The browser goes to the real port, so the gateway comes first and learns where the outpost is afterwards.

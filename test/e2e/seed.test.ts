@@ -11,12 +11,12 @@ import { after, before, describe, it } from 'node:test';
 import { type Browser, createBrowser } from '../support/browser.js';
 import { type Daemon, request, startDaemon, testProvider } from '../support/daemon.js';
 import { type Idp, startIdp } from '../support/idp.js';
+import { describeWith } from '../support/needs.js';
 import { startWhoami, type Whoami } from '../support/whoami.js';
 import { ACCOUNTS, clientFor } from '../support/world.js';
 
 const NGINX = ['/usr/sbin/nginx', '/usr/local/sbin/nginx', '/usr/bin/nginx'].find((path) => existsSync(path));
-if (NGINX === undefined)
-  console.log('skipped: the nginx part of test/e2e/seed.test.ts needs nginx (Debian package nginx-light)');
+const missing = NGINX === undefined ? 'nginx is not installed' : null;
 
 const APP = 'http://whoami.localhost';
 
@@ -79,7 +79,7 @@ return 302 /akprox/start?rd=$request_uri;
 }`;
 }
 
-describe("the seed's nginx server block", { skip: NGINX === undefined }, () => {
+describeWith(missing, "the seed's nginx server block", () => {
   let seed: Seed;
   let port: number;
   let ended: Promise<unknown>;

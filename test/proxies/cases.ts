@@ -1,16 +1,17 @@
 // What must hold behind every proxy, asked of the real one with the configuration that operators copy.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { after, before, describe, it } from 'node:test';
+import { after, before, it } from 'node:test';
 import { WebSocket } from 'ws';
 import { identityHeaderNames } from '../../src/provider/identity.js';
 import type { Answer, Browser } from '../support/browser.js';
+import { describeWith } from '../support/needs.js';
 import {
   APP,
-  findProxy,
   LOGIN,
   type Mode,
   type ProxyName,
+  proxyMissing,
   type RealWorld,
   startRealWorld,
 } from '../support/real-proxy.js';
@@ -27,12 +28,8 @@ interface Traits {
 }
 
 export function describeProxy(name: ProxyName, traits: Traits): void {
-  if (findProxy(name) === null) {
-    console.log(`${name} is not installed, its tests are skipped (${name.toUpperCase()}_BIN names one)`);
-    return;
-  }
   for (const mode of ['single', 'domain'] as const) {
-    describe(`${name}, ${mode}`, () => cases(name, mode, traits));
+    describeWith(proxyMissing(name), `${name}, ${mode}`, () => cases(name, mode, traits));
   }
 }
 

@@ -6,7 +6,8 @@ import { configSchema } from '../../src/config/schema.js';
 import { openRedisChannel, type RedisChannel } from '../../src/session/channel-redis.js';
 import { openChannel } from '../../src/session/open-store.js';
 import type { Revocation } from '../../src/session/revocation.js';
-import { haveRedis, type RedisServer, startRedis, until } from '../support/redis-server.js';
+import { describeWith } from '../support/needs.js';
+import { type RedisServer, redisMissing, startRedis, until } from '../support/redis-server.js';
 import { startProxy } from '../support/tcp-proxy.js';
 
 const quiet = pino({ level: 'silent' });
@@ -18,7 +19,7 @@ interface Ear {
   gaps: number;
 }
 
-if (haveRedis()) {
+describeWith(redisMissing(), 'the channel on a real Redis', () => {
   describe('redis channel', () => {
     let redis: RedisServer;
     const closers: (() => unknown)[] = [];
@@ -183,4 +184,4 @@ if (haveRedis()) {
       assert.deepEqual(b.heard, []);
     });
   });
-}
+});

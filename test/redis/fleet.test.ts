@@ -12,9 +12,10 @@ import type { Revocation } from '../../src/session/revocation.js';
 import type { SessionStore } from '../../src/session/store.js';
 import { openRedisStore } from '../../src/session/store-redis.js';
 import { aSession, hashOf, storeContract } from '../store/contract.js';
+import { describeWith } from '../support/needs.js';
 import {
-  haveRedis,
   type RedisCluster,
+  redisMissing,
   type SentinelSet,
   startCluster,
   startSentinel,
@@ -88,7 +89,7 @@ function closedAfterwards<T extends { close(): Promise<void> }>(what: T | null):
   return what;
 }
 
-if (haveRedis()) {
+describeWith(redisMissing(), 'the store where servers come and go', () => {
   afterEach(() => Promise.all(closers.splice(0).map((what) => what.close())));
 
   describe('Sentinel', () => {
@@ -176,11 +177,12 @@ if (haveRedis()) {
     });
     const config = () => configOf({ cluster: cluster.addresses.slice(0, 2) });
     const open = (now = Date.now) => openRedisStore(config(), { now, log: quiet });
+    const empty = () => Promise.all(admin.nodes('master').map((node) => node.flushall()));
 
     storeContract(
       'redis cluster',
       async (now) => {
-        await Promise.all(admin.nodes('master').map((node) => node.flushall()));
+        await empty();
         const store = await open(now);
         return {
           store,
@@ -188,7 +190,10 @@ if (haveRedis()) {
           corrupt: async (key) => {
             await admin.set(`akprox:s:{${key}}`, 'xyz', 'KEEPTTL');
           },
-          cleanup: () => store.close(),
+          cleanup: async () => {
+            await store.close();
+            await empty();
+          },
         };
       },
       { movesTime: false },
@@ -241,4 +246,4 @@ if (haveRedis()) {
       await until(() => heard.has('0 y') && heard.has('2 y'), 3_000);
     });
   });
-}
+});

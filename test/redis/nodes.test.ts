@@ -1,9 +1,10 @@
 // Two nodes of two workers on one Redis, real daemons: a sign-out on one ends the session on all four workers, and an outage
 // of Redis signs nobody out and lets nobody in.
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { it } from 'node:test';
 import { type Answer, type Daemon, request, startDaemon, testProvider, traefikCheck } from '../support/daemon.js';
-import { haveRedis, type RedisServer, startRedis, startSentinel } from '../support/redis-server.js';
+import { describeWith } from '../support/needs.js';
+import { type RedisServer, redisMissing, startRedis, startSentinel } from '../support/redis-server.js';
 import { APP, startWorld, type World } from '../support/world.js';
 
 const HOST = 'whoami.localhost:8080';
@@ -53,7 +54,7 @@ async function eventually(what: string, holds: () => Promise<boolean>): Promise<
   for (const end = Date.now() + DEADLINE; !(await holds()); ) if (Date.now() > end) assert.fail(what);
 }
 
-describe('two nodes on one Redis', { skip: !haveRedis() }, () => {
+describeWith(redisMissing(), 'two nodes on one Redis', () => {
   it('share sessions, and a sign-out on one ends them on all four workers', async () => {
     await using fleet = await startFleet();
     const cookie = await signedIn(fleet.world);

@@ -8,13 +8,13 @@ import type { RedisStoreConfig } from '../../src/infra/redis-options.js';
 import { Sessions } from '../../src/session/sessions.js';
 import { openRedisStore, type RedisSessionStore } from '../../src/session/store-redis.js';
 import { aSession, hashOf, storeContract } from '../store/contract.js';
+import { describeWith } from '../support/needs.js';
 import { makeProvider } from '../support/provider.js';
-import { haveRedis, makeCertificate, type RedisServer, startRedis, until } from '../support/redis-server.js';
+import { makeCertificate, type RedisServer, redisMissing, startRedis, until } from '../support/redis-server.js';
 import { startProxy } from '../support/tcp-proxy.js';
 
 const HOUR = 3_600_000;
 const quiet = pino({ level: 'silent' });
-const installed = haveRedis();
 
 function configOf(facts: Record<string, unknown>): RedisStoreConfig {
   const { store } = configSchema.parse({ store: { kind: 'redis', ...facts } });
@@ -44,7 +44,7 @@ async function unavailable(work: Promise<unknown>, withinMs = 1_000): Promise<Ak
   return error;
 }
 
-if (installed) {
+describeWith(redisMissing(), 'the store on a real Redis', () => {
   let shared: RedisServer;
   before(async () => {
     shared = await startRedis();
@@ -64,7 +64,10 @@ if (installed) {
           assert.equal(await shared.client.exists(`akprox:s:{${key}}`), 1);
           await shared.client.set(`akprox:s:{${key}}`, Buffer.from([1, 2, 3]), 'KEEPTTL');
         },
-        cleanup: () => store.close(),
+        cleanup: async () => {
+          await store.close();
+          await shared.client.flushall();
+        },
       };
     },
     { movesTime: false },
@@ -377,4 +380,4 @@ if (installed) {
       await until(() => store.put(session).then(() => true));
     });
   });
-}
+});

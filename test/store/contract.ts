@@ -12,6 +12,7 @@ export interface OpenedStore {
   readonly reopen?: () => Promise<SessionStore>;
   /** Overwrites the record of a key with something that is no record. */
   readonly corrupt?: (key: string) => Promise<void>;
+  /** Closes the store and removes what the test, passed or failed, has left in it. */
   cleanup(): Promise<void>;
 }
 
@@ -56,7 +57,7 @@ export function storeContract(
 
   describe(`session store contract: ${name}`, () => {
     let time = 0;
-    let opened: OpenedStore;
+    let opened: OpenedStore | undefined;
     let store: SessionStore;
     const later = () => time + HOUR;
 
@@ -65,7 +66,10 @@ export function storeContract(
       opened = await open(() => time);
       store = opened.store;
     });
-    afterEach(() => opened.cleanup());
+    afterEach(async () => {
+      await opened?.cleanup();
+      opened = undefined;
+    });
 
     async function holds(session: SealedSession): Promise<void> {
       const value = await store.get(session.key);
@@ -275,7 +279,7 @@ export function storeContract(
     });
 
     test('a restart keeps sessions and indexes', async (t) => {
-      if (opened.reopen === undefined) return t.skip('not for this store');
+      if (opened?.reopen === undefined) return t.skip('not for this store');
       const session = aSession('one', later());
       await store.put(session);
       await store.close();
@@ -290,7 +294,7 @@ export function storeContract(
     });
 
     test('a damaged record is no record', async (t) => {
-      if (opened.corrupt === undefined) return t.skip('not for this store');
+      if (opened?.corrupt === undefined) return t.skip('not for this store');
       for (const [i, ask] of [
         (s: SealedSession) => store.get(s.key).then((value) => assert.equal(value, null)),
         (s: SealedSession) => store.replace(s).then((replaced) => assert.equal(replaced, false)),
@@ -352,7 +356,7 @@ export function storeContract(
       });
 
       test('what a damaged record left behind is swept, and a new session of that key is spared', async (t) => {
-        if (opened.corrupt === undefined) return t.skip('not for this store');
+        if (opened?.corrupt === undefined) return t.skip('not for this store');
         const gone = aSession('gone', time + 1000, { provider: 'mail' });
         const reused = aSession('reused', time + 1000);
         for (const session of [gone, reused]) {

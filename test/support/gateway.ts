@@ -214,9 +214,9 @@ function withoutHopByHop(lines: Lines): Lines {
   return lines.filter(([name]) => !HOP_BY_HOP.has(name.toLowerCase()) && !listed.includes(name.toLowerCase()));
 }
 
-/** Applications that go through CGI cannot tell `X_Auth.Username` from `X-Auth-Username`. */
+/** Applications that go through CGI cannot tell `X_Auth.Username` or `X~Auth!Username` from `X-Auth-Username`. */
 function unaliased(name: string): string {
-  return name.toLowerCase().replace(/[_.]/g, '-');
+  return name.toLowerCase().replace(/[^a-z0-9-]/g, '-');
 }
 
 /** How long the body is, where the client's own Content-Length does not say it. */

@@ -21,11 +21,10 @@ export interface Prometheus {
   stop(): Promise<void>;
 }
 
-/** False when it is not on this machine: a plain line says so. */
-export function havePrometheus(): boolean {
+/** Null when it is on this machine. */
+export function prometheusMissing(): string | null {
   const missing = ['prometheus', 'promtool'].filter((name) => spawnSync(name, ['--version']).status !== 0);
-  if (missing.length > 0) console.log(`skipped: ${missing.join(' and ')} not installed`);
-  return missing.length === 0;
+  return missing.length === 0 ? null : `${missing.join(' and ')} not installed`;
 }
 
 /** `target`: `host:port` of a metrics listener. */

@@ -14,7 +14,7 @@ import { generate } from 'selfsigned';
 import { WebSocketServer } from 'ws';
 import { type Browser, createBrowser } from './browser.js';
 import { type Daemon, startDaemon, testProvider } from './daemon.js';
-import { findOnPath } from './demo/proxies.js';
+import { findProgram } from './demo/proxies.js';
 import { startIdp } from './idp.js';
 import { ACCOUNTS, clientFor } from './world.js';
 
@@ -53,9 +53,12 @@ export interface RealWorld {
 
 /** Named by `TRAEFIK_BIN` and the like, or on PATH. Debian keeps servers where not every user's PATH goes. */
 export function findProxy(name: ProxyName): string | null {
-  const named = process.env[`${name.toUpperCase()}_BIN`];
-  if (named) return named;
-  return findOnPath(name, [process.env['PATH'] ?? '', '/usr/sbin', '/usr/local/sbin'].join(delimiter));
+  return findProgram(name, [process.env['PATH'] ?? '', '/usr/sbin', '/usr/local/sbin'].join(delimiter));
+}
+
+/** Why a suite that needs it is skipped; null when it is here. */
+export function proxyMissing(name: ProxyName): string | null {
+  return findProxy(name) === null ? `${name} is not installed (${name.toUpperCase()}_BIN names one)` : null;
 }
 
 /** Deliberate changes: `script` of akprox.lua, `edits` of the configuration, everywhere in it. */

@@ -31,11 +31,9 @@ export interface RedisServerOptions {
   readonly port?: number;
 }
 
-/** False when there is no Redis on this machine: a plain line says so, once for each test file. */
-export function haveRedis(): boolean {
-  if (spawnSync('redis-server', ['--version']).status === 0) return true;
-  console.log('skipped: redis-server is not installed');
-  return false;
+/** Null when there is a Redis on this machine. */
+export function redisMissing(): string | null {
+  return spawnSync('redis-server', ['--version']).status === 0 ? null : 'redis-server is not installed';
 }
 
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {

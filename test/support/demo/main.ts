@@ -23,7 +23,7 @@ import {
   type Ports,
   parseOptions,
 } from './options.js';
-import { findOnPath, PROXIES, type ProxyName, prepareProxy } from './proxies.js';
+import { findProgram, PROXIES, prepareProxy, unfit } from './proxies.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const DAEMON = join(ROOT, 'dist', 'main.js');
@@ -208,10 +208,12 @@ async function startOutpost(directory: string, ports: Ports, options: DemoOption
 
 function chooseGateway(wanted: GatewayName | 'auto'): { name: GatewayName; file: string } {
   const path = process.env['PATH'] ?? '';
-  const found = (name: ProxyName) => ({ name, file: findOnPath(name, path) });
-  const candidates = wanted === 'auto' ? PROXIES.map(found) : wanted === 'builtin' ? [] : [found(wanted)];
-  for (const { name, file } of candidates) if (file !== null) return { name, file };
-  if (wanted !== 'auto' && wanted !== 'builtin') throw new DemoError(`--gateway: there is no ${wanted} on PATH.`);
+  for (const name of wanted === 'auto' ? PROXIES : wanted === 'builtin' ? [] : [wanted]) {
+    const file = findProgram(name, path);
+    const problem = file === null ? `there is no ${name} on PATH` : unfit(name, file);
+    if (file !== null && problem === null) return { name, file };
+    if (wanted !== 'auto') throw new DemoError(`--gateway: ${problem}.`);
+  }
   return { name: 'builtin', file: '' };
 }
 

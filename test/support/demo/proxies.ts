@@ -1,5 +1,6 @@
 // How real reverse proxies are set up in front of the outpost: one text for each, fit to be read as an example.
 // All of them listen on the loopback interface only and keep their files in the demo's directory.
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -35,6 +36,24 @@ export function findOnPath(program: string, path: string): string | null {
   return null;
 }
 
+/** Named by `TRAEFIK_BIN` and the like, or on the path; null when there is none. */
+export function findProgram(name: string, path: string): string | null {
+  return process.env[`${name.toUpperCase()}_BIN`] || findOnPath(name, path);
+}
+
+/** The first that takes `X_Auth_Username` away from a client when it is told to (`aliasHeadersStrategy`). */
+const TRAEFIK_LEAST = '3.7.12';
+
+/** Why this one cannot be the demo's gateway, or null. */
+export function unfit(name: ProxyName, file: string): string | null {
+  if (name !== 'traefik') return null;
+  const { stdout } = spawnSync(file, ['version'], { encoding: 'utf8' });
+  // A build of one's own has no number; what it makes of the file it says itself.
+  const [, version] = /^Version: +v?(\d+\.\d+\.\d+)/m.exec(stdout ?? '') ?? [];
+  if (version === undefined || version.localeCompare(TRAEFIK_LEAST, 'en', { numeric: true }) >= 0) return null;
+  return `traefik ${version} lets X_Auth_Username through; the demo needs ${TRAEFIK_LEAST} or later`;
+}
+
 /** Writes the configuration and gives the command that runs the proxy in the foreground. */
 export function prepareProxy(name: ProxyName, file: string, place: Place): Command & { readonly config: string } {
   const own = join(place.directory, name);
@@ -62,7 +81,10 @@ export function prepareProxy(name: ProxyName, file: string, place: Place): Comma
 function traefikStatic({ port }: Place, dynamic: string): string {
   return stringify({
     global: { checkNewVersion: false, sendAnonymousUsage: false },
-    entryPoints: { web: { address: `127.0.0.1:${port}` } },
+    entryPoints: {
+      // Headers whose names have other signs than `-` go: an application could take X_Auth_Username for X-Auth-Username.
+      web: { address: `127.0.0.1:${port}`, http: { aliasHeadersStrategy: 'delete' } },
+    },
     providers: { file: { filename: dynamic, watch: false } },
   });
 }
@@ -121,8 +143,7 @@ http://whoami.localhost:${port} {
 		# \`route\` keeps the order: Caddy would sort request_header behind forward_auth.
 		route {
 			# Headers whose names have other signs than \`-\` go: an application could take X_Auth_Username for X-Auth-Username.
-			request_header -*_*
-			request_header -*.*
+${[..."_.~!+^|&%$#'`*"].map((sign) => `\t\t\trequest_header -*${sign}*`).join('\n')}
 			# What the client says about itself goes first; some versions of Caddy keep it when the outpost says nothing.
 ${IDENTITY_HEADERS.map((name) => `\t\t\trequest_header -${name}`).join('\n')}
 			forward_auth ${outpost} {
