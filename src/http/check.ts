@@ -189,23 +189,43 @@ export function checkSlowly(
     if (step !== null) return runInBand(context, dialect, step, url, Snapshot.of(req, peer()), provider);
   }
 
-  // A forged cookie ends here, and so does one of a session that is known to have ended: no store call, no promise.
-  const asked: Presented[] = [];
+  // Whatever else came under our name, a cookie that is known to be good is enough. All of them are looked up: that costs
+  // less than to read them from the wire did.
+  const unknown: string[] = [];
+  let known: CacheEntry | null = null;
   let peeked = notCached;
   for (const cookie of findTickets(req.cookieHeaders(), provider.cookieNeedle)) {
-    const entry = peeked || asked.length > 0 ? undefined : context.sessions.peek(cookie, provider, context.clock.now);
+    const entry = peeked ? undefined : context.sessions.peek(cookie, provider, context.clock.now);
     peeked = false;
-    if (entry !== undefined) {
-      const decision = decideBy(entry, provider, dialect, req);
-      if (decision !== null) return decision;
-      continue;
-    }
-    const ticket = verifyTicket(provider, cookie);
-    if (ticket !== null) asked.push({ cookie, ticket });
+    if (entry === undefined) unknown.push(cookie);
+    else if (entry.kind === 'allow') return count(provider, 'allowed', { kind: 'allow', provider, block: entry.block });
+    else if (entry.kind === 'forbidden') known ??= entry;
   }
-  if (asked.length === 0 && req.get(AUTHORIZATION) === '') return decideForNobody(provider, dialect, req, url);
-  return decideWithStore(context, dialect, Snapshot.of(req, peer()), provider, url, asked);
+  // A forged cookie ends here, and so does one of a session that is known to have ended: no store call, no promise.
+  const asked = verified(provider, unknown);
+  if (asked.length === 0) {
+    if (known !== null) return forbid(provider, dialect, req);
+    if (req.get(AUTHORIZATION) === '') return decideForNobody(provider, dialect, req, url);
+  }
+  return decideWithStore(context, dialect, Snapshot.of(req, peer()), provider, url, asked, known);
 }
+
+/**
+ * The cookies whose MAC is ours. To compute one is what a forged cookie costs, so it is counted; a browser sends at most some 180
+ * cookies to a site, whoever planted them. Behind it nothing need be counted: each of these was a session once, and one that has
+ * ended is remembered as such.
+ */
+function verified(provider: Provider, cookies: readonly string[]): Presented[] {
+  const own: Presented[] = [];
+  for (let i = 0; i < cookies.length && i < MOST_VERIFIED; i += 1) {
+    const cookie = cookies[i] as string;
+    const ticket = verifyTicket(provider, cookie);
+    if (ticket !== null) own.push({ cookie, ticket });
+  }
+  return own;
+}
+
+const MOST_VERIFIED = 256;
 
 /**
  * Somebody who brings nothing asks for what is not public: whatever else the request says, the answer is a challenge. So not
@@ -223,12 +243,7 @@ function challengeStranger(context: CheckContext, dialect: Dialect, req: HeaderS
   return challenge(provider, dialect, req, url);
 }
 
-/** Null: this cookie is nobody's, and the next one is looked at. */
-function decideBy(entry: CacheEntry, provider: Provider, dialect: Dialect, req: HeaderSource): Decision | null {
-  if (entry.kind === 'allow') return count(provider, 'allowed', { kind: 'allow', provider, block: entry.block });
-  return entry.kind === 'forbidden' ? forbid(provider, dialect, req) : null;
-}
-
+/** `known`: what another of the cookies is known to be, if it is a session that may not pass. */
 async function decideWithStore(
   context: CheckContext,
   dialect: Dialect,
@@ -236,21 +251,25 @@ async function decideWithStore(
   provider: Provider,
   url: ForwardUrl,
   asked: readonly Presented[],
+  known: CacheEntry | null,
 ): Promise<Decision> {
+  // All at once: what was planted in front costs no time, and an outage is waited for once.
+  const reads = asked.map(
+    ({ cookie, ticket }) =>
+      context.sessions.peek(cookie, provider, context.clock.now) ?? context.sessions.resolve(cookie, provider, ticket),
+  );
   let unavailable = false;
-  for (const { cookie, ticket } of asked) {
-    const resolution =
-      context.sessions.peek(cookie, provider, context.clock.now) ??
-      (await context.sessions.resolve(cookie, provider, ticket));
-    if (resolution.kind === 'unavailable') {
-      unavailable = true;
-      continue;
-    }
-    const decision = decideBy(resolution, provider, dialect, request);
-    if (decision !== null) return decision;
+  let barred = known;
+  for (const read of reads) {
+    const resolution = await read;
+    if (resolution.kind === 'allow')
+      return count(provider, 'allowed', { kind: 'allow', provider, block: resolution.block });
+    if (resolution.kind === 'forbidden') barred ??= resolution;
+    if (resolution.kind === 'unavailable') unavailable = true;
   }
   // An outage logs nobody out: no redirect, no cleared cookie.
   if (unavailable) return count(provider, 'unavailable', STORE_UNAVAILABLE);
+  if (barred !== null) return forbid(provider, dialect, request);
 
   const authorization = request.get(AUTHORIZATION);
   if (authorization !== '' && provider.config.intercept_header_auth) {

@@ -8,22 +8,18 @@ const { charCodeAt, indexOf, slice } = String.prototype;
 
 const TAB = 0x09;
 const SPACE = 0x20;
+const COMMA = 0x2c;
 const SEMICOLON = 0x3b;
-/**
- * A client may send a name several times (two Domains, two Paths), and a neighbouring subdomain may plant some in front of
- * ours. Only values of a ticket's length count, and of those no more than this many.
- */
-const MOST_DOUBLES = 16;
 
 /**
  * HOT PATH. The first value behind `needle` (`name=`) in a Cookie header; '' when it is not there. The needle counts only at
- * the start of a cookie: `xname=…` and `other=name=…` do not match.
+ * the start of a cookie: `xname=…`, `other=name=…` and `other=1, name=…` do not match.
  */
 export function findCookie(header: string, needle: string): string {
   let at = indexOf.call(header, needle);
   while (at > 0) {
     const before = charCodeAt.call(header, at - 1);
-    if (before === SPACE || before === SEMICOLON) break;
+    if (before === SEMICOLON || (before === SPACE && charCodeAt.call(header, at - 2) === SEMICOLON)) break;
     at = indexOf.call(header, needle, at + needle.length);
   }
   if (at === -1) return '';
@@ -32,26 +28,53 @@ export function findCookie(header: string, needle: string): string {
   return end === -1 ? slice.call(header, start) : slice.call(header, start, end);
 }
 
-/** Every value behind `needle` that can be a ticket, over all Cookie headers, in the order they came. */
+/**
+ * Every value behind `needle` that can be a ticket, over all Cookie headers, in the order they came. A client may send a name
+ * several times (two Domains, two Paths), and a neighbouring subdomain may plant some in front of ours, so there is no limit
+ * but the size of a request head: one that stopped earlier would lock people out.
+ *
+ * A proxy may have joined cookie lines with `, `, which is read as `; ` (contract §2.1). The same two characters may stand inside
+ * another cookie's value, which an application may let a stranger choose: what only this reading finds counts only when the
+ * plain reading finds nothing, so that it takes no session's place. A browser's cookies come one a line, or in one line.
+ */
 export function findTickets(headers: readonly string[], needle: string): string[] {
-  const found: string[] = [];
+  const found = new Set<string>();
+  const joined = new Set<string>();
   for (const header of headers) {
     for (let at = header.indexOf(needle); at !== -1; at = header.indexOf(needle, at + needle.length)) {
-      const end = at + needle.length + TICKET_LENGTH;
-      if (!isBetweenCookies(header, at - 1) || !isBetweenCookies(header, end)) continue;
-      const value = header.slice(at + needle.length, end);
-      if (value.length === TICKET_LENGTH && !found.includes(value) && found.push(value) === MOST_DOUBLES) return found;
+      const start = at + needle.length;
+      const before = borderBefore(header, at);
+      const after = borderAfter(header, start + TICKET_LENGTH);
+      if (before === null || after === null || header.length - start < TICKET_LENGTH) continue;
+      const value = header.slice(start, start + TICKET_LENGTH);
+      if (before === COMMA || after === COMMA) joined.add(value);
+      else found.add(value);
     }
   }
-  return found;
+  return [...(found.size > 0 ? found : joined)];
 }
 
-function isBetweenCookies(header: string, at: number): boolean {
-  const code = header.charCodeAt(at);
-  return Number.isNaN(code) || code === SPACE || code === SEMICOLON || code === TAB;
+/** What stands before a cookie, white space apart; null: something of another cookie, so that none begins at `at`. */
+function borderBefore(header: string, at: number): typeof SEMICOLON | typeof COMMA | null {
+  let i = at - 1;
+  while (isSpace(header.charCodeAt(i))) i -= 1;
+  if (i < 0 || header.charCodeAt(i) === SEMICOLON) return SEMICOLON;
+  return header.charCodeAt(i) === COMMA && i < at - 1 ? COMMA : null;
 }
 
-/** Cookies whose name begins with `prefix`, at most `most` of them. */
+/** What stands behind a cookie, white space apart; null: more of its value. */
+function borderAfter(header: string, at: number): typeof SEMICOLON | typeof COMMA | null {
+  let i = at;
+  while (isSpace(header.charCodeAt(i))) i += 1;
+  if (i >= header.length || header.charCodeAt(i) === SEMICOLON) return SEMICOLON;
+  return header.charCodeAt(i) === COMMA ? COMMA : null;
+}
+
+function isSpace(code: number): boolean {
+  return code === SPACE || code === TAB;
+}
+
+/** Cookies whose name begins with `prefix`, at most `most` of them. `, ` parts cookies too: what we write into one has no comma. */
 export function cookiesWithPrefix(
   headers: readonly string[],
   prefix: string,
@@ -66,7 +89,7 @@ export function cookiesWithPrefix(
 
 function* eachCookie(headers: readonly string[]): Generator<{ name: string; value: string }> {
   for (const header of headers) {
-    for (const part of header.split(';')) {
+    for (const part of header.split(/;|, /)) {
       const equals = part.indexOf('=');
       if (equals > 0) yield { name: part.slice(0, equals).trim(), value: part.slice(equals + 1).trim() };
     }

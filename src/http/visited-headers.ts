@@ -4,8 +4,6 @@ import type { HeaderSource } from './exchange.js';
 import { CHECK_HEADERS, COOKIE, type HeaderName } from './header-names.js';
 
 const SLOTS: ReadonlyMap<string, number> = new Map(CHECK_HEADERS.map(({ text, slot }) => [text, slot]));
-/** HTTP/2 lets a client split its cookies (RFC 9113 §8.2.3), and not every proxy joins them. */
-const MOST_COOKIE_HEADERS = 16;
 
 /** Of one request at a time, until its handler returns: what is to live longer is copied by `Snapshot.of`. */
 export class VisitedHeaders implements HeaderSource {
@@ -19,7 +17,8 @@ export class VisitedHeaders implements HeaderSource {
     const before = this.times[slot] as number;
     this.times[slot] = before + 1;
     if (before === 0) this.values[slot] = value;
-    if (slot === COOKIE.slot && before < MOST_COOKIE_HEADERS) this.cookies.push(value);
+    // HTTP/2 lets a client split its cookies (RFC 9113 §8.2.3), and not every proxy joins them.
+    if (slot === COOKIE.slot) this.cookies.push(value);
   };
 
   visit(source: HeaderSource): this {
@@ -35,7 +34,7 @@ export class VisitedHeaders implements HeaderSource {
     return this.times[name.slot] as number;
   }
 
-  /** Every Cookie header, at most 16 of them. */
+  /** Every Cookie header; listeners limit how many headers there are. */
   cookieHeaders(): readonly string[] {
     return this.cookies;
   }
