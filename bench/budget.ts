@@ -1,4 +1,4 @@
-// The budget table of design/hot-path.md §4 as a test, in under two minutes: exits with 1 when a ratio is missed, and says by
+// The budget as a test, in under two minutes: exits with 1 when a ratio is missed, and says by
 // how much. Ratios are taken within each round and their median counts, so that a noisy minute hits both sides.
 import { request } from '../test/support/daemon.js';
 import { type Cell, makeCells, measure, median, type Sample } from './measure.js';

@@ -1,4 +1,4 @@
-// The scenarios of the budget table (design/hot-path.md §4): what is sent, and what a right answer looks like.
+// The scenarios of the budget (budget.ts has its ratios): what is sent, and what a right answer looks like.
 
 import { issueTicket } from '../src/session/ticket.js';
 import type { Answer } from '../test/support/daemon.js';

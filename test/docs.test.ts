@@ -1,0 +1,74 @@
+// The documents are true as far as a test can tell: links lead somewhere, files that are named exist, "contract §n" has a section, and
+// what is marked as not built is not there.
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { configTable } from '../src/config/table.js';
+import { readmeMetrics } from './metrics/readme-metrics.js';
+
+const ROOT = new URL('../', import.meta.url);
+const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');
+const below = (folder: string, end: RegExp): string[] =>
+  readdirSync(new URL(folder, ROOT), { recursive: true, encoding: 'utf8' })
+    .filter((file) => end.test(file))
+    .map((file) => `${folder}/${file}`);
+
+const documents = ['CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...below('docs', /\.md$/)];
+const contract = read('docs/contract.md');
+
+describe('the documents', () => {
+  for (const document of documents) {
+    it(`${document}: every link leads to a file, and every file that is named exists`, () => {
+      const text = read(document);
+      const links = [...text.matchAll(/\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, link]) => link ?? '');
+      const missing = links.filter((link) => !existsSync(new URL(link, new URL(document, ROOT))));
+      // In a command too: `node --import tsx bench/steps.ts`.
+      const named = [...text.matchAll(/`[^`\n]*`/g)].flatMap(([code]) => [
+        ...code.matchAll(/(?<![\w./-])(?:src|test|bench|deploy|docs)\/[\w./-]+\w/g),
+      ]);
+      missing.push(...named.map(([path]) => path).filter((path) => !existsSync(new URL(path, ROOT))));
+      assert.deepEqual(missing, []);
+    });
+  }
+
+  it('have a section of the contract for every one that a comment names', () => {
+    const sections = new Set([...contract.matchAll(/^##+ (\d+[a-c]?(?:\.\d+)?)[. ]/gm)].map(([, number]) => number));
+    assert.ok(sections.size > 15);
+    const files = ['src', 'test', 'bench', 'deploy'].flatMap((folder) => below(folder, /\.(?:ts|md|ya?ml|conf|lua)$/));
+    const wrong = files.flatMap((file) =>
+      [...read(file).matchAll(/contract(?:\.md)? §(\d+[a-c]?(?:\.\d+)?)/gi)]
+        .filter(([, number]) => !sections.has(number))
+        .map(([reference]) => `${file}: ${reference}`),
+    );
+    assert.deepEqual(wrong, []);
+  });
+});
+
+describe('docs/contract.md', () => {
+  const table = (name: string): string =>
+    new RegExp(`<!-- ${name}:begin -->([\\s\\S]*?)<!-- ${name}:end -->`).exec(contract)?.[1] ?? '';
+  const firstCells = (name: string): string[] =>
+    table(name)
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+      .flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, cell]) => cell ?? ''));
+
+  it('says of no setting that it is not there yet when it is', () => {
+    const settings = [...configTable().matchAll(/^\| `([^`]+)`/gm)].map(([, setting]) => setting ?? '');
+    const notYet = firstCells('settings-not-yet');
+    assert.ok(settings.length > 20);
+    assert.deepEqual(
+      notYet.filter((setting) => settings.some((one) => one === setting || one.startsWith(`${setting}.`))),
+      [],
+    );
+  });
+
+  it('says of no metric that it is not there yet when README has it', () => {
+    const there = readmeMetrics().map(({ name }) => name);
+    assert.ok(there.length > 10);
+    assert.deepEqual(
+      firstCells('metrics-not-yet').filter((name) => there.includes(name)),
+      [],
+    );
+  });
+});
