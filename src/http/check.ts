@@ -71,7 +71,7 @@ export type Decision =
   | Undecided
   | { readonly kind: 'challenge'; readonly loginUrl: string; readonly navigation: boolean }
   | { readonly kind: 'forbidden'; readonly provider: Provider; readonly navigation: boolean }
-  | { readonly kind: 'refused' }
+  | { readonly kind: 'refused'; readonly scheme: 'basic' | 'bearer' }
   | { readonly kind: 'unavailable'; readonly what: 'store' | 'idp' }
   | { readonly kind: 'no_app'; readonly host: string; readonly readFrom: string; readonly dialect: string }
   | ({ readonly kind: 'invalid' } & BadHeader)
@@ -79,7 +79,8 @@ export type Decision =
 
 const UNDECIDED: Undecided = { kind: 'undecided', notCached: false };
 const NOT_CACHED: Undecided = { kind: 'undecided', notCached: true };
-const REFUSED: Decision = { kind: 'refused' };
+const REFUSED_BASIC: Decision = { kind: 'refused', scheme: 'basic' };
+const REFUSED_BEARER: Decision = { kind: 'refused', scheme: 'bearer' };
 const STORE_UNAVAILABLE: Decision = { kind: 'unavailable', what: 'store' };
 const IDP_UNAVAILABLE: Decision = { kind: 'unavailable', what: 'idp' };
 
@@ -275,7 +276,9 @@ async function decideWithStore(
   if (authorization !== '' && provider.config.intercept_header_auth) {
     const verdict = await context.headerAuth(provider, authorization);
     if (verdict.kind === 'allow') return count(provider, 'allowed', { kind: 'allow', provider, block: verdict.block });
-    if (verdict.kind === 'refused') return count(provider, 'refused', REFUSED);
+    if (verdict.kind === 'refused') {
+      return count(provider, 'refused', /^basic/i.test(authorization) ? REFUSED_BASIC : REFUSED_BEARER);
+    }
     if (verdict.kind === 'forbidden') return forbid(provider, dialect, request);
     if (verdict.kind === 'unavailable') return count(provider, 'unavailable', IDP_UNAVAILABLE);
   }
@@ -401,6 +404,12 @@ function isPreflight(dialect: Dialect, req: HeaderSource): boolean {
   );
 }
 
+/** RFC 9110 §11.6.1: a 401 names the scheme. It is the one that was tried: a browser asks for a password at `Basic`. */
+const SCHEMES = {
+  basic: ['WWW-Authenticate', 'Basic realm="akprox", charset="UTF-8"'],
+  bearer: ['WWW-Authenticate', 'Bearer error="invalid_token"'],
+} as const;
+
 const UNAVAILABLE_TEXTS = {
   store: { error: 'store_unavailable', message: 'sessions cannot be read at the moment; nobody is signed out' },
   idp: {
@@ -422,8 +431,8 @@ export function render(decision: Exclude<Decision, Allow>, dialect: Dialect): Re
       return json(403, { error: 'forbidden', message: 'this account may not use this application' });
     case 'refused':
       return dialect.relaysAnswers
-        ? json(401, { error: 'invalid_credentials' }, [['WWW-Authenticate', 'Bearer error="invalid_token"']])
-        : empty(401, [['WWW-Authenticate', 'Bearer error="invalid_token"']]);
+        ? json(401, { error: 'invalid_credentials' }, [SCHEMES[decision.scheme]])
+        : empty(401, [SCHEMES[decision.scheme]]);
     case 'unavailable':
       return json(503, UNAVAILABLE_TEXTS[decision.what], [['Retry-After', '2']]);
     case 'no_app':

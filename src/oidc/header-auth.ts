@@ -1,5 +1,6 @@
 // Header authentication (contract §5): a bearer token or an app password in the Authorization header, asked about at the
 // identity provider. No session and no cookie is made. A verdict, good or bad, is kept for at most a minute.
+import { isUtf8 } from 'node:buffer';
 import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { AkproxError } from '../infra/errors.js';
@@ -29,8 +30,16 @@ interface Kept {
 }
 
 const KEPT_FOR = 60_000;
-const MOST_KEPT = 10_000;
-/** Credentials under verification at once; more get 503. A client can make up credentials faster than the IdP refuses them. */
+/** Good and bad verdicts apart, so that made-up credentials push out nobody's good ones. */
+const MOST_ALLOWED = 10_000;
+const MOST_ALLOWED_BYTES = 32 * 1_048_576;
+const MOST_REFUSED = 10_000;
+/** What a verdict takes besides its block. */
+const OVERHEAD = 400;
+/**
+ * Credentials of one application under verification at once; more get 503. A client can make up credentials faster than the
+ * IdP refuses them, and an IdP that hangs at one application must not refuse everybody at another.
+ */
 const MOST_RUNNING = 128;
 /** Longer credentials are refused unasked. */
 const LONGEST = 16_384;
@@ -38,8 +47,14 @@ const LONGEST = 16_384;
 const TOKEN_USER = 'goauthentik.io/token';
 
 export class HeaderAuth {
-  private readonly kept = new LRUCache<string, Kept>({ max: MOST_KEPT });
-  private readonly running = new Map<string, Promise<HeaderVerdict>>();
+  private readonly allowed = new LRUCache<string, Kept>({
+    max: MOST_ALLOWED,
+    maxSize: MOST_ALLOWED_BYTES,
+    sizeCalculation: ({ verdict }) => OVERHEAD + (verdict.kind === 'allow' ? verdict.block.byteLength : 0),
+  });
+  private readonly refused = new LRUCache<string, Kept>({ max: MOST_REFUSED });
+  /** A provider that has changed begins anew: what runs was asked of the former one. */
+  private readonly running = new WeakMap<Provider, Map<string, Promise<HeaderVerdict>>>();
   /** Keys are keyed hashes, so that no credential lies in memory longer than its request. */
   private readonly secret = randomBytes(32);
 
@@ -47,18 +62,32 @@ export class HeaderAuth {
 
   /** Never rejects. */
   async verify(provider: Provider, authorization: string): Promise<HeaderVerdict> {
+    if (authorization.length > LONGEST) return schemeOf(authorization) === null ? IGNORED : REFUSED;
     const credentials = readCredentials(authorization);
-    if (credentials === null) return { kind: 'ignored' };
-    if (authorization.length > LONGEST) return { kind: 'refused' };
+    if (credentials === null) return IGNORED;
+    if (credentials === 'malformed') return REFUSED;
     const key = createHmac('sha256', this.secret).update(`${provider.id}\0${authorization}`).digest('base64url');
-    const kept = this.kept.get(key);
+    const kept = this.allowed.get(key) ?? this.refused.get(key);
     if (kept !== undefined && kept.provider === provider && this.options.now() < kept.until) return kept.verdict;
-    const running = this.running.get(key);
-    if (running !== undefined) return running;
-    if (this.running.size >= MOST_RUNNING) return { kind: 'unavailable' };
-    const asking = this.ask(provider, credentials, key).finally(() => this.running.delete(key));
-    this.running.set(key, asking);
+    const running = this.runningAt(provider);
+    const same = running.get(key);
+    if (same !== undefined) return same;
+    if (running.size >= MOST_RUNNING) return { kind: 'unavailable' };
+    const asking = this.ask(provider, credentials, key).finally(() => running.delete(key));
+    running.set(key, asking);
     return asking;
+  }
+
+  private runningAt(provider: Provider): Map<string, Promise<HeaderVerdict>> {
+    const running = this.running.get(provider) ?? new Map<string, Promise<HeaderVerdict>>();
+    this.running.set(provider, running);
+    return running;
+  }
+
+  private keep(key: string, kept: Kept): void {
+    const [into, outOf] = kept.verdict.kind === 'allow' ? [this.allowed, this.refused] : [this.refused, this.allowed];
+    outOf.delete(key);
+    into.set(key, kept);
   }
 
   private async ask(provider: Provider, credentials: Credentials, key: string): Promise<HeaderVerdict> {
@@ -66,13 +95,13 @@ export class HeaderAuth {
       const found = await this.identify(provider, credentials);
       const verdict = verdictOn(provider, found);
       const until = Math.min(this.options.now() + KEPT_FOR, found?.expiresAt ?? Number.POSITIVE_INFINITY);
-      this.kept.set(key, { provider, until, verdict });
+      this.keep(key, { provider, until, verdict });
       return verdict;
     } catch (error) {
       // The IdP could not be asked: no verdict, and nothing is remembered.
       const code = error instanceof AkproxError ? error.code : 'internal';
       this.options.log.warn({ err: error, code, provider: provider.name }, 'credentials could not be verified');
-      return code === 'token_invalid' ? { kind: 'refused' } : { kind: 'unavailable' };
+      return code === 'token_invalid' ? REFUSED : { kind: 'unavailable' };
     }
   }
 
@@ -102,7 +131,7 @@ async function bearer(client: OidcClient, token: string): Promise<Identified | n
 }
 
 function verdictOn(provider: Provider, found: Identified | null): HeaderVerdict {
-  if (found === null) return { kind: 'refused' };
+  if (found === null) return REFUSED;
   if (!isAllowed(provider.config.access, found.claims)) return { kind: 'forbidden' };
   const jwt = provider.config.headers.pass_jwt ? found.jwt : '';
   return { kind: 'allow', block: renderIdentity(provider.identity, found.claims, jwt).bytes };
@@ -112,12 +141,32 @@ type Credentials =
   | { readonly scheme: 'bearer'; readonly token: string }
   | { readonly scheme: 'basic'; readonly user: string; readonly password: string };
 
-/** RFC 6750 §2.1 and RFC 7617 §2. Null for another scheme, which is none of our business. */
-function readCredentials(authorization: string): Credentials | null {
-  const [, scheme = '', rest = ''] = /^(bearer|basic) +(\S+) *$/i.exec(authorization) ?? [];
-  if (scheme.toLowerCase() === 'bearer') return { scheme: 'bearer', token: rest };
-  if (scheme.toLowerCase() !== 'basic') return null;
-  const text = Buffer.from(rest, 'base64').toString('utf8');
-  const colon = text.indexOf(':');
-  return colon === -1 ? null : { scheme: 'basic', user: text.slice(0, colon), password: text.slice(colon + 1) };
+const IGNORED: HeaderVerdict = { kind: 'ignored' };
+const REFUSED: HeaderVerdict = { kind: 'refused' };
+
+/** Null for another scheme, which is none of our business. */
+function schemeOf(authorization: string): Credentials['scheme'] | null {
+  const scheme = /^(bearer|basic)(?: |$)/i.exec(authorization)?.[1]?.toLowerCase();
+  return scheme === 'bearer' || scheme === 'basic' ? scheme : null;
+}
+
+/** RFC 6750 §2.1 and RFC 7617 §2. `malformed`: of a scheme of ours, and nothing that a provider could be asked about. */
+function readCredentials(authorization: string): Credentials | 'malformed' | null {
+  const scheme = schemeOf(authorization);
+  if (scheme === null) return null;
+  const text = /^ *(\S+) *$/.exec(authorization.slice(scheme.length))?.[1];
+  if (text === undefined) return 'malformed';
+  if (scheme === 'bearer') return { scheme, token: text };
+  const decoded = decodeBase64(text);
+  const colon = decoded?.indexOf(':') ?? -1;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: RFC 7617 §2 forbids them in both parts
+  if (decoded === null || colon === -1 || /[\x00-\x1f\x7f]/.test(decoded)) return 'malformed';
+  return { scheme, user: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
+}
+
+/** Null unless it is base64 (RFC 4648 §4, padding left out at most) of UTF-8. Node's own decoder leaves out what it cannot read. */
+function decodeBase64(text: string): string | null {
+  const bytes = Buffer.from(text, 'base64');
+  if (bytes.toString('base64').replace(/=+$/, '') !== text.replace(/={1,2}$/, '')) return null;
+  return isUtf8(bytes) ? bytes.toString('utf8') : null;
 }

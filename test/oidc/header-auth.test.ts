@@ -1,6 +1,7 @@
 // Header authentication (contract §5): verdicts, what they are keyed by, how long they are kept, and what is never done.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import fc from 'fast-check';
 import { pino } from 'pino';
 import { HeaderAuth } from '../../src/oidc/header-auth.js';
 import { blockHeaders } from '../../src/provider/identity.js';
@@ -135,16 +136,101 @@ test('while the provider is down there is no verdict, and none is remembered', a
 
 test('what is no Bearer and no Basic is none of our business', async () => {
   const { auth, provider, calls } = setup();
-  for (const header of [
-    'Digest x',
-    'Bearer',
-    'Negotiate abc',
-    'Basic !',
-    `Basic ${Buffer.from('no colon').toString('base64')}`,
-    '',
-  ]) {
+  for (const header of ['Digest x', 'Bearerx y', 'Basicx y', 'Negotiate abc', '', `Digest ${'x'.repeat(20_000)}`]) {
     assert.equal((await auth.verify(provider, header)).kind, 'ignored', header);
   }
+  assert.deepEqual(calls, []);
+});
+
+test('what is of a scheme of ours and cannot be read is refused, and nothing is sent', async () => {
+  const { auth, provider, calls } = setup();
+  const encoded = (text: string, encoding: BufferEncoding = 'utf8') => Buffer.from(text, encoding).toString('base64');
+  for (const header of [
+    'Bearer',
+    'Bearer ',
+    'Bearer a b',
+    `Bearer ${'x'.repeat(20_000)}`,
+    'Basic',
+    'basic  ',
+    'Basic !',
+    'Basic YTpi!',
+    'Basic YTpiYw===',
+    'Basic YTpiY',
+    'Basic YT pi',
+    'Basic =',
+    // Two spellings of the same bytes, of which one is no base64.
+    'Basic YTpiYx==',
+    `Basic ${encoded('a:b>>>???').replaceAll('+', '-').replaceAll('/', '_')}`,
+    `Basic ${encoded('no colon')}`,
+    `Basic ${encoded('')}`,
+    `Basic ${encoded('a:b\0')}`,
+    `Basic ${encoded('a\n:b')}`,
+    `Basic ${encoded('a:b\u00fc', 'latin1')}`,
+  ]) {
+    assert.equal((await auth.verify(provider, header)).kind, 'refused', header.slice(0, 40));
+  }
+  assert.deepEqual(calls, []);
+});
+
+test('whatever follows a scheme, a verdict comes, and only base64 with a colon is asked about', async () => {
+  const asked: string[] = [];
+  const { auth, provider } = setup({}, async (input, init) => {
+    if (init?.method !== 'POST') return fetch(input, init);
+    const form = new URLSearchParams(String(init.body));
+    asked.push(`${form.get('username')}:${form.get('password')}`);
+    return Response.json({ error: 'invalid_grant' }, { status: 400 });
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.oneof(fc.base64String(), fc.string({ unit: fc.constantFrom(...'YTpiOjo=+/-_ !') })),
+      async (text) => {
+        asked.length = 0;
+        assert.equal((await auth.verify(provider, `Basic ${text}`)).kind, 'refused');
+        for (const pair of asked) {
+          assert.equal(Buffer.from(pair).toString('base64').replace(/=+$/, ''), text.trim().replace(/=+$/, ''));
+        }
+      },
+    ),
+  );
+});
+
+test('an application whose provider hangs refuses nobody at another', async () => {
+  let hanging = 0;
+  const hangs: typeof fetch = (input, init) => {
+    if (!String(input).endsWith('/introspection')) return fetch(input, init);
+    hanging += 1;
+    return new Promise<Response>(() => {});
+  };
+  const slow = setup({ name: 'slow' }, hangs);
+  const quick = setup({ name: 'quick' });
+  // One HeaderAuth for both, as in a worker.
+  const auth = new HeaderAuth({
+    oidc: (provider) => (provider.name === 'slow' ? slow.client : quick.client),
+    now: quick.client.now,
+    log: pino({ level: 'silent' }),
+  });
+  await slow.client.connect();
+  const { accessToken } = await logIn(quick.client);
+  const verdicts: unknown[] = [];
+  for (let i = 0; i < 1_000; i += 1) {
+    void auth.verify(slow.provider, `Bearer made-up-${i}`).then((verdict) => verdicts.push(verdict));
+  }
+  assert.equal((await auth.verify(quick.provider, `Bearer ${accessToken}`)).kind, 'allow');
+  assert.equal(hanging, 128);
+  assert.deepEqual(verdicts, Array(1_000 - 128).fill({ kind: 'unavailable' }));
+});
+
+test('made-up credentials push out no good verdict', async () => {
+  const { auth, client, provider, calls } = setup({}, async (input, init) =>
+    String(init?.body ?? '').includes('made-up') ? Response.json({ active: false }) : fetch(input, init),
+  );
+  const { accessToken } = await logIn(client);
+  assert.equal((await auth.verify(provider, `Bearer ${accessToken}`)).kind, 'allow');
+  for (let i = 0; i < 10_100; i += 100) {
+    await Promise.all(Array.from({ length: 100 }, (_, k) => auth.verify(provider, `Bearer made-up-${i + k}`)));
+  }
+  calls.length = 0;
+  assert.equal((await auth.verify(provider, `Bearer ${accessToken}`)).kind, 'allow');
   assert.deepEqual(calls, []);
 });
 
