@@ -38,6 +38,7 @@ export const ACCEPT = named('accept');
 export const ORIGIN = named('origin');
 export const ACCESS_CONTROL_REQUEST_METHOD = named('access-control-request-method');
 export const CONTENT_LENGTH = named('content-length');
+export const TRANSFER_ENCODING = named('transfer-encoding');
 
 /** In the order of their slots. */
 export const CHECK_HEADERS: readonly HeaderName[] = all;

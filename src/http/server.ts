@@ -1,18 +1,16 @@
-// The listeners on uWebSockets.js, and the only file that imports it. Its traps are dealt with here:
-//   - a handler that neither answers nor sets onAborted aborts the process, one that throws answers nothing: `guarded`;
-//   - `req` is dead after the first await: `Snapshot.of` before it;
-//   - after an await every write belongs into `cork`, and not at all when the client has gone;
-//   - a Content-Length without its body (stock nginx sends that) would eat the next request: such connections are closed.
+// The listeners on uWebSockets.js, and the only file that imports it. Requests come in here; every answer goes out through
+// answer.ts, which knows the traps of that. `req` is dead after the first await: `Snapshot.of` before it.
 import * as uWS from 'uWebSockets.js';
 import { AkproxError } from '../infra/errors.js';
 import { BLOCK_HEADER } from '../provider/identity.js';
+import { Answers, BODY, CLOSE, type Framing, HEAD, KEEP_ALIVE } from './answer.js';
 import { LOGOUT_BODY_LIMIT } from './backchannel-logout.js';
 import { type Allow, check, checkSlowly, type Decision, render } from './check.js';
 import type { CheckTiming } from './check-timing.js';
 import type { Dialect } from './dialects.js';
 import { dialectOfQuery } from './dialects.js';
-import { type HeaderSource, json, NO_STORE, type Reply, Snapshot } from './exchange.js';
-import { CONTENT_LENGTH, type HeaderName } from './header-names.js';
+import { type HeaderSource, Snapshot } from './exchange.js';
+import { CONTENT_LENGTH, type HeaderName, TRANSFER_ENCODING } from './header-names.js';
 import { answerStep, CHECK_PATHS, type OutpostContext, PREFIXES } from './outpost.js';
 
 export interface ServerOptions {
@@ -65,9 +63,15 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
   const app = tls === null ? uWS.App() : uWS.SSLApp(tlsOptions(tls.fallback));
   let listening: uWS.us_listen_socket | null = null;
   let draining = false;
-  let inFlight = 0;
   let untilRebalance = checksUntilRebalance();
   let drained: (() => void) | null = null;
+  const answers = new Answers({
+    onError: options.onError,
+    now: () => options.context().clock.now,
+    onIdle: () => {
+      if (draining) drained?.();
+    },
+  });
 
   /** HOT PATH: an allowed check of a cached session is answered right here. */
   function onCheck(res: uWS.HttpResponse, req: LiveRequest, dialect: Dialect): void {
@@ -80,18 +84,17 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     }
     // Read before the answer: one that closes the connection may take the request's bytes with it.
     const method = started === 0 ? '' : dialect.method(req);
-    if (context.logChecks === 'all') finish(res, decision, dialect, afterwards(req), Snapshot.of(req, peerOf(res)));
-    else writeAllow(res, decision, dialect, mustClose(req));
+    const request = context.logChecks === 'all' ? Snapshot.of(req, peerOf(res)) : null;
+    const framing = framingOfHit(req);
+    if (request === null && (framing & BODY) === 0) writeAllow(res, decision, dialect, framing);
+    else finish(res, decision, dialect, framing, request);
     if (started !== 0) options.timing.sampled(started, decision.provider.host, method);
   }
 
   /** THE ONE PLACE that sends a 2xx for a check. 200, `Content-Length: 0`, the complete identity set in one write. */
-  function writeAllow(res: uWS.HttpResponse, allow: Allow, dialect: Dialect, close: boolean): void {
-    res.writeHeader(BLOCK_NAME, allow.block);
-    if (dialect.removeHeader !== '' && allow.provider.notAsserted !== '') {
-      res.writeHeader(dialect.removeHeader, allow.provider.notAsserted);
-    }
-    res.endWithoutBody(0, close);
+  function writeAllow(res: uWS.HttpResponse, allow: Allow, dialect: Dialect, framing: Framing): void {
+    const remove = dialect.removeHeader === '' ? '' : allow.provider.notAsserted;
+    answers.write(res, 200, BLOCK_NAME, allow.block, dialect.removeHeader, remove, '', framing);
   }
 
   function onUndecided(
@@ -102,17 +105,17 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     notCached: boolean,
   ): void {
     const context = options.context();
-    const after = afterwards(req);
+    const framing = framingOf(req);
     const request = context.logChecks === 'none' ? null : Snapshot.of(req, peerOf(res));
     const decision = checkSlowly(context, dialect, req, () => request?.peer ?? peerOf(res), notCached);
     if (decision instanceof Promise) {
       const done = options.timing.waits(hostOf(req, dialect), dialect.method(req));
-      answerLater(res, decision, request, dialect, after, done);
-    } else if (started === 0) finish(res, decision, dialect, after, request);
+      answerLater(res, decision, request, dialect, framing, done);
+    } else if (started === 0) finish(res, decision, dialect, framing, request);
     else {
       const host = hostOf(req, dialect);
       const method = dialect.method(req);
-      finish(res, decision, dialect, after, request);
+      finish(res, decision, dialect, framing, request);
       options.timing.sampled(started, host, method);
     }
   }
@@ -126,12 +129,16 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     res: uWS.HttpResponse,
     decision: Decision,
     dialect: Dialect,
-    after: Afterwards,
+    framing: Framing,
     request: Snapshot | null,
   ): void {
+    if ((framing & BODY) !== 0) {
+      answers.later(res, framing, 0).answer((final) => finish(res, decision, dialect, final, request));
+      return;
+    }
     if (request !== null) options.logDenied(dialect, request, decision);
-    if (decision.kind === 'allow') writeAllow(res, decision, dialect, after.close);
-    else writeReply(res, render(decision, dialect), after);
+    if (decision.kind === 'allow') writeAllow(res, decision, dialect, framing);
+    else answers.reply(res, render(decision, dialect), framing);
   }
 
   function answerLater(
@@ -139,83 +146,58 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     work: Promise<Decision>,
     request: Snapshot | null,
     dialect: Dialect,
-    after: Afterwards,
+    framing: Framing,
     done: () => void,
   ): void {
-    const state = begin(res);
+    const answer = answers.later(res, framing, 0);
     // One `await` for all of it: each `then` would be a promise more.
     void (async () => {
       try {
-        const final = await work;
-        if (!state.aborted) res.cork(() => finish(res, final, dialect, after, request));
+        const decision = await work;
+        answer.answer((final) => finish(res, decision, dialect, final, request));
       } catch (error) {
-        failed(res, state, error);
+        answers.fail(res, answer, error);
       } finally {
         done();
-        end();
       }
     })();
   }
 
   function onStep(res: uWS.HttpResponse, req: LiveRequest): void {
-    const after = afterwards(req);
+    const framing = framingOf(req);
     const request = Snapshot.of(req, peerOf(res));
-    const state = begin(res);
     // The body must be asked for before the first await, or uWebSockets.js has thrown it away.
-    const body = request.method === 'POST' ? readBody(res, state, LOGOUT_BODY_LIMIT) : Promise.resolve('');
-    void answerStep(options.context(), request, () => body)
-      .then((reply) => {
-        if (!state.aborted) res.cork(() => writeReply(res, reply, after));
-      })
-      .catch((error: unknown) => failed(res, state, error))
-      .finally(end);
+    const answer = answers.later(res, framing, request.method === 'POST' ? LOGOUT_BODY_LIMIT : 0);
+    void answerStep(options.context(), request, () => answer.text())
+      .then((reply) => answer.answer((final) => answers.reply(res, reply, final)))
+      .catch((error: unknown) => answers.fail(res, answer, error));
   }
 
-  /** What can fail behind an await fails before the first byte of the answer. */
-  function failed(res: uWS.HttpResponse, state: InFlight, error: unknown): void {
-    options.onError(error);
-    if (!state.aborted) res.cork(() => writeReply(res, INTERNAL, LAST));
-  }
-
-  function begin(res: uWS.HttpResponse): InFlight {
-    const state: InFlight = { aborted: false, onAbort: () => {} };
-    inFlight += 1;
-    res.onAborted(() => {
-      state.aborted = true;
-      state.onAbort();
-    });
-    return state;
-  }
-
-  function end(): void {
-    inFlight -= 1;
-    if (draining && inFlight === 0) drained?.();
-  }
-
-  function mustClose(req: LiveRequest): boolean {
+  /**
+   * HOT PATH. An answer without a body that keeps its connection is framed alike for every method, and a chunked body behind it is
+   * read and thrown away by uWebSockets.js, so neither is looked at.
+   */
+  function framingOfHit(req: LiveRequest): Framing {
     const length = req.get(CONTENT_LENGTH);
+    if ((length !== '' && length !== '0') || untilRebalance <= 1 || draining) return framingOf(req);
     untilRebalance -= 1;
-    if (untilRebalance > 0 && (length === '' || length === '0') && !draining) return false;
+    return KEEP_ALIVE;
+  }
+
+  function framingOf(req: LiveRequest): Framing {
+    const length = req.get(CONTENT_LENGTH);
+    const body = (length !== '' && length !== '0') || req.get(TRANSFER_ENCODING) !== '';
+    untilRebalance -= 1;
+    const close = untilRebalance <= 0 || draining;
     if (untilRebalance <= 0) untilRebalance = checksUntilRebalance();
-    return true;
+    return (close ? CLOSE : KEEP_ALIVE) | (req.isHead() ? HEAD : KEEP_ALIVE) | (body ? BODY : KEEP_ALIVE);
   }
 
-  function afterwards(req: LiveRequest): Afterwards {
-    return { close: mustClose(req), head: req.getMethod() === 'head' };
-  }
-
-  /** No handler may end without an answer, whatever happens in it. */
   function guarded(
     handler: (res: uWS.HttpResponse, req: LiveRequest) => void,
   ): (res: uWS.HttpResponse, req: uWS.HttpRequest) => void {
-    return (res, req) => {
-      try {
-        handler(res, live.of(req));
-      } catch (error) {
-        options.onError(error);
-        res.cork(() => writeReply(res, INTERNAL, LAST));
-      }
-    };
+    const safe = answers.guarded(handler, framingOf);
+    return (res, req) => safe(res, live.of(req));
   }
 
   function addRoutes(): void {
@@ -270,7 +252,7 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
 
     async drain(graceMs) {
       stopListening();
-      if (inFlight > 0) {
+      if (answers.pending > 0) {
         await new Promise<void>((resolve) => {
           drained = resolve;
           setTimeout(resolve, graceMs).unref();
@@ -289,8 +271,6 @@ function checksUntilRebalance(): number {
 function tlsOptions(files: TlsFiles): uWS.AppOptions {
   return { key_file_name: files.key, cert_file_name: files.cert };
 }
-
-const INTERNAL: Reply = json(500, { error: 'internal', message: 'the outpost failed to answer; its log says why' });
 
 /** uWebSockets.js' request while its handler runs; there is one, because handlers run one after the other. */
 class LiveRequest implements HeaderSource {
@@ -317,6 +297,11 @@ class LiveRequest implements HeaderSource {
     return this.req.getMethod();
   }
 
+  /** Methods are case-sensitive (RFC 9110 §9.1): the answer to `head` has a body. */
+  isHead(): boolean {
+    return this.req.getCaseSensitiveMethod() === 'HEAD';
+  }
+
   getUrl(): string {
     return this.req.getUrl();
   }
@@ -328,78 +313,6 @@ class LiveRequest implements HeaderSource {
 
 const live = new LiveRequest();
 
-/** A request whose answer takes a while. */
-interface InFlight {
-  aborted: boolean;
-  onAbort: () => void;
-}
-
-/** How an answer ends: whether the connection closes, and whether only the head is sent. */
-interface Afterwards {
-  readonly close: boolean;
-  readonly head: boolean;
-}
-
-const LAST: Afterwards = { close: true, head: false };
-
-function writeReply(res: uWS.HttpResponse, reply: Reply, { close, head }: Afterwards): void {
-  const [first = NO_STORE, ...rest] = reply.headers;
-  const lines = fieldLines(first[1], rest);
-  res.writeStatus(STATUS_LINES[reply.status] ?? String(reply.status));
-  res.writeHeader(first[0], lines);
-  // A 204 has no length (RFC 9110 §8.6); asked to leave it out *and* close, uWebSockets.js would write a garbage number.
-  if (reply.status === 204 && !close) res.endWithoutBody();
-  // It would also send a body to HEAD, and the next answer on the connection would be read as garbage.
-  else if (reply.body === '' || head) res.endWithoutBody(Buffer.byteLength(reply.body), close);
-  else res.end(reply.body, close);
-}
-
-/**
- * All headers in one write, behind the name of the first: response splitting on purpose, as in provider/identity.ts. So no
- * part may bring a control character of its own; what does is answered with 500.
- */
-function fieldLines(first: string, rest: Reply['headers']): string {
-  let lines = uncontrolled(first);
-  for (const [name, value] of rest) lines += `\r\n${uncontrolled(`${name}: ${value}`)}`;
-  return lines;
-}
-
-function uncontrolled(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  if (/[\x00-\x1f\x7f]/.test(text)) throw new AkproxError('internal', 'a header of an answer has a control character');
-  return text;
-}
-
-const STATUS_LINES: Readonly<Record<number, string>> = {
-  200: '200 OK',
-  204: '204 No Content',
-  302: '302 Found',
-  400: '400 Bad Request',
-  401: '401 Unauthorized',
-  403: '403 Forbidden',
-  404: '404 Not Found',
-  405: '405 Method Not Allowed',
-  413: '413 Content Too Large',
-  500: '500 Internal Server Error',
-  502: '502 Bad Gateway',
-  503: '503 Service Unavailable',
-};
-
 function peerOf(res: uWS.HttpResponse): string {
   return Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
-}
-
-/** Null when it is larger than `limit` bytes or the client has gone. Never rejects. */
-function readBody(res: uWS.HttpResponse, state: InFlight, limit: number): Promise<string | null> {
-  return new Promise((resolve) => {
-    // After an abort no further chunk comes; the step must end all the same, or a drain would wait for it.
-    state.onAbort = () => resolve(null);
-    const chunks: Buffer[] = [];
-    let size = 0;
-    res.onData((chunk, isLast) => {
-      size += chunk.byteLength;
-      if (size <= limit) chunks.push(Buffer.from(new Uint8Array(chunk))); // `chunk` is only lent to us: copy it
-      if (isLast || size > limit) resolve(size > limit ? null : Buffer.concat(chunks).toString('utf8'));
-    });
-  });
 }

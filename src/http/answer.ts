@@ -1,0 +1,288 @@
+// The one way out of a uWebSockets.js listener. Whatever is asked and however, a request gets one answer and its connection stays
+// in step or closes. What must be right for that, each of it seen to go wrong:
+//   - a handler that neither answers nor sets onAborted aborts the process, one that throws answers nothing: `guarded`;
+//   - `endWithoutBody(n)` with n > 0 does not count as an answer, and without a length but with `closeConnection` it writes a
+//     garbage number: HEAD and 204 write their length themselves, or none, and never ask for the connection to be closed;
+//   - a connection that closes while a body is on its way is reset, and the answer may be lost: `PendingAnswer` waits;
+//   - a Content-Length whose body never comes (stock nginx sends that) would eat the next request: that connection is closed;
+//   - a request that comes while another is pending closes the connection, and what is corked is lost: so what can be answered at
+//     once is, and an answer in front of a body is written only when all that has arrived is read;
+//   - `res` is dead after its end or after an abort, and after an await every write belongs into `cork`.
+import { AkproxError } from '../infra/errors.js';
+import { json, NO_STORE, type Reply } from './exchange.js';
+import { LINGER, RequestBody } from './request-body.js';
+
+/** uWebSockets.js' HttpResponse, as far as answers need it. */
+export interface RawResponse {
+  writeStatus(status: string): unknown;
+  writeHeader(name: string | ArrayBuffer, value: string | ArrayBuffer): unknown;
+  end(body: string, closeConnection: boolean): unknown;
+  endWithoutBody(reportedContentLength?: number, closeConnection?: boolean): unknown;
+  close(): unknown;
+  cork(write: () => void): unknown;
+  pause(): unknown;
+  onAborted(handler: () => void): unknown;
+  onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): unknown;
+}
+
+/** How an answer ends: a sum of these. A number, because the hot path makes no object. */
+export type Framing = number;
+export const KEEP_ALIVE: Framing = 0;
+/** The connection is wanted no more. */
+export const CLOSE: Framing = 1;
+/** Only the head is sent. */
+export const HEAD: Framing = 2;
+/** The request announces a body: only a `PendingAnswer` may answer it. */
+export const BODY: Framing = 4;
+/** Set by `PendingAnswer`: the body is still on its way. */
+const UNREAD: Framing = 8;
+
+export type Writer = (framing: Framing) => void;
+
+export interface AnswerOptions {
+  readonly onError: (error: unknown) => void;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** Called when the last pending answer has ended. */
+  readonly onIdle: () => void;
+}
+
+const INTERNAL: Reply = json(500, { error: 'internal', message: 'the outpost failed to answer; its log says why' });
+
+type Stage = number;
+const UNANSWERED: Stage = 0;
+const WRITING: Stage = 1;
+/** Answered, or in the hands of a `PendingAnswer`. */
+const SETTLED: Stage = 2;
+
+export class Answers {
+  /** Requests that have no answer yet, or whose connection waits to be closed. */
+  pending = 0;
+  /** Of the request whose answer is due now: everything up to its last byte is synchronous. */
+  private stage: Stage = SETTLED;
+
+  constructor(private readonly options: AnswerOptions) {}
+
+  /** A handler whose requests are answered, or in the hands of a `PendingAnswer`, whatever happens in it. HOT PATH. */
+  guarded<Res extends RawResponse, Req>(
+    handler: (res: Res, req: Req) => void,
+    framing: (req: Req) => Framing,
+  ): (res: Res, req: Req) => void {
+    return (res, req) => {
+      this.stage = UNANSWERED;
+      try {
+        handler(res, req);
+      } catch (error) {
+        this.options.onError(error);
+      }
+      if (this.stage !== SETTLED) this.rescue(res, () => framing(req));
+    };
+  }
+
+  /** An answer has failed: 500 where nothing is written yet, the end of the connection where a part of it is. */
+  private rescue(res: RawResponse, framing: () => Framing): void {
+    try {
+      if (this.stage === UNANSWERED) this.reply(res, INTERNAL, framing());
+    } catch (error) {
+      this.options.onError(error);
+    }
+    if (this.stage !== SETTLED) res.close();
+    this.stage = SETTLED;
+  }
+
+  /** For a request whose work has failed. */
+  fail(res: RawResponse, answer: PendingAnswer, error: unknown): void {
+    this.options.onError(error);
+    answer.answer((framing) => this.reply(res, INTERNAL, framing));
+  }
+
+  /** Answers at once, or as soon as it is known whether the body has come. */
+  reply(res: RawResponse, reply: Reply, framing: Framing): void {
+    if ((framing & BODY) !== 0) this.later(res, framing, 0).answer((final) => this.reply(res, reply, final));
+    else {
+      const [first = NO_STORE, ...rest] = reply.headers;
+      this.write(res, reply.status, first[0], fieldLines(first[1], rest), '', '', reply.body, framing);
+    }
+  }
+
+  /** Takes the request over: it may be answered after its handler. `keep`: largest body that is kept, in bytes. */
+  later(res: RawResponse, framing: Framing, keep: number): PendingAnswer {
+    this.pending += 1;
+    const answer = new PendingAnswer(res, framing, keep, {
+      write: (writer, final) => this.writeLater(res, writer, final),
+      ended: () => {
+        this.pending -= 1;
+        if (this.pending === 0) this.options.onIdle();
+      },
+    });
+    this.stage = SETTLED;
+    return answer;
+  }
+
+  private writeLater(res: RawResponse, writer: Writer, framing: Framing): void {
+    res.cork(() => {
+      this.stage = UNANSWERED;
+      try {
+        writer(framing);
+      } catch (error) {
+        this.options.onError(error);
+      }
+      if (this.stage !== SETTLED) this.rescue(res, () => framing);
+    });
+  }
+
+  /**
+   * THE ONE PLACE that ends a response. `fields`: the value of the header `name`, and further lines behind it; `extra`: the value
+   * of one more header, '' for none. Everything is rendered before, so nothing in here can fail half-way.
+   */
+  write(
+    res: RawResponse,
+    status: number,
+    name: string | ArrayBuffer,
+    fields: string | ArrayBuffer,
+    extraName: string,
+    extra: string,
+    body: string,
+    framing: Framing,
+  ): void {
+    this.stage = WRITING;
+    // uWebSockets.js writes 200 by itself.
+    if (status !== 200) res.writeStatus(STATUS_LINES[status] ?? String(status));
+    res.writeHeader(name, fields);
+    if (extra !== '') res.writeHeader(extraName, extra);
+    if ((framing & UNREAD) !== 0) {
+      res.writeHeader('Date', lastLines(new Date(this.options.now()), status, body, (framing & HEAD) !== 0));
+    } else if (status === 204) res.endWithoutBody();
+    else if (body === '') res.endWithoutBody(0, (framing & CLOSE) !== 0);
+    else if ((framing & HEAD) !== 0) {
+      res.writeHeader('Content-Length', String(Buffer.byteLength(body)));
+      res.endWithoutBody();
+    } else res.end(body, (framing & CLOSE) !== 0);
+    this.stage = SETTLED;
+  }
+}
+
+/**
+ * The end of an answer whose response stays open, because uWebSockets.js closes no connection after a while: everything behind
+ * the name `Date`, body included. uWebSockets.js writes a line end behind every header, which ends the head of an answer without a
+ * body, and is two bytes more of white space for one with a body.
+ */
+function lastLines(date: Date, status: number, body: string, head: boolean): string {
+  const lines = `${date.toUTCString()}\r\nConnection: close\r\n`;
+  if (status === 204) return lines;
+  if (body === '') return `${lines}Content-Length: 0\r\n`;
+  const length = `${lines}Content-Length: ${Buffer.byteLength(body) + 2}\r\n`;
+  return head ? length : `${length}\r\n${body}`;
+}
+
+interface Hooks {
+  write(writer: Writer, framing: Framing): void;
+  ended(): void;
+}
+
+/**
+ * A request that is answered after its handler, or that announces a body. The answer waits for nobody's body; only the decision
+ * whether the connection can be used again does: as soon as all that has arrived is read, the body is complete or it is not. When it
+ * is not, the answer says `Connection: close`, and the connection closes once the body has come, too much of it has, or time is up.
+ */
+export class PendingAnswer {
+  private readonly body: RequestBody;
+  private state: 'waiting' | 'answered' | 'lingering' | 'ended' = 'waiting';
+  private writer: Writer | null = null;
+  private timer: NodeJS.Timeout | null = null;
+
+  constructor(
+    private readonly res: RawResponse,
+    private readonly framing: Framing,
+    keep: number,
+    private readonly hooks: Hooks,
+  ) {
+    const expected = (framing & BODY) !== 0;
+    this.body = new RequestBody(expected, keep, () => this.unlessEnded(() => res.pause()));
+    res.onAborted(() => this.end());
+    if (!expected) return;
+    res.onData((chunk, last) => {
+      this.body.receive(new Uint8Array(chunk), last);
+      if (!last) return;
+      if (this.state === 'answered') this.finish();
+      else if (this.state === 'lingering') setImmediate(() => this.close());
+    });
+  }
+
+  /** Null when it is larger than what is kept, or the client has gone. */
+  text(): Promise<string | null> {
+    return this.body.text();
+  }
+
+  /** The first answer counts. */
+  answer(writer: Writer): void {
+    if (this.state !== 'waiting') return;
+    this.state = 'answered';
+    this.writer = writer;
+    if (this.body.complete) this.finish();
+    else setImmediate(() => this.finish());
+  }
+
+  private finish(): void {
+    const { writer } = this;
+    if (this.state !== 'answered' || writer === null) return;
+    this.writer = null;
+    const framing = this.framing & ~BODY;
+    if (this.body.complete) {
+      this.hooks.write(writer, framing);
+      this.end();
+      return;
+    }
+    this.state = 'lingering';
+    this.timer = setTimeout(() => this.close(), LINGER);
+    this.hooks.write(writer, framing | CLOSE | UNREAD);
+  }
+
+  private close(): void {
+    this.unlessEnded(() => this.res.close());
+  }
+
+  private unlessEnded(action: () => void): void {
+    if (this.state !== 'ended') action();
+  }
+
+  /** Answered for good, closed, or the client has gone: `res` must not be touched any more. */
+  private end(): void {
+    if (this.state === 'ended') return;
+    this.state = 'ended';
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.body.abandon();
+    this.hooks.ended();
+  }
+}
+
+/**
+ * All headers in one write, behind the name of the first: response splitting on purpose, as in provider/identity.ts. So no
+ * part may bring a control character of its own; what does is answered with 500.
+ */
+function fieldLines(first: string, rest: Reply['headers']): string {
+  let lines = uncontrolled(first);
+  for (const [name, value] of rest) lines += `\r\n${uncontrolled(`${name}: ${value}`)}`;
+  return lines;
+}
+
+function uncontrolled(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (/[\x00-\x1f\x7f]/.test(text)) throw new AkproxError('internal', 'a header of an answer has a control character');
+  return text;
+}
+
+const STATUS_LINES: Readonly<Record<number, string>> = {
+  200: '200 OK',
+  204: '204 No Content',
+  302: '302 Found',
+  400: '400 Bad Request',
+  401: '401 Unauthorized',
+  403: '403 Forbidden',
+  404: '404 Not Found',
+  405: '405 Method Not Allowed',
+  413: '413 Content Too Large',
+  500: '500 Internal Server Error',
+  502: '502 Bad Gateway',
+  503: '503 Service Unavailable',
+};
