@@ -13,7 +13,7 @@ export interface Clinic {
 
 export async function diagnose(world: Clinic, options: { proxy?: ProxyName; url?: URL } = {}): Promise<Report> {
   const url = options.url ?? new URL(`${APP}/page?x=1&y=%2F`);
-  const probe = { insecure: true, timeoutMs: 3_000 };
+  const probe = { insecure: true, timeoutMs: 20_000 };
   return examine({
     url,
     ask: createProbe({ ...probe, connect: { host: '127.0.0.1', port: world.port } }),

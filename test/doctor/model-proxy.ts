@@ -1,4 +1,4 @@
-// Traefik, Envoy and ingress-nginx cannot be started here. This is a small model of how each asks the outpost and what it relays
+// ingress-nginx cannot be started here, and not every machine has Traefik and Envoy. This is a small model of how each asks the outpost and what it relays
 // (design: deploy/proxies/*/README.md), and it takes its settings from the very files of deploy/proxies/: a copy that is broken
 // there is broken here. It says nothing about what the real ones do besides.
 import { once } from 'node:events';

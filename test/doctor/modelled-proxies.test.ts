@@ -1,4 +1,4 @@
-// The doctor behind models of the proxies that cannot be started here: broken copies of their files are named, good ones pass.
+// The doctor behind models of the proxies that cannot be started on every machine: broken copies of their files are named, good ones pass.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { FindingCode } from '../../src/doctor/findings.js';
@@ -8,100 +8,13 @@ import { startIdp } from '../support/idp.js';
 import { APP } from '../support/real-proxy.js';
 import { startWhoami } from '../support/whoami.js';
 import { ACCOUNTS, clientFor } from '../support/world.js';
+import { type Breakage, ENVOY, TRAEFIK } from './breakages.js';
 import { diagnose } from './diagnose.js';
 import { type ModelledName, readSettings, startModel } from './model-proxy.js';
 
-interface Breakage {
-  readonly what: string;
-  readonly edits: readonly (readonly [from: string, to: string])[];
-  readonly code: FindingCode;
-  readonly alongside?: readonly FindingCode[];
-}
-
 const BREAKAGES: Record<ModelledName, readonly Breakage[]> = {
-  traefik: [
-    {
-      what: 'no middleware',
-      edits: [['middlewares: [akprox]', 'middlewares: []']],
-      code: 'not_protected',
-      alongside: ['identity_header_survives', 'identity_missing'],
-    },
-    {
-      what: 'the outpost asked through Traefik',
-      edits: [['address: http://akprox:9000', 'address: https://whoami.company.tld']],
-      code: 'headers_missing',
-    },
-    {
-      what: 'trustForwardHeader',
-      edits: [['trustForwardHeader: false', 'trustForwardHeader: true']],
-      code: 'forwarded_headers_trusted',
-    },
-    {
-      what: 'a wrong path of the check',
-      edits: [['/akprox/auth/traefik', '/akprox/auth/nothing']],
-      code: 'check_failed',
-    },
-    {
-      what: 'authRequestHeaders without Cookie',
-      edits: [
-        [
-          'trustForwardHeader: false',
-          'trustForwardHeader: false\n        authRequestHeaders: [Accept, Sec-Fetch-Mode]',
-        ],
-      ],
-      code: 'cookie_stripped',
-    },
-    {
-      what: 'authRequestHeaders without Sec-Fetch-Mode and Accept',
-      edits: [['trustForwardHeader: false', 'trustForwardHeader: false\n        authRequestHeaders: [Cookie]']],
-      code: 'xhr_redirected',
-    },
-    {
-      what: 'a name missing in authResponseHeaders',
-      edits: [['          - X-Auth-Username\n', '']],
-      code: 'identity_header_survives',
-      alongside: ['identity_missing'],
-    },
-  ],
-  envoy: [
-    {
-      what: 'no ext_authz',
-      edits: [['- name: envoy.filters.http.ext_authz', '- name: envoy.filters.http.none']],
-      code: 'not_protected',
-      alongside: ['identity_header_survives', 'identity_missing'],
-    },
-    {
-      what: 'cookie not in allowed_headers',
-      edits: [['                          - exact: cookie\n', '']],
-      code: 'cookie_stripped',
-    },
-    {
-      what: 'sec-fetch-mode and accept not in allowed_headers',
-      edits: [
-        ['                          - exact: sec-fetch-mode\n', ''],
-        ['                          - exact: accept\n', ''],
-      ],
-      code: 'xhr_redirected',
-    },
-    {
-      what: 'the scheme is wrong',
-      edits: [['{ key: x-forwarded-proto, value: https }', '{ key: x-forwarded-proto, value: http }']],
-      code: 'scheme_mismatch',
-      alongside: ['cookie_secure'],
-    },
-    {
-      what: 'a name missing in the script',
-      edits: [['["x-auth-username"] = true,', '']],
-      code: 'identity_header_survives',
-      alongside: ['identity_missing'],
-    },
-    { what: 'aliases pass', edits: [['lower:find("[^:a-z0-9-]")', 'false']], code: 'identity_header_survives' },
-    {
-      what: 'a wrong path of the check',
-      edits: [['path_prefix: /akprox/auth/envoy', 'path_prefix: /akprox/auth/nothing']],
-      code: 'check_failed',
-    },
-  ],
+  traefik: TRAEFIK.filter(({ only }) => only !== 'real'),
+  envoy: ENVOY.filter(({ only }) => only !== 'real'),
   'ingress-nginx': [
     {
       what: 'no auth-url',

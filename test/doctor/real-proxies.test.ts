@@ -1,19 +1,21 @@
 // A copy of each configuration that is broken on purpose, behind the real proxy: the doctor must name what was broken, and find
-// nothing in the good ones. The same for those that cannot be started here is in modelled-proxies.test.ts.
+// nothing in the good ones. The same behind models is in modelled-proxies.test.ts.
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
-import type { FindingCode } from '../../src/doctor/findings.js';
+import { after, before, describe, it } from 'node:test';
 import { describeWith } from '../support/needs.js';
-import { type Mode, type ProxyName, proxyMissing, startRealWorld } from '../support/real-proxy.js';
+import {
+  type Mode,
+  type ProxyName,
+  proxyMissing,
+  type Surroundings,
+  startRealWorld,
+  startSurroundings,
+} from '../support/real-proxy.js';
+import { type Breakage, ENVOY, TRAEFIK } from './breakages.js';
 import { diagnose } from './diagnose.js';
 
-interface Breakage {
-  readonly what: string;
-  readonly edits: readonly (readonly [from: string, to: string])[];
+interface RealBreakage extends Breakage {
   readonly script?: readonly [from: string, to: string];
-  /** What must be found, and nothing else but what follows from it. */
-  readonly code: FindingCode;
-  readonly alongside?: readonly FindingCode[];
   /** Single unless told: each takes a proxy, an outpost and a login. */
   readonly modes?: readonly Mode[];
 }
@@ -23,7 +25,7 @@ const ORIGINAL_URL = 'proxy_set_header X-Original-URL $scheme://$host$request_ur
 const CHECK_HOST = `proxy_set_header Host $host;
     # \`$host\` is`;
 
-const BREAKAGES: Partial<Record<ProxyName, readonly Breakage[]>> = {
+const BREAKAGES: Partial<Record<ProxyName, readonly RealBreakage[]>> = {
   nginx: [
     {
       what: 'no auth_request',
@@ -304,29 +306,39 @@ const BREAKAGES: Partial<Record<ProxyName, readonly Breakage[]>> = {
       code: 'outpost_down',
     },
   ],
+  traefik: TRAEFIK.filter(({ only }) => only !== 'model'),
+  envoy: ENVOY.filter(({ only }) => only !== 'model'),
 };
 
-for (const name of ['nginx', 'caddy', 'haproxy', 'traefik', 'envoy'] as const) {
-  for (const mode of ['single', 'domain'] as const) {
-    describeWith(proxyMissing(name), `doctor behind ${name}, ${mode}`, () => {
-      it('finds nothing in the good configuration', async () => {
-        await using world = await startRealWorld(name, mode);
-        assert.deepEqual((await diagnose(world)).findings, []);
-      });
-      for (const { what, edits, script, code, alongside = [], modes = ['single'] } of BREAKAGES[name] ?? []) {
-        if (!modes.includes(mode)) continue;
-        it(`${what}: ${code}`, async () => {
-          await using world = await startRealWorld(name, mode, { edits, ...(script && { script }) });
-          const { findings } = await diagnose(world);
-          const codes = [...new Set(findings.map((found) => found.code))];
-          assert.ok(codes.includes(code), JSON.stringify(findings, null, 2));
-          assert.deepEqual(
-            codes.filter((other) => other !== code && !alongside.includes(other)),
-            [],
-            JSON.stringify(findings, null, 2),
-          );
-        });
-      }
+for (const mode of ['single', 'domain'] as const) {
+  describe(`doctor, ${mode}`, () => {
+    let around: Surroundings;
+    before(async () => {
+      around = await startSurroundings(mode);
     });
-  }
+    after(() => around?.[Symbol.asyncDispose]());
+
+    for (const name of ['nginx', 'caddy', 'haproxy', 'traefik', 'envoy'] as const) {
+      describeWith(proxyMissing(name), `behind ${name}`, () => {
+        it('finds nothing in the good configuration', async () => {
+          await using world = await startRealWorld(name, mode, { around });
+          assert.deepEqual((await diagnose(world)).findings, []);
+        });
+        for (const { what, edits, script, code, alongside = [], modes = ['single'] } of BREAKAGES[name] ?? []) {
+          if (!modes.includes(mode)) continue;
+          it(`${what}: ${code}`, async () => {
+            await using world = await startRealWorld(name, mode, { around, edits, ...(script && { script }) });
+            const { findings } = await diagnose(world);
+            const codes = [...new Set(findings.map((found) => found.code))];
+            assert.ok(codes.includes(code), JSON.stringify(findings, null, 2));
+            assert.deepEqual(
+              codes.filter((other) => other !== code && !alongside.includes(other)),
+              [],
+              JSON.stringify(findings, null, 2),
+            );
+          });
+        }
+      });
+    }
+  });
 }

@@ -194,8 +194,7 @@ function cases(name: ProxyName, mode: Mode, traits: Traits): void {
   });
 
   for (const upgrades of [['h2c'], ['websocket', 'h2c'], ['h2c', 'websocket'], ['websocket, h2c']]) {
-    const skip = name === 'traefik' && 'Traefik passes every upgrade on; its page says what to do about it';
-    it(`passes no upgrade to h2c on: ${upgrades.join(' and ')}`, { skip }, async () => {
+    it(`passes no upgrade to h2c on: ${upgrades.join(' and ')}`, async () => {
       const before = world.seen.length;
       const lines = upgrades.map((upgrade) => `Upgrade: ${upgrade}`);
       const settings = ['HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA', 'Connection: close, Upgrade, HTTP2-Settings'];

@@ -67,7 +67,42 @@ export interface Changes {
   readonly edits?: readonly (readonly [from: string, to: string])[];
 }
 
-export async function startRealWorld(name: ProxyName, mode: Mode, options: Changes = {}): Promise<RealWorld> {
+/** What stands around a proxy: several of them, one after the other, can stand in the same. */
+export interface Surroundings {
+  readonly mode: Mode;
+  readonly daemon: Daemon;
+  readonly issuer: string;
+  readonly application: Application;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export async function startSurroundings(mode: Mode): Promise<Surroundings> {
+  const cleanups: (() => unknown)[] = [];
+  const cleanUp = async (): Promise<void> => {
+    for (const step of cleanups.splice(0).reverse()) await step();
+  };
+  try {
+    const origin = mode === 'single' ? APP : LOGIN;
+    const clients = [clientFor('whoami', origin), clientFor('open', OPEN)];
+    const idp = await startIdp({ clients, accounts: ACCOUNTS });
+    cleanups.push(idp.close);
+    const daemon = await startDaemon({ workers: 1, providers: providers(idp.issuer, mode) });
+    cleanups.push(() => daemon[Symbol.asyncDispose]());
+    const application = await startApplication();
+    cleanups.push(application.close);
+    return { mode, daemon, issuer: idp.issuer, application, [Symbol.asyncDispose]: cleanUp };
+  } catch (error) {
+    await cleanUp();
+    throw error;
+  }
+}
+
+/** With `around`, what is there already serves, and stays. */
+export async function startRealWorld(
+  name: ProxyName,
+  mode: Mode,
+  options: Changes & { readonly around?: Surroundings } = {},
+): Promise<RealWorld> {
   const program = findProxy(name);
   if (program === null) throw new Error(`${name} is not installed`);
   const cleanups: (() => unknown)[] = [];
@@ -78,26 +113,26 @@ export async function startRealWorld(name: ProxyName, mode: Mode, options: Chang
     const directory = mkdtempSync(join(tmpdir(), `akprox-${name}-`));
     chmodSync(directory, 0o755);
     cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
-
-    const origin = mode === 'single' ? APP : LOGIN;
-    const clients = [clientFor('whoami', origin), clientFor('open', OPEN)];
-    const idp = await startIdp({ clients, accounts: ACCOUNTS });
-    cleanups.push(idp.close);
-    const daemon = await startDaemon({ workers: 1, providers: providers(idp.issuer, mode) });
-    cleanups.push(() => daemon[Symbol.asyncDispose]());
+    const around = options.around ?? (await startSurroundings(mode));
+    if (around !== options.around) cleanups.push(() => around[Symbol.asyncDispose]());
+    const { daemon, application, issuer } = around;
     const outpost = await startRelay(Number(new URL(daemon.http).port));
     cleanups.push(outpost.close);
-    const application = await startApplication();
-    cleanups.push(application.close);
 
-    const wanted = { outpost: outpost.port, application: application.port, ...options };
+    const { edits, script } = options;
+    const wanted = {
+      outpost: outpost.port,
+      application: application.port,
+      ...(edits && { edits }),
+      ...(script && { script }),
+    };
     const { child, port } = await startProxy(program, name, mode, directory, wanted);
     cleanups.push(() => stop(child));
 
     return {
       daemon,
       port,
-      issuer: idp.issuer,
+      issuer,
       seen: application.seen,
       outpost,
       browser: () =>
@@ -305,6 +340,9 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
   // One file serves both modes: the router of the login host is only used in one of them.
   traefik: (place) => {
     const dynamic = join(place.directory, 'dynamic.yaml');
+    // An edit belongs to the file that has what it changes.
+    const installed = readFileSync(join(DEPLOY, 'traefik/traefik.yaml'), 'utf8');
+    const edits = (where: boolean) => (place.edits ?? []).filter(([from]) => installed.includes(from) === where);
     // Where the operator has certificates from an authority, the test has one of its own.
     const tls = `\ntls:\n  certificates:\n    - { certFile: ${place.certificate.cert}, keyFile: ${place.certificate.key} }\n`;
     writeFileSync(
@@ -312,7 +350,7 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
       replaced('traefik/dynamic.yaml', [
         ['http://akprox:9000', `http://127.0.0.1:${place.outpost}`],
         ['http://whoami:5000', `http://127.0.0.1:${place.application}`],
-        ...(place.edits ?? []),
+        ...edits(false),
       ]) + tls,
     );
     const conf = join(place.directory, 'traefik.yaml');
@@ -322,6 +360,7 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
       replaced('traefik/traefik.yaml', [
         ['":443"', `"127.0.0.1:${place.port}"`],
         ['/etc/traefik/dynamic.yaml', dynamic],
+        ...edits(true),
       ]) + quiet,
     );
     return { args: [`--configFile=${conf}`] };
@@ -388,7 +427,8 @@ async function serves(
       const again = (): unknown => setTimeout(resolve, 20, false);
       req.once('response', (res) => {
         res.resume();
-        if (res.statusCode === 401 || broken) resolve(true);
+        // Traefik answers 404 until it has read its files.
+        if (res.statusCode === 401 || (broken && res.statusCode !== 404)) resolve(true);
         else again();
       });
       req.once('error', again);

@@ -102,7 +102,8 @@ function traefikDynamic({ outpost, application }: Place): string {
           service: 'outpost',
         },
         application: {
-          rule: 'Host(`whoami.localhost`)',
+          // Traefik passes every upgrade on: through one to h2c, everything behind the first request would pass unchecked.
+          rule: 'Host(`whoami.localhost`) && !HeaderRegexp(`Upgrade`, `(?i)h2c`)',
           priority: 1,
           entryPoints: ['web'],
           middlewares: ['akprox'],
