@@ -13,6 +13,7 @@ import { systemTimers } from '../authentik/timers.js';
 import type { Config, ProviderConfig } from '../config/schema.js';
 import { CheckTiming } from '../http/check-timing.js';
 import { createCompatServer } from '../http/compat.js';
+import { EndedLogins } from '../http/ended-logins.js';
 import type { HeaderSource } from '../http/exchange.js';
 import { inBandStepOf, type OutpostContext } from '../http/outpost.js';
 import { createServer, type Server, type ServerOptions, type TlsFiles } from '../http/server.js';
@@ -94,6 +95,7 @@ class Worker {
   private readonly revocationHandlers: ((revocation: Revocation) => void)[] = [];
   private readonly clock = { now: Date.now() };
   private readonly headerAuth: HeaderAuth;
+  private readonly endedLogins = new EndedLogins();
   private readonly eventLimit = createEventLimit(Date.now);
   private errors = 0;
 
@@ -267,6 +269,7 @@ class Worker {
       logChecks: this.config.log.checks,
       oidc: (provider) => this.clientOf(provider),
       now: Date.now,
+      endedLogins: this.endedLogins,
       countLogin: (provider, result) => this.countLogin(provider, result),
       trustedProxies: createTrustedProxies(this.config.trusted_proxies),
     };

@@ -1,7 +1,7 @@
 // P/callback ends a login: matches the browser's attempt, redeems the code, begins a session under a new id.
 import { createHash } from 'node:crypto';
 import { AkproxError } from '../infra/errors.js';
-import { callbackOutcome, finishLogin, type LoginResult } from '../oidc/flow.js';
+import { type CallbackOutcome, callbackOutcome, finishLogin, type LoginResult } from '../oidc/flow.js';
 import type { Provider } from '../provider/provider.js';
 import { type Attempt, dropAttempt, findAttempt } from './attempt.js';
 import { findTickets, sessionCookie } from './cookies.js';
@@ -18,14 +18,41 @@ export async function callback(context: StepContext, request: Snapshot, provider
 
   const attempt = findAttempt(provider, outcome.state, request, context.now());
   if (attempt === null || attempt === 'expired') {
-    const target = await targetOfReplay(context, request, provider, outcome.state);
+    const target = await targetOfReplay(context, request, provider, outcome.state, true);
     if (target !== null) return redirect(target);
     throw attempt === null
       ? new AkproxError('login_unknown', 'no attempt cookie for this state')
       : new AkproxError('login_expired', 'the attempt is older than ten minutes');
   }
 
-  const forget = dropAttempt(provider, attempt.state);
+  return context.endedLogins.once(provider, attempt, () => answer(context, request, provider, attempt, outcome));
+}
+
+type Outcome = Exclude<CallbackOutcome, { kind: 'malformed' }>;
+
+async function answer(
+  context: StepContext,
+  request: Snapshot,
+  provider: Provider,
+  attempt: Attempt,
+  outcome: Outcome,
+): Promise<Reply> {
+  const end = context.endedLogins.endOf(provider, attempt);
+  if (end !== undefined && end !== 'succeeded') return failurePage(provider, attempt, new AkproxError(end, 'a replay'));
+  // Another worker may have completed it.
+  const target = await targetOfReplay(context, request, provider, attempt.state, end === 'succeeded');
+  if (target !== null) return redirect(target, [dropAttempt(provider, attempt.state)]);
+  if (end === 'succeeded') return failurePage(provider, attempt, new AkproxError('login_unknown', 'a replay'));
+  return complete(context, request, provider, attempt, outcome);
+}
+
+async function complete(
+  context: StepContext,
+  request: Snapshot,
+  provider: Provider,
+  attempt: Attempt,
+  outcome: Outcome,
+): Promise<Reply> {
   if (outcome.kind === 'error') {
     const denied = outcome.error === 'access_denied';
     context.countLogin(provider, denied ? 'denied' : 'failed');
@@ -33,21 +60,25 @@ export async function callback(context: StepContext, request: Snapshot, provider
       denied ? 'login_denied' : 'idp_rejected',
       `the identity provider answered ${outcome.error}`,
     );
+    context.endedLogins.end(provider, attempt, error.code);
     context.log.warn({ err: error, code: error.code, provider: provider.name }, 'a login was refused');
-    return withCookies(errorPage(error, retryUrl(provider, attempt)), [forget]);
+    return failurePage(provider, attempt, error);
   }
 
   try {
     const login = await finishLogin(context.oidc(provider), { code: outcome.code, iss: outcome.iss }, attempt);
     const { cookie, maxAge } = await beginSession(context, request, provider, attempt, login);
+    context.endedLogins.end(provider, attempt, 'succeeded');
     context.countLogin(provider, 'succeeded');
+    const forget = dropAttempt(provider, attempt.state);
     return redirect(attempt.target, [sessionCookie(provider, cookie, maxAge), forget]);
   } catch (cause) {
+    context.endedLogins.end(provider, attempt, cause instanceof AkproxError ? cause.code : 'internal');
     context.countLogin(provider, 'failed');
     if (!(cause instanceof AkproxError)) throw cause;
     context.log.warn({ err: cause, code: cause.code, provider: provider.name }, 'a login could not be completed');
     // The code is spent or the fault is permanent: a page, never a restart of our own, which could go on for ever.
-    return withCookies(errorPage(cause, retryUrl(provider, attempt)), [forget]);
+    return failurePage(provider, attempt, cause);
   }
 }
 
@@ -83,19 +114,29 @@ async function beginSession(
   return { cookie, maxAge: Math.ceil(lasts / 1_000) };
 }
 
-/** A callback that comes a second time (reload, back button) while its session lives: where that login led. */
+/**
+ * A callback that comes a second time (reload, back button) while its session lives: where that login led. `anySession`: one of
+ * another login will do, and leads home.
+ */
 async function targetOfReplay(
   context: StepContext,
   request: Snapshot,
   provider: Provider,
   state: string,
+  anySession: boolean,
 ): Promise<string | null> {
+  let home: string | null = null;
   for (const cookie of findTickets(request.getHeaders('cookie'), provider.cookieNeedle)) {
     const found = await context.sessions.read(cookie, provider);
-    if (found !== null)
-      return found.session.loginState === stateHash(state) ? found.session.loginTarget : `${provider.origin}/`;
+    if (found === null) continue;
+    if (found.session.loginState === stateHash(state)) return found.session.loginTarget;
+    if (anySession) home = `${provider.origin}/`;
   }
-  return null;
+  return home;
+}
+
+function failurePage(provider: Provider, attempt: Attempt, error: AkproxError): Reply {
+  return withCookies(errorPage(error, retryUrl(provider, attempt)), [dropAttempt(provider, attempt.state)]);
 }
 
 function stateHash(state: string): string {

@@ -376,8 +376,11 @@ async function runInBand(
 
 function loginUrl(provider: Provider, url: ForwardUrl): string {
   const start = `${provider.origin}${provider.prefix}/start`;
-  // P/start checks `rd` before it believes it; a target that is too long to be accepted there need not be sent.
-  return url.href.length > 2_048 ? start : `${start}?rd=${encodeURIComponent(url.href)}`;
+  if (url.href.length <= 2_048) return `${start}?rd=${encodeURIComponent(url.href)}`;
+  // P/start checks `rd` before it believes it; a target that is too long to be accepted there need not be sent. But a callback
+  // that the proxy does not route must be known there, however long its code is.
+  const isCallback = inBandStep(url) === 'callback';
+  return isCallback ? `${start}?rd=${encodeURIComponent(`${url.scheme}://${url.host}${url.path}?code&state`)}` : start;
 }
 
 /** A request whose answer a person will see. Everything else (fetch, XHR, images) gets 401, never a redirect. */

@@ -76,6 +76,16 @@ export function errorPage(error: AkproxError, retryUrl: string | null): Reply {
   });
 }
 
+/** No link: whoever starts again comes back here. */
+export function callbackNotRoutedPage(provider: Provider): Reply {
+  return page({
+    status: 400,
+    title: 'The login cannot be completed',
+    text: `The identity provider sent you back to ${provider.prefix}/callback, but the reverse proxy in front of ${provider.name} does not pass that path to the outpost. Its operator has to route ${provider.prefix}/ on this host to akprox.`,
+    code: 'callback_not_routed',
+  });
+}
+
 export function forbiddenPage(provider: Provider): Reply {
   return page({
     status: 403,

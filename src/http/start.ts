@@ -2,12 +2,20 @@
 import { randomBytes } from 'node:crypto';
 import { beginLogin } from '../oidc/flow.js';
 import type { Provider } from '../provider/provider.js';
-import { resolveReturnUrl } from '../provider/return-url.js';
+import { resolveReturnUrl, returnsToCallback } from '../provider/return-url.js';
 import { saveAttempt } from './attempt.js';
 import { type Reply, redirect, type Snapshot } from './exchange.js';
+import { callbackNotRoutedPage } from './pages.js';
 import type { StepContext } from './steps.js';
 
 export async function start(context: StepContext, request: Snapshot, provider: Provider): Promise<Reply> {
+  if (returnsToCallback(request.query, provider.returnTarget)) {
+    context.log.warn(
+      { provider: provider.name, path: `${provider.prefix}/callback` },
+      'the proxy asked about a callback instead of routing it here; no further login was begun',
+    );
+    return callbackNotRoutedPage(provider);
+  }
   const target = resolveReturnUrl(request.query, provider.returnTarget);
   const login = await beginLogin(context.oidc(provider), randomBytes);
   const now = context.now();

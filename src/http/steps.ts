@@ -4,6 +4,7 @@ import type { GatedLog } from '../infra/log-gate.js';
 import type { OidcClient } from '../oidc/client.js';
 import type { Provider } from '../provider/provider.js';
 import type { Sessions } from '../session/sessions.js';
+import type { EndedLogins } from './ended-logins.js';
 import type { Reply, Snapshot } from './exchange.js';
 import { errorPage } from './pages.js';
 
@@ -11,6 +12,7 @@ export interface StepContext {
   readonly sessions: Sessions;
   readonly oidc: (provider: Provider) => OidcClient;
   readonly now: () => number;
+  readonly endedLogins: EndedLogins;
   readonly log: GatedLog;
   /** `result` label of `akprox_logins_total`. */
   readonly countLogin: (provider: Provider, result: 'started' | 'succeeded' | 'denied' | 'failed') => void;

@@ -12,12 +12,30 @@ export interface ReturnTarget {
 
 const LONGEST = 2_048;
 const OWN_STEP = /^\/(?:akprox|outpost\.goauthentik\.io)\/(?:start|callback|sign_out)(?:[/;]|$)/;
+const OWN_CALLBACK = /^\/(?:akprox|outpost\.goauthentik\.io)\/callback$/;
+/** Codes may be long; the value leads nowhere. */
+const LONGEST_CALLBACK = 16_384;
 const OWN_SIGNATURES = ['x-authentik-auth-callback', 'x-authentik-logout'];
 
 /** The target in a raw query string, or the provider's own page when there is none that may be trusted. */
 export function resolveReturnUrl(rawQuery: string | undefined, target: ReturnTarget): string {
   const raw = rawParameter(rawQuery ?? '');
   return (raw === null ? null : acceptReturnUrl(decodeParameter(raw), target)) ?? `${target.origin}/`;
+}
+
+/**
+ * Whether `rd` is our own callback with what a provider sends there: the proxy asked about it instead of routing it to us, and a
+ * login that began now would end the same way.
+ */
+export function returnsToCallback(rawQuery: string, target: ReturnTarget): boolean {
+  const raw = rawParameter(rawQuery);
+  const candidate = raw === null ? '' : decodeParameter(raw);
+  if (candidate === '' || candidate.length > LONGEST_CALLBACK || !URL.canParse(candidate, target.origin)) return false;
+  const url = new URL(candidate, target.origin);
+  const isOurs =
+    OWN_CALLBACK.test(url.pathname.replace(/\/+/g, '/')) ||
+    url.searchParams.get('X-authentik-auth-callback')?.toLowerCase() === 'true';
+  return isOurs && url.searchParams.has('state') && (url.searchParams.has('code') || url.searchParams.has('error'));
 }
 
 /**

@@ -2,8 +2,11 @@
 import { pino } from 'pino';
 import { type CheckContext, check, checkSlowly, type Decision } from '../../src/http/check.js';
 import { DIALECTS, type Dialect } from '../../src/http/dialects.js';
-import type { HeaderSource } from '../../src/http/exchange.js';
+import { EndedLogins } from '../../src/http/ended-logins.js';
+import { type HeaderSource, type Reply, Snapshot } from '../../src/http/exchange.js';
+import type { StepContext } from '../../src/http/steps.js';
 import type { GatedLog } from '../../src/infra/log-gate.js';
+import type { OidcClient } from '../../src/oidc/client.js';
 import { readClaims } from '../../src/provider/claims.js';
 import { type Provider, ProviderTable } from '../../src/provider/provider.js';
 import type { Session } from '../../src/session/session.js';
@@ -114,4 +117,35 @@ export function traefikRequest(url: string, headers: readonly (readonly [string,
     ['x-forwarded-method', 'GET'],
     ...headers,
   ]);
+}
+
+export interface Logins {
+  readonly context: StepContext;
+  readonly counted: string[];
+}
+
+/** What the steps of a login get, on the sessions of these checks. */
+export function createLogins(checks: Checks, client: OidcClient, log: GatedLog = SILENT): Logins {
+  const counted: string[] = [];
+  const context: StepContext = {
+    sessions: checks.sessions,
+    oidc: () => client,
+    now: () => checks.clock.now,
+    endedLogins: new EndedLogins(),
+    log,
+    countLogin: (_, result) => counted.push(result),
+  };
+  return { context, counted };
+}
+
+/** A request for one of our own paths, with the cookies of a browser. */
+export function stepRequest(url: string, cookies: readonly string[] = []): Snapshot {
+  const { host, pathname, search } = new URL(url);
+  const headers: [string, string][] = [['host', host]];
+  if (cookies.length > 0) headers.push(['cookie', cookies.join('; ')]);
+  return Snapshot.of(requestOf(headers, { path: pathname, query: search.slice(1) }), '127.0.0.1');
+}
+
+export function headerOf(reply: Reply, name: string): string[] {
+  return reply.headers.filter(([key]) => key === name).map(([, value]) => value);
 }
