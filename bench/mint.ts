@@ -49,6 +49,7 @@ export async function openMint(
     channel,
     cache: { ...config.cache, max_bytes: 65_536 },
     now: Date.now,
+    monotonic: () => performance.now(),
     random: Math.random,
     log,
   });

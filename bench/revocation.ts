@@ -145,6 +145,7 @@ async function run(): Promise<void> {
     channel: { publish: () => {}, subscribe: () => {} },
     cache: config.cache,
     now: Date.now,
+    monotonic: () => performance.now(),
     random: Math.random,
     log,
   });

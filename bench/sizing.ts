@@ -225,7 +225,15 @@ function sessionsOn(
   if (providerConfig === undefined) throw new Error('no provider');
   const channel = { publish: () => {}, subscribe: () => {} };
   const log = createLog('silent', 'bench');
-  const sessions = new Sessions({ store, channel, cache: config.cache, now: Date.now, random: Math.random, log });
+  const sessions = new Sessions({
+    store,
+    channel,
+    cache: config.cache,
+    now: Date.now,
+    monotonic: () => performance.now(),
+    random: Math.random,
+    log,
+  });
   return { provider: createProvider(providerConfig), sessions };
 }
 

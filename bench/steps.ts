@@ -51,6 +51,7 @@ const sessions = new Sessions({
   channel: { publish: () => {}, subscribe: () => {} },
   cache: { max_bytes: 268_435_456, max_age: 3_600_000, stale_max: 3_600_000 },
   now: () => now,
+  monotonic: () => now,
   random: () => 0,
   log: pino({ level: 'silent' }),
 });
@@ -78,7 +79,7 @@ const unused = (): never => {
 const context: CheckContext = {
   providers: new ProviderTable([provider, ...others]),
   sessions,
-  clock: { now },
+  clock: { time: now },
   inBand: unused,
   headerAuth: unused,
   log: pino({ level: 'silent' }),

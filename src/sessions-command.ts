@@ -2,6 +2,7 @@
 // A subject is an e-mail address as often as not: only its keyed hash is ever printed.
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import type { Logger } from 'pino';
 import type { Loaded } from './config/load.js';
@@ -152,7 +153,11 @@ async function tell(keys: readonly string[], { config }: Loaded, io: SessionsIo)
       io.stderr(line);
     },
   });
-  const channel = await openChannel(config.store, { log, now: Date.now, nodeId: 'akprox-sessions' });
+  const channel = await openChannel(config.store, {
+    log,
+    monotonic: () => performance.now(),
+    nodeId: 'akprox-sessions',
+  });
   if (channel === null) {
     io.stdout(`The running daemon is not told: a restart ends them at once. ${later}`);
     return true;

@@ -70,7 +70,17 @@ function place(directory: string, store: Record<string, unknown>, done: () => Pr
     const channel = { publish: () => {}, subscribe: () => {} };
     const log = createLog('silent', 'test');
     try {
-      await use(new Sessions({ store: opened, channel, cache: config.cache, now: Date.now, random: Math.random, log }));
+      await use(
+        new Sessions({
+          store: opened,
+          channel,
+          cache: config.cache,
+          now: Date.now,
+          monotonic: () => performance.now(),
+          random: Math.random,
+          log,
+        }),
+      );
     } finally {
       await opened.close();
     }

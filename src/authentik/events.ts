@@ -30,13 +30,14 @@ const LONGEST_VALUE = 500;
 const SHOWN = /^(x-forwarded-(for|host|proto|port|uri|method|server)|x-original-(url|uri|method)|host|user-agent)$/i;
 
 /** One a minute for a message and a provider, ten a minute together. */
-export function createEventLimit(now: () => number): EventLimit {
+/** `monotonic` in milliseconds. */
+export function createEventLimit(monotonic: () => number): EventLimit {
   const last = new LRUCache<string, number>({ max: 1_000 });
   let windowStart = Number.NEGATIVE_INFINITY;
   let inWindow = 0;
   return {
     admit({ message, provider }) {
-      const at = now();
+      const at = monotonic();
       if (at >= windowStart + MINUTE) {
         windowStart = at;
         inWindow = 0;
@@ -53,10 +54,11 @@ export function createEventLimit(now: () => number): EventLimit {
 export function createEventReporter(options: {
   readonly api: Pick<CoreApi, 'postEvent'>;
   readonly outpostName: () => string;
-  readonly now: () => number;
+  /** Milliseconds. */
+  readonly monotonic: () => number;
   readonly log: SourceLog;
 }): EventReporter {
-  const limit = createEventLimit(options.now);
+  const limit = createEventLimit(options.monotonic);
   return {
     report(event) {
       if (!limit.admit(event)) return;

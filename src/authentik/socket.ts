@@ -19,7 +19,7 @@ export interface CoreSocketOptions {
   readonly timers: Timers;
   /** 0 to 1. */
   readonly random: () => number;
-  readonly now: () => number;
+  readonly monotonic: () => number;
   readonly log: SourceLog;
   onTrigger(): void;
   onSessionEnd(sid: string): void;
@@ -134,8 +134,8 @@ export function connectCore(options: CoreSocketOptions): CoreSocket {
   function hear(text: string): void {
     const message = parse(text);
     if (message === null) {
-      if (options.now() < nonsenseAt + NONSENSE_EVERY) return;
-      nonsenseAt = options.now();
+      if (options.monotonic() < nonsenseAt + NONSENSE_EVERY) return;
+      nonsenseAt = options.monotonic();
       log.warn({ bytes: text.length }, 'authentik sent a websocket message that cannot be read; ignored');
       return;
     }

@@ -42,6 +42,8 @@ export interface AuthentikSourceOptions {
   /** UUID of this process. */
   readonly instanceId: string;
   readonly now: () => number;
+  /** Milliseconds, for what is limited in time. */
+  readonly monotonic: () => number;
   /** 0 to 1. */
   readonly random: () => number;
   readonly hosts: HostRules;
@@ -80,7 +82,7 @@ const TRIGGER_SPREAD = 1_000;
 const TOO_FAR_AHEAD = 2_147_483_647;
 
 export function startAuthentikSource(options: AuthentikSourceOptions): AuthentikSource {
-  const { env, log, now } = options;
+  const { env, log, now, monotonic } = options;
   const timers = options.timers ?? systemTimers;
   const api = options.api ?? createCoreApi(env);
   const disk = options.lastKnownGood ?? openLastKnownGood(join(options.dataDir, 'authentik'), env);
@@ -240,7 +242,7 @@ export function startAuthentikSource(options: AuthentikSourceOptions): Authentik
       hello: { version: VERSION, buildHash: '', uuid: options.instanceId, hostname: hostname() },
       timers,
       random: options.random,
-      now,
+      monotonic,
       log,
       onTrigger: trigger,
       onSessionEnd: options.sessionEnd,
@@ -268,7 +270,7 @@ export function startAuthentikSource(options: AuthentikSourceOptions): Authentik
     }
   }
 
-  const events = createEventReporter({ api, outpostName: () => outpost?.name ?? '', now, log });
+  const events = createEventReporter({ api, outpostName: () => outpost?.name ?? '', monotonic, log });
   begin().catch((error: unknown) => log.error({ err: error }, 'an unexpected error'));
   return {
     stop() {

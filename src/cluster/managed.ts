@@ -1,6 +1,7 @@
 // Managed by authentik: its providers beside those of the file, put in force on every worker when either changes. The
 // primary starts this once when AUTHENTIK_HOST is set, asks it to merge what it is about to put in force, and stops it.
 import { randomUUID } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import type { Misconfiguration } from '../authentik/events.js';
 import { type AuthentikStatus, type OutpostFacts, startAuthentikSource } from '../authentik/source.js';
@@ -68,6 +69,7 @@ export function startManaged(options: ManagedOptions): Managed {
     dataDir: file.store.kind === 'embedded' ? file.store.path : DEFAULT_DATA_DIR,
     instanceId: randomUUID(),
     now: Date.now,
+    monotonic: () => performance.now(),
     random: Math.random,
     hosts: { parseOrigin, parseCookieDomain, isWithin },
     log,

@@ -3,10 +3,12 @@
 import cluster, { type Worker } from 'node:cluster';
 import { createServer as createProbe } from 'node:net';
 import { availableParallelism } from 'node:os';
+import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import type { AuthentikEnv } from '../config/environment.js';
 import type { LoadResult } from '../config/load.js';
 import type { Config } from '../config/schema.js';
+import { createClock } from '../infra/clock.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
 import type { MetricFacts } from '../infra/metrics.js';
@@ -111,7 +113,7 @@ class Primary {
       log,
     });
     // Opened here first: an unusable path is one clear error, not one per worker.
-    this.store = await openStore(this.config.store, Date.now);
+    this.store = await openStore(this.config.store, createClock(Date.now, () => performance.now()).now);
     if (this.config.listen.https !== null) this.tls = await writeSelfSigned();
 
     cluster.setupPrimary({ silent: false });

@@ -18,6 +18,7 @@ import type { HeaderSource } from '../http/exchange.js';
 import { inBandStepOf, type OutpostContext } from '../http/outpost.js';
 import { createServer, type Server, type ServerOptions, type TlsFiles } from '../http/server.js';
 import { createTrustedProxies } from '../http/trusted-proxies.js';
+import { type Clock, createClock } from '../infra/clock.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
 import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
@@ -41,6 +42,8 @@ import type { ToPrimary, ToWorker, WorkerSetup } from './messages.js';
 const PROBE_PAUSE = 50;
 /** How far behind the clock of the hot path may be, in milliseconds. */
 const CLOCK_STEP = 20;
+
+const monotonic = (): number => performance.now();
 
 export async function runWorker(): Promise<void> {
   const exit = (): never => process.exit(1);
@@ -93,10 +96,11 @@ class Worker {
   /** By name: the checks of providers that are no more. */
   private readonly formerChecks = new Map<string, readonly number[]>();
   private readonly revocationHandlers: ((revocation: Revocation) => void)[] = [];
-  private readonly clock = { now: Date.now() };
+  /** For the hot path. */
+  private readonly sampled = { time: monotonic() };
   private readonly headerAuth: HeaderAuth;
   private readonly endedLogins = new EndedLogins();
-  private readonly eventLimit = createEventLimit(Date.now);
+  private readonly eventLimit = createEventLimit(monotonic);
   private errors = 0;
 
   private constructor(
@@ -108,22 +112,31 @@ class Worker {
     private readonly store: MeasuredStore,
     private readonly sessions: Sessions,
     private readonly redis: RedisChannel | null,
+    private readonly clock: Clock,
   ) {
-    this.headerAuth = new HeaderAuth({ oidc: (provider) => this.clientOf(provider), now: Date.now, log: gated });
+    this.headerAuth = new HeaderAuth({
+      oidc: (provider) => this.clientOf(provider),
+      now: clock.now,
+      monotonic,
+      log: gated,
+    });
     this.providers = updateProviders(null, setup.providers);
     this.context = this.makeContext();
     setInterval(() => {
-      this.clock.now = Date.now();
+      this.sampled.time = monotonic();
+      // Looked at often, so that it has settled long before anything jumps.
+      this.clock.now();
     }, CLOCK_STEP).unref();
   }
 
   static async start(setup: WorkerSetup): Promise<Worker> {
     const { config } = setup;
     const log = createLog(config.log.level, 'worker');
-    const gated = createGatedLog(log, Date.now);
-    const store = new MeasuredStore(await openStore(config.store, Date.now, log), () => performance.now() / 1_000);
+    const clock = createClock(Date.now, monotonic);
+    const gated = createGatedLog(log, monotonic);
+    const store = new MeasuredStore(await openStore(config.store, clock.now, log), () => performance.now() / 1_000);
     const handlers: ((revocation: Revocation) => void)[] = [];
-    const redis = await openChannel(config.store, { log, now: Date.now, nodeId: `${hostnameOf()}/${process.pid}` });
+    const redis = await openChannel(config.store, { log, monotonic, nodeId: `${hostnameOf()}/${process.pid}` });
     const channel = redis ?? {
       publish: (revocation: Revocation) => send({ type: 'revoke', revocation }),
       subscribe: (handler: (revocation: Revocation) => void) => void handlers.push(handler),
@@ -137,13 +150,14 @@ class Worker {
       store,
       channel,
       cache: config.cache,
-      now: Date.now,
+      now: clock.now,
+      monotonic,
       random: Math.random,
       log: gated,
     });
     // Deaf for a while: what was revoked meanwhile must not survive in the cache.
     redis?.onGap(() => void forgetOnceReadable(store, sessions));
-    const started = new Worker(config, setup, log, gated, store, sessions, redis);
+    const started = new Worker(config, setup, log, gated, store, sessions, redis, clock);
     clients = (provider) => started.clientOf(provider);
     started.revocationHandlers.push(...handlers);
     started.warmUp();
@@ -261,14 +275,14 @@ class Worker {
     return {
       providers: this.providers,
       sessions: this.sessions,
-      clock: this.clock,
+      clock: this.sampled,
       inBand: inBandStepOf(() => this.context),
       headerAuth: (provider, authorization) => this.headerAuth.verify(provider, authorization),
       log: this.gated,
       misconfigured: (message, provider, req, peer) => this.reportMisconfiguration(message, provider, req, peer),
       logChecks: this.config.log.checks,
       oidc: (provider) => this.clientOf(provider),
-      now: Date.now,
+      now: this.clock.now,
       endedLogins: this.endedLogins,
       countLogin: (provider, result) => this.countLogin(provider, result),
       trustedProxies: createTrustedProxies(this.config.trusted_proxies),
@@ -290,7 +304,8 @@ class Worker {
       client = createOidcClient({
         oidc: provider.config.oidc,
         redirectUri: provider.redirectUri,
-        now: Date.now,
+        now: this.clock.now,
+        monotonic,
         ...oidcOptionsOf(provider.config.authentik),
         log: ({ event, ...rest }) => {
           const error = 'error' in rest ? rest.error : undefined;

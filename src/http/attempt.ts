@@ -32,7 +32,7 @@ export function saveAttempt(provider: Provider, attempt: Attempt, request: Snaps
   for (const cookie of cookiesWithPrefix(request.getHeaders('cookie'), provider.attemptCookiePrefix, MOST_READ)) {
     if (cookie.name === name) continue;
     const other = open(provider, cookie.name, cookie.value);
-    if (other === null || now >= other.startedAt + ATTEMPT_LIFETIME) removed.push(cookie.name);
+    if (other === null || isOver(other, now)) removed.push(cookie.name);
     else
       kept.push({ name: cookie.name, size: cookie.name.length + cookie.value.length + 3, startedAt: other.startedAt });
   }
@@ -64,9 +64,14 @@ export function findAttempt(
   for (const cookie of cookiesWithPrefix(request.getHeaders('cookie'), name, MOST_READ)) {
     const attempt = cookie.name === name ? open(provider, name, cookie.value) : null;
     if (attempt === null || attempt.state !== state) continue;
-    return now >= attempt.startedAt + ATTEMPT_LIFETIME ? 'expired' : attempt;
+    return isOver(attempt, now) ? 'expired' : attempt;
   }
   return null;
+}
+
+/** One that began long after now was begun under a clock that was wrong; it must not live longer for that. */
+function isOver(attempt: Attempt, now: number): boolean {
+  return Math.abs(now - attempt.startedAt) >= ATTEMPT_LIFETIME;
 }
 
 export function dropAttempt(provider: Provider, state: string): string {

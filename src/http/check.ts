@@ -35,8 +35,8 @@ export interface CheckContext {
   /** Replaced as a whole when the configuration changes. */
   readonly providers: ProviderTable;
   readonly sessions: Sessions;
-  /** Unix milliseconds, some milliseconds old: reading a clock costs as much as looking up a session. */
-  readonly clock: { readonly now: number };
+  /** Monotonic milliseconds, a few old: reading a clock costs as much as looking up a session. */
+  readonly clock: { readonly time: number };
   /** Handlers that answer for the browser when the forward URL is one of ours (contract §1, in-band). */
   readonly inBand: (step: InBandStep, request: Snapshot, provider: Provider) => Promise<Reply>;
   readonly headerAuth: (provider: Provider, authorization: string) => Promise<HeaderAuthVerdict>;
@@ -97,7 +97,7 @@ let lookAtAllUntil = 0;
 
 function looksAtAll(context: CheckContext): boolean {
   checksUntilLook -= 1;
-  if (checksUntilLook > 0 && context.clock.now >= lookAtAllUntil) return false;
+  if (checksUntilLook > 0 && context.clock.time >= lookAtAllUntil) return false;
   checksUntilLook = CHECKS_PER_LOOK;
   return true;
 }
@@ -129,7 +129,7 @@ export function check(context: CheckContext, dialect: Dialect, req: HeaderSource
   if (cookie.length !== TICKET_LENGTH) return UNDECIDED;
 
   // 6. The session. The access rule was applied when it was loaded, and its identity headers were rendered then.
-  const entry = context.sessions.peek(cookie, provider, context.clock.now);
+  const entry = context.sessions.peek(cookie, provider, context.clock.time);
   if (entry === undefined) return NOT_CACHED;
   if (entry.kind !== 'allow') return UNDECIDED;
 
@@ -196,7 +196,7 @@ export function checkSlowly(
   let known: CacheEntry | null = null;
   let peeked = notCached;
   for (const cookie of findTickets(req.cookieHeaders(), provider.cookieNeedle)) {
-    const entry = peeked ? undefined : context.sessions.peek(cookie, provider, context.clock.now);
+    const entry = peeked ? undefined : context.sessions.peek(cookie, provider, context.clock.time);
     peeked = false;
     if (entry === undefined) unknown.push(cookie);
     else if (entry.kind === 'allow') return count(provider, 'allowed', { kind: 'allow', provider, block: entry.block });
@@ -257,7 +257,7 @@ async function decideWithStore(
   // All at once: what was planted in front costs no time, and an outage is waited for once.
   const reads = asked.map(
     ({ cookie, ticket }) =>
-      context.sessions.peek(cookie, provider, context.clock.now) ?? context.sessions.resolve(cookie, provider, ticket),
+      context.sessions.peek(cookie, provider, context.clock.time) ?? context.sessions.resolve(cookie, provider, ticket),
   );
   let unavailable = false;
   let barred = known;
@@ -333,7 +333,7 @@ function invalid(
   provider: Provider | null,
   bad: BadHeader,
 ): Decision {
-  if (bad.problem === DOUBLED) lookAtAllUntil = context.clock.now + LOOK_AT_ALL_FOR;
+  if (bad.problem === DOUBLED) lookAtAllUntil = context.clock.time + LOOK_AT_ALL_FOR;
   context.log.warn({ ...bad, dialect: dialect.name }, 'the proxy asks wrongly', `${bad.header} ${bad.problem}`);
   context.misconfigured?.(`${bad.header} ${bad.problem}: ${bad.hint}`, provider?.name ?? '', req, peer());
   if (provider !== null) countCheck(provider, 'invalid');

@@ -67,7 +67,7 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
   let drained: (() => void) | null = null;
   const answers = new Answers({
     onError: options.onError,
-    now: () => options.context().clock.now,
+    now: () => options.context().now(),
     onIdle: () => {
       if (draining) drained?.();
     },

@@ -38,7 +38,8 @@ interface Kind {
   readonly written: Map<string, number>;
 }
 
-export function createLogGate(now: () => number): LogGate {
+/** `monotonic` in milliseconds. */
+export function createLogGate(monotonic: () => number): LogGate {
   const kinds = new LRUCache<string, Kind>({ max: MOST_KINDS });
   let period = Number.NEGATIVE_INFINITY;
   let lines = 0;
@@ -59,7 +60,7 @@ export function createLogGate(now: () => number): LogGate {
 
   return {
     pass(kind, about = '') {
-      const time = now();
+      const time = monotonic();
       let known = kinds.get(kind);
       if (known === undefined) {
         known = { held: 0, written: new Map() };
@@ -79,8 +80,9 @@ export function createLogGate(now: () => number): LogGate {
   };
 }
 
-export function createGatedLog(log: Logger, now: () => number): GatedLog {
-  const gate = createLogGate(now);
+/** `monotonic` in milliseconds. */
+export function createGatedLog(log: Logger, monotonic: () => number): GatedLog {
+  const gate = createLogGate(monotonic);
   const writer =
     (level: 'debug' | 'info' | 'warn' | 'error'): Write =>
     (facts, text, about) => {

@@ -1,11 +1,12 @@
 // Our half of one provider: its metadata, found on first use and then kept, how we authenticate, and which key and
 // algorithm its tokens are verified with. The algorithm comes from the configuration or from discovery, never from a token.
-import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose';
+import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
 import * as openid from 'openid-client';
 import type { ProviderConfig } from '../config/schema.js';
 import { AkproxError } from '../infra/errors.js';
 import { isRecord } from '../provider/claims.js';
 import { translate } from './failures.js';
+import { createKeySet } from './key-set.js';
 import { createTransport, type Transport } from './transport.js';
 
 export interface OidcEvent {
@@ -18,6 +19,8 @@ export interface OidcClientOptions {
   readonly redirectUri: string;
   /** Unix milliseconds. */
   readonly now: () => number;
+  /** Milliseconds, for what is kept for a while. */
+  readonly monotonic: () => number;
   readonly fetch?: typeof fetch;
   /** Instead of discovery, for a source that knows the endpoints (authentik). They may be http: then; the operator chose them. */
   readonly metadata?: openid.ServerMetadata;
@@ -63,12 +66,9 @@ const FAILURE_KEPT = 1_000;
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 60_000;
 const TIMEOUT_SECONDS = 10;
-/** An unknown `kid` makes us ask for the keys again, at most this often. */
-const JWKS_COOLDOWN = 10_000;
-const JWKS_MAX_AGE = 600_000;
 
 export function createOidcClient(options: OidcClientOptions): OidcClient {
-  const { oidc, now } = options;
+  const { oidc, now, monotonic } = options;
   const log = options.log ?? (() => {});
   const random = options.random ?? Math.random;
   const transport = createTransport(options.fetch ?? fetch);
@@ -82,7 +82,7 @@ export function createOidcClient(options: OidcClientOptions): OidcClient {
     if (connection) return connection;
     if (pending) return pending;
     // A storm of logins must not become a storm of discoveries.
-    if (failure && now() < failure.until) throw failure.error;
+    if (failure && monotonic() < failure.until) throw failure.error;
     pending = establish(options, transport).then(
       (made) => {
         connection = made;
@@ -92,7 +92,7 @@ export function createOidcClient(options: OidcClientOptions): OidcClient {
       },
       (cause: unknown) => {
         const error = translate(cause, 'the discovery document');
-        failure = { error, until: now() + FAILURE_KEPT };
+        failure = { error, until: monotonic() + FAILURE_KEPT };
         log({ event: 'discovery_failed', error });
         throw error;
       },
@@ -161,7 +161,7 @@ async function establish(options: OidcClientOptions, transport: Transport): Prom
     configuration: configure(clientAuth(oidc)),
     anonymous: configure(openid.None()),
     algorithms,
-    key: algorithm.startsWith('HS') ? sharedKey(oidc) : publicKeys(metadata, transport, insecure),
+    key: algorithm.startsWith('HS') ? sharedKey(oidc) : publicKeys(metadata, options, transport, insecure),
   };
 }
 
@@ -226,22 +226,23 @@ function sharedKey(oidc: ProviderConfig['oidc']): JWTVerifyGetKey {
   return async () => key;
 }
 
-function publicKeys(metadata: openid.ServerMetadata, transport: Transport, insecure: boolean): JWTVerifyGetKey {
+function publicKeys(
+  metadata: openid.ServerMetadata,
+  { monotonic }: OidcClientOptions,
+  transport: Transport,
+  insecure: boolean,
+): JWTVerifyGetKey {
   const text = metadata.jwks_uri ?? '';
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !(url.protocol === 'https:' || (insecure && url.protocol === 'http:'))) {
     throw new AkproxError('idp_rejected', 'the provider names no usable jwks_uri');
   }
-  return createRemoteJWKSet(url, {
-    timeoutDuration: TIMEOUT_SECONDS * 1_000,
-    cooldownDuration: JWKS_COOLDOWN,
-    cacheMaxAge: JWKS_MAX_AGE,
-    [customFetch]: (address, init) => fetchKeys(transport, address, init.headers),
-  });
+  return createKeySet({ fetch: () => fetchKeys(transport, url.href), monotonic });
 }
 
 /** jose selects keys by their `alg` too; for the two names of Ed25519 that would be one name too strict. */
-async function fetchKeys(transport: Transport, url: string, headers: Headers): Promise<Response> {
+async function fetchKeys(transport: Transport, url: string): Promise<JSONWebKeySet> {
+  const headers = { Accept: 'application/json, application/jwk-set+json' };
   const response = await transport(url, { method: 'GET', headers });
   const body: unknown = response.status === 200 ? await response.json().catch(() => null) : null;
   if (!isRecord(body) || !Array.isArray(body['keys'])) {
@@ -250,5 +251,5 @@ async function fetchKeys(transport: Transport, url: string, headers: Headers): P
   const keys = body['keys'].map((key: unknown) =>
     isRecord(key) && sameAlgorithm(String(key['alg'])).length > 1 ? { ...key, alg: undefined } : key,
   );
-  return Response.json({ keys });
+  return { keys } as JSONWebKeySet; // each is looked at by jose when it is used
 }

@@ -19,12 +19,15 @@ export type HeaderVerdict =
 export interface HeaderAuthOptions {
   readonly oidc: (provider: Provider) => OidcClient;
   readonly now: () => number;
+  /** Milliseconds, for how long a verdict is kept. */
+  readonly monotonic: () => number;
   readonly log: GatedLog;
 }
 
 interface Kept {
   /** A changed provider is another question. */
   readonly provider: Provider;
+  /** Monotonic milliseconds. */
   readonly until: number;
   readonly verdict: HeaderVerdict;
 }
@@ -68,7 +71,7 @@ export class HeaderAuth {
     if (credentials === 'malformed') return REFUSED;
     const key = createHmac('sha256', this.secret).update(`${provider.id}\0${authorization}`).digest('base64url');
     const kept = this.allowed.get(key) ?? this.refused.get(key);
-    if (kept !== undefined && kept.provider === provider && this.options.now() < kept.until) return kept.verdict;
+    if (kept !== undefined && kept.provider === provider && this.options.monotonic() < kept.until) return kept.verdict;
     const running = this.runningAt(provider);
     const same = running.get(key);
     if (same !== undefined) return same;
@@ -94,8 +97,8 @@ export class HeaderAuth {
     try {
       const found = await this.identify(provider, credentials);
       const verdict = verdictOn(provider, found);
-      const until = Math.min(this.options.now() + KEPT_FOR, found?.expiresAt ?? Number.POSITIVE_INFINITY);
-      this.keep(key, { provider, until, verdict });
+      const lasts = (found?.expiresAt ?? Number.POSITIVE_INFINITY) - this.options.now();
+      this.keep(key, { provider, until: this.options.monotonic() + Math.min(KEPT_FOR, lasts), verdict });
       return verdict;
     } catch (error) {
       // The IdP could not be asked: no verdict, and nothing is remembered.

@@ -14,11 +14,11 @@ export interface CacheEntry {
   readonly block: ArrayBuffer;
   /** The session's name in the store. */
   readonly key: string;
-  /** Unix milliseconds: when the session ends. */
-  readonly expiresAt: number;
-  /** Unix milliseconds: from then on it is not served, even if the store cannot be asked. */
+  /** Monotonic milliseconds, as all that follow: when the session ends. */
+  readonly endsAt: number;
+  /** From then on it is not served, even if the store cannot be asked. */
   readonly staleAt: number;
-  /** Unix milliseconds: until then it is served with no further question. Never after `expiresAt` or `staleAt`. */
+  /** Until then it is served with no further question. Never after `endsAt` or `staleAt`. */
   freshUntil: number;
   refreshing: boolean;
 }

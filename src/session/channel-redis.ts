@@ -25,7 +25,8 @@ export interface RedisChannel extends RevocationChannel {
 
 export interface RedisChannelOptions {
   readonly log: Logger;
-  readonly now: () => number;
+  /** Milliseconds. */
+  readonly monotonic: () => number;
   /** For the eye, in messages. Need not be unique. */
   readonly nodeId: string;
   readonly random?: () => number;
@@ -109,7 +110,7 @@ class Channel implements RedisChannel {
     for (let i = 0; i < keys.length; i += KEYS_PER_MESSAGE) {
       const part = keys.slice(i, i + KEYS_PER_MESSAGE);
       const text = JSON.stringify({ v: 1, from: this.self, source, at, keys: part });
-      this.pending.add({ text, keys: part.length, queuedAt: this.options.now(), sending: false });
+      this.pending.add({ text, keys: part.length, queuedAt: this.options.monotonic(), sending: false });
       this.pendingKeys += part.length;
     }
     this.flush();
@@ -151,7 +152,7 @@ class Channel implements RedisChannel {
   }
 
   private forgetOld(): void {
-    const oldest = this.options.now() - MAX_PENDING_AGE_MS;
+    const oldest = this.options.monotonic() - MAX_PENDING_AGE_MS;
     for (const message of this.pending) {
       if (this.pendingKeys <= MAX_PENDING_KEYS && message.queuedAt >= oldest) return;
       this.forget(message);

@@ -18,7 +18,10 @@ export interface SessionsOptions {
   readonly store: SessionStore;
   readonly channel: RevocationChannel;
   readonly cache: { readonly max_bytes: number; readonly max_age: number; readonly stale_max: number };
+  /** Unix milliseconds, for when a session ends. */
   readonly now: () => number;
+  /** Milliseconds, for how long it is cached. */
+  readonly monotonic: () => number;
   /** Redeems a refresh token; without it no session is renewed. */
   readonly redeem?: RenewalOptions['redeem'];
   /** 0 ≤ x < 1; spreads re-reads, so that sessions loaded together do not expire together. */
@@ -82,22 +85,22 @@ export class Sessions {
   }
 
   /**
-   * HOT PATH. The cached answer for a cookie, or undefined when the store has to be asked. `now` may be some
-   * milliseconds old.
+   * HOT PATH. The cached answer for a cookie, or undefined when the store has to be asked. `time`: monotonic milliseconds, may
+   * be a few old.
    */
-  peek(cookie: string, provider: Provider, now: number): CacheEntry | undefined {
+  peek(cookie: string, provider: Provider, time: number): CacheEntry | undefined {
     const entry = this.cache.get(cookie);
     if (entry === undefined || entry.provider !== provider) return undefined;
-    if (now < entry.freshUntil) {
+    if (time < entry.freshUntil) {
       this.hits += 1;
       return entry;
     }
-    return this.peekAged(cookie, entry, now);
+    return this.peekAged(cookie, entry, time);
   }
 
   /** An aged entry is served once more while it is read again in the background; an ended or stale one is not. */
-  private peekAged(cookie: string, entry: CacheEntry, now: number): CacheEntry | undefined {
-    if (entry.kind === 'none' || now >= entry.expiresAt || now >= entry.staleAt) {
+  private peekAged(cookie: string, entry: CacheEntry, time: number): CacheEntry | undefined {
+    if (entry.kind === 'none' || time >= entry.endsAt || time >= entry.staleAt) {
       this.cache.delete(cookie);
       return undefined;
     }
@@ -107,8 +110,8 @@ export class Sessions {
       void this.resolve(ownCookie, entry.provider).then((resolution) => {
         if (resolution.kind !== 'unavailable') return;
         entry.refreshing = false;
-        const retry = this.options.now() + RETRY_AGE * (1 + this.options.random());
-        entry.freshUntil = Math.min(retry, entry.expiresAt, entry.staleAt);
+        const retry = this.options.monotonic() + RETRY_AGE * (1 + this.options.random());
+        entry.freshUntil = Math.min(retry, entry.endsAt, entry.staleAt);
       });
     }
     this.hits += 1;
@@ -178,7 +181,10 @@ export class Sessions {
   }
 
   private render(provider: Provider, key: string, session: Session): CacheEntry {
-    const now = this.options.now();
+    const time = this.options.monotonic();
+    // What is said in Unix time is turned into an age here, once: no later step of the wall clock ends what is cached.
+    const epoch = time - this.options.now();
+    const endsAt = epoch + session.expiresAt;
     const { max_age, stale_max } = this.options.cache;
     const allowed = isAllowed(provider.config.access, session.claims);
     const block = allowed
@@ -187,7 +193,7 @@ export class Sessions {
         ).bytes
       : provider.anonymousBlock;
     // When it wants to be renewed it is read again, at once and then every few seconds until somebody has renewed it.
-    const due = Math.max(renewalDue(session), now + RENEWAL_PAUSE);
+    const due = Math.max(epoch + renewalDue(session), time + RENEWAL_PAUSE);
     // Up to a quarter earlier, at random: sessions that came in together are not read again together.
     const age = Math.min(max_age, stale_max) * (1 - this.options.random() / 4);
     return {
@@ -195,21 +201,21 @@ export class Sessions {
       provider,
       block,
       key,
-      expiresAt: session.expiresAt,
-      staleAt: now + stale_max,
-      freshUntil: Math.min(now + age, session.expiresAt, due),
+      endsAt,
+      staleAt: time + stale_max,
+      freshUntil: Math.min(time + age, endsAt, due),
       refreshing: false,
     };
   }
 
   private nobody(provider: Provider, key: string): CacheEntry {
-    const until = this.options.now() + NEGATIVE_AGE;
+    const until = this.options.monotonic() + NEGATIVE_AGE;
     return {
       kind: 'none',
       provider,
       block: provider.anonymousBlock,
       key,
-      expiresAt: until,
+      endsAt: until,
       staleAt: until,
       freshUntil: until,
       refreshing: false,

@@ -27,6 +27,8 @@ const MAX_BATCH = 50;
 const COPIED_PAGES = 16 * 3;
 /** Share of `maxBytes` for live pages. The rest is for pages that a transaction copies before it frees the old ones. */
 const LIVE_SHARE = 0.75;
+/** Leases are for seconds: see renewal.ts. */
+const LONGEST_LEASE = 300_000;
 const FORMAT = 1;
 const HEADER = 9;
 const PRESENT = Buffer.from([1]);
@@ -154,9 +156,12 @@ class EmbeddedStore implements SessionStore {
     acquire: (name, ttlMs, token) =>
       this.#write(() => {
         const held = this.#tables.leases.get(Buffer.from(name));
-        if (held !== undefined && held.length > 8 && this.#now() < Number(held.readBigUInt64BE(0))) return false;
+        const now = this.#now();
+        const heldUntil = held !== undefined && held.length > 8 ? Number(held.readBigUInt64BE(0)) : 0;
+        // One that would last longer than it can have been asked for was taken under a clock that was wrong.
+        if (now < heldUntil && heldUntil <= now + Math.max(ttlMs, LONGEST_LEASE)) return false;
         const until = Buffer.alloc(8);
-        until.writeBigUInt64BE(BigInt(Math.ceil(this.#now() + ttlMs)));
+        until.writeBigUInt64BE(BigInt(Math.ceil(now + ttlMs)));
         this.#tables.leases.putSync(Buffer.from(name), Buffer.concat([until, Buffer.from(token)]));
         return true;
       }),

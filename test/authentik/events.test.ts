@@ -57,7 +57,7 @@ describe('events', () => {
     const reporter = createEventReporter({
       api: { postEvent: () => refused },
       outpostName: () => 'o',
-      now: () => 0,
+      monotonic: () => 0,
       log,
     });
     reporter.report({ message: 'm', provider: '', clientIp: '', url: 'https://x/?code=secret', headers: {} });

@@ -26,6 +26,7 @@ async function clientOf(core: FakeCore, env: { hostBrowser: string | null; insec
     oidc: provider.oidc,
     redirectUri: CALLBACK,
     now: Date.now,
+    monotonic: () => performance.now(),
     ...oidcOptionsOf(provider.authentik),
   });
 }

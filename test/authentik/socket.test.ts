@@ -29,7 +29,7 @@ async function startTest(options: Partial<FakeCoreOptions> = {}) {
       hello: { version: '1.2.3', uuid: INSTANCE, hostname: 'here', buildHash: '' },
       timers,
       random: () => 0,
-      now: timers.now,
+      monotonic: timers.now,
       log,
       onTrigger: () => hear('trigger'),
       onSessionEnd: (sid) => hear(`end ${sid}`),
@@ -85,7 +85,7 @@ describe('the websocket', () => {
   it('ignores what makes no sense, and says so once a minute', async () => {
     const { core, log, timers } = test;
     let later = 0;
-    socket = test.connect({ now: () => timers.now() + later });
+    socket = test.connect({ monotonic: () => timers.now() + later });
     await test.until(() => test.heard.includes('connected'));
     for (const text of [
       'not json',

@@ -48,6 +48,7 @@ describe('providers from authentik', () => {
       dataDir,
       instanceId: INSTANCE,
       now: timers.now,
+      monotonic: timers.now,
       random: () => 0.5,
       hosts: HOSTS,
       log,

@@ -38,7 +38,7 @@ async function returned(fetching: typeof fetch = fetch) {
     oidc: { issuer: idp.issuer, client_id: 'app', client_secret: SECRET },
   });
   const checks = createChecks([provider]);
-  checks.clock.now = Date.now();
+  checks.clock.time = Date.now();
   const { context, counted } = createLogins(checks, client);
   const begun = await start(context, stepRequest(`${APP}${PREFIX}/start?rd=/deep`), provider);
   const cookies = headerOf(begun, 'Set-Cookie').map(pairOf);

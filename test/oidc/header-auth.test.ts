@@ -35,7 +35,12 @@ function setup(overrides: Record<string, unknown> = {}, fetching: typeof fetch =
     oidc: { issuer: idp.issuer, client_id: 'app', client_secret: SECRET },
     ...overrides,
   });
-  const auth = new HeaderAuth({ oidc: () => client, now: client.now, log: pino({ level: 'silent' }) });
+  const auth = new HeaderAuth({
+    oidc: () => client,
+    now: client.now,
+    monotonic: client.monotonic,
+    log: pino({ level: 'silent' }),
+  });
   return { auth, client, provider, calls };
 }
 
@@ -207,6 +212,7 @@ test('an application whose provider hangs refuses nobody at another', async () =
   const auth = new HeaderAuth({
     oidc: (provider) => (provider.name === 'slow' ? slow.client : quick.client),
     now: quick.client.now,
+    monotonic: quick.client.monotonic,
     log: pino({ level: 'silent' }),
   });
   await slow.client.connect();

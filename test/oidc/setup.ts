@@ -33,6 +33,7 @@ export function startTestIdp(options: Partial<IdpOptions> = {}): Promise<Idp> {
 /** A clock that stands still relative to the real one until it is moved. */
 export interface TestClient extends OidcClient {
   readonly clock: { offset: number };
+  readonly monotonic: () => number;
   readonly events: OidcEvent[];
 }
 
@@ -57,12 +58,17 @@ export function testClient(issuer: string, options: TestClientOptions = {}): Tes
     oidc,
     redirectUri: oidc.client_id === 'app' ? REDIRECT_URI : `http://${oidc.client_id}.localhost/callback`,
     now: () => Date.now() + clock.offset,
+    monotonic: () => performance.now() + clock.offset,
     log: (event) => events.push(event),
     ...(options.fetch ? { fetch: options.fetch } : {}),
     ...(options.claimsFrom ? { claimsFrom: options.claimsFrom } : {}),
     ...(options.metadata ? { metadata: options.metadata } : {}),
   });
-  return Object.defineProperties(client as TestClient, { clock: { value: clock }, events: { value: events } });
+  return Object.defineProperties(client as TestClient, {
+    clock: { value: clock },
+    monotonic: { value: () => performance.now() + clock.offset },
+    events: { value: events },
+  });
 }
 
 /** The browser's part: from the authorization URL to the parameters of the callback. */

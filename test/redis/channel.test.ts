@@ -31,10 +31,15 @@ describeWith(redisMissing(), 'the channel on a real Redis', () => {
       for (const close of closers.splice(0).reverse()) await close();
     });
 
-    function listen(nodeId: string, facts: { url?: string; log?: pino.Logger; now?: () => number } = {}): Ear {
+    function listen(nodeId: string, facts: { url?: string; log?: pino.Logger; monotonic?: () => number } = {}): Ear {
       const { store } = configSchema.parse({ store: { kind: 'redis', url: facts.url ?? redis.url } });
       assert.ok(store.kind === 'redis');
-      const options = { log: facts.log ?? quiet, now: facts.now ?? Date.now, nodeId, heartbeatMs: 200 };
+      const options = {
+        log: facts.log ?? quiet,
+        monotonic: facts.monotonic ?? (() => performance.now()),
+        nodeId,
+        heartbeatMs: 200,
+      };
       const ear: Ear = { channel: openRedisChannel(store, options), heard: [], gaps: 0 };
       ear.channel.subscribe((revocation) => ear.heard.push(revocation));
       ear.channel.onGap(() => {
@@ -47,7 +52,7 @@ describeWith(redisMissing(), 'the channel on a real Redis', () => {
 
     test('the embedded store needs none', async () => {
       const { store } = configSchema.parse({ store: { kind: 'embedded' } });
-      assert.equal(await openChannel(store, { log: quiet, now: Date.now, nodeId: 'a' }), null);
+      assert.equal(await openChannel(store, { log: quiet, monotonic: () => performance.now(), nodeId: 'a' }), null);
     });
 
     test('everybody else hears it, once, and the speaker does not; two workers may have one name', async () => {
@@ -138,7 +143,7 @@ describeWith(redisMissing(), 'the channel on a real Redis', () => {
       await connected(b);
       // It begins deaf: its connection is accepted and never answered.
       proxy.silent = true;
-      const a = listen('a', { url: `redis://127.0.0.1:${proxy.port}`, now: () => time });
+      const a = listen('a', { url: `redis://127.0.0.1:${proxy.port}`, monotonic: () => time });
       a.channel.publish({ keys: ['too old'], source: 'sign_out', at: time });
       time += 600_001;
       for (let i = 0; i < 21; i += 1) {

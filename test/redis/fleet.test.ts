@@ -123,7 +123,9 @@ describeWith(redisMissing(), 'the store where servers come and go', () => {
     test('kill -9 of the primary under load', async () => {
       const store = closedAfterwards(await open());
       const listen = async (nodeId: string) =>
-        closedAfterwards(await openChannel(configOf(facts()), { log: quiet, now: Date.now, nodeId }));
+        closedAfterwards(
+          await openChannel(configOf(facts()), { log: quiet, monotonic: () => performance.now(), nodeId }),
+        );
       const [channel, other] = [await listen('a'), await listen('b')];
       assert.ok(channel && other);
       const heard: Revocation[] = [];
@@ -223,7 +225,7 @@ describeWith(redisMissing(), 'the store where servers come and go', () => {
       const store = closedAfterwards(await open());
       const channels = await Promise.all(
         ['a', 'b', 'c'].map(async (nodeId) =>
-          closedAfterwards(await openChannel(config(), { log: quiet, now: Date.now, nodeId })),
+          closedAfterwards(await openChannel(config(), { log: quiet, monotonic: () => performance.now(), nodeId })),
         ),
       );
       const heard = new Set<string>();

@@ -171,7 +171,15 @@ describeWith(redisMissing(), 'the store on a real Redis', () => {
       const provider = makeProvider();
       const channel = { publish: () => undefined, subscribe: () => undefined };
       const cache = { max_bytes: 1_000_000, max_age: 60_000, stale_max: 300_000 };
-      const sessions = new Sessions({ store, channel, cache, now: Date.now, random: Math.random, log: quiet });
+      const sessions = new Sessions({
+        store,
+        channel,
+        cache,
+        now: Date.now,
+        monotonic: () => performance.now(),
+        random: Math.random,
+        log: quiet,
+      });
       const secrets = {
         sub: 'sub-of-alice-4711',
         sid: 'sid-of-alice-4712',

@@ -26,6 +26,7 @@ function worker(): Sessions {
     channel: { publish: (revocation) => published.push(revocation), subscribe: () => {} },
     cache: { max_bytes: 1_000_000, max_age: 60_000, stale_max: 300_000 },
     now: () => now,
+    monotonic: () => now,
     random: () => 0,
     log: pino({ level: 'silent' }),
     redeem: (_provider, refreshToken) => {

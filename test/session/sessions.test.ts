@@ -28,6 +28,7 @@ function worker(): { sessions: Sessions; deliver: (revocation: Revocation) => vo
     channel: { publish: (revocation) => published.push(revocation), subscribe: (handler) => (deliver = handler) },
     cache: CACHE,
     now: () => now,
+    monotonic: () => now,
     random: () => 0,
     log,
   });

@@ -19,7 +19,8 @@ const unused = (): never => {
 };
 
 export interface Checks {
-  readonly clock: { now: number };
+  /** Both clocks in one: Unix milliseconds and monotonic ones. */
+  readonly clock: { time: number };
   readonly store: MemoryStore;
   readonly sessions: Sessions;
   readonly context: CheckContext;
@@ -36,15 +37,16 @@ export function createChecks(
   overrides: Partial<CheckContext> = {},
   sessionOptions: Partial<SessionsOptions> = {},
 ): Checks {
-  const clock = { now: 1_000_000 };
-  const store = new MemoryStore(() => clock.now);
+  const clock = { time: 1_000_000 };
+  const store = new MemoryStore(() => clock.time);
   const log = overrides.log ?? SILENT;
   const worker = (): Sessions =>
     new Sessions({
       store,
       channel: { publish: () => {}, subscribe: () => {} },
       cache: { max_bytes: 50_000_000, max_age: 60_000, stale_max: 300_000 },
-      now: () => clock.now,
+      now: () => clock.time,
+      monotonic: () => clock.time,
       random: () => 0,
       log,
       ...sessionOptions,
@@ -76,9 +78,9 @@ export function createChecks(
       sessions.create(provider, {
         provider: provider.id,
         claims: readClaims({ sub: 'alice', preferred_username: 'alice', ...claims }),
-        createdAt: clock.now,
-        renewedAt: clock.now,
-        expiresAt: clock.now + 3_600_000,
+        createdAt: clock.time,
+        renewedAt: clock.time,
+        expiresAt: clock.time + 3_600_000,
         idToken: 'id-token',
         jwt: '',
         refreshToken: null,
@@ -130,7 +132,7 @@ export function createLogins(checks: Checks, client: OidcClient, log: GatedLog =
   const context: StepContext = {
     sessions: checks.sessions,
     oidc: () => client,
-    now: () => checks.clock.now,
+    now: () => checks.clock.time,
     endedLogins: new EndedLogins(),
     log,
     countLogin: (_, result) => counted.push(result),
