@@ -2,6 +2,7 @@
 // how a second daemon on this host is noticed (the workers' ports can be shared: SO_REUSEPORT).
 import http from 'node:http';
 import type { Logger } from 'pino';
+import { answering } from '../http/node-answer.js';
 import { AkproxError } from '../infra/errors.js';
 import { type MetricFacts, MetricsPage } from '../infra/metrics.js';
 import type { WorkerReport } from '../infra/worker-report.js';
@@ -26,17 +27,16 @@ export interface Admin {
 export async function startAdmin(address: string | null, options: AdminOptions): Promise<Admin> {
   if (address === null) return { address: null, close: () => {} };
   const page = new MetricsPage();
-  const server = http.createServer((req, res) => {
-    answer(req, options, page)
-      .then(({ status, type, body }) => {
-        res.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store' });
-        res.end(req.method === 'HEAD' ? undefined : body);
-      })
-      .catch((error: unknown) => {
-        options.log.error({ err: error }, 'the metrics listener failed');
-        res.writeHead(500).end();
-      });
-  });
+  const server = http.createServer(
+    answering(
+      0,
+      async (req) => {
+        const { status, type, body } = await answer(req, options, page);
+        return { status, headers: ['Content-Type', type, 'Cache-Control', 'no-store'], body };
+      },
+      (error) => options.log.error({ err: error }, 'the metrics listener failed'),
+    ),
+  );
   const { host, port } = parseAddress(address);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {

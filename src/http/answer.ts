@@ -9,7 +9,7 @@
 //     once is, and an answer in front of a body is written only when all that has arrived is read;
 //   - `res` is dead after its end or after an abort, and after an await every write belongs into `cork`.
 import { AkproxError } from '../infra/errors.js';
-import { json, NO_STORE, type Reply } from './exchange.js';
+import { INTERNAL, NO_STORE, type Reply } from './exchange.js';
 import { LINGER, RequestBody } from './request-body.js';
 
 /** uWebSockets.js' HttpResponse, as far as answers need it. */
@@ -46,8 +46,6 @@ export interface AnswerOptions {
   /** Called when the last pending answer has ended. */
   readonly onIdle: () => void;
 }
-
-const INTERNAL: Reply = json(500, { error: 'internal', message: 'the outpost failed to answer; its log says why' });
 
 type Stage = number;
 const UNANSWERED: Stage = 0;

@@ -3,11 +3,13 @@
 import http from 'node:http';
 import { blockHeaders } from '../provider/identity.js';
 import { LOGOUT_BODY_LIMIT } from './backchannel-logout.js';
-import { check, checkSlowly, type Decision, render } from './check.js';
+import { type Allow, check, checkSlowly, render } from './check.js';
 import type { CheckTiming } from './check-timing.js';
 import type { Dialect } from './dialects.js';
-import { type HeaderSource, json, type Reply, Snapshot } from './exchange.js';
+import { type HeaderSource, type Reply, Snapshot } from './exchange.js';
+import { answering, type NodeAnswer } from './node-answer.js';
 import { answerStep, checkDialect, type OutpostContext } from './outpost.js';
+import type { RequestBody } from './request-body.js';
 
 export interface CompatOptions {
   readonly context: () => OutpostContext;
@@ -17,31 +19,19 @@ export interface CompatOptions {
 }
 
 export function createCompatServer(options: CompatOptions): http.Server {
-  const server = http.createServer({ maxHeaderSize: options.maxHeaderBytes, keepAliveTimeout: 120_000 }, (req, res) => {
-    answer(options, req, res).catch((error: unknown) => {
-      options.onError(error);
-      if (res.headersSent) res.destroy();
-      else
-        writeReply(
-          res,
-          json(500, { error: 'internal', message: 'the outpost failed to answer; its log says why' }),
-          true,
-        );
-    });
-  });
+  const server = http.createServer(
+    { maxHeaderSize: options.maxHeaderBytes, keepAliveTimeout: 120_000 },
+    answering(LOGOUT_BODY_LIMIT, (req, body) => answer(options, req, body), options.onError),
+  );
   server.maxHeadersCount = 200;
   return server;
 }
 
-async function answer(options: CompatOptions, req: http.IncomingMessage, res: http.ServerResponse): Promise<void> {
+async function answer(options: CompatOptions, req: http.IncomingMessage, body: RequestBody): Promise<NodeAnswer> {
   const source = headerSource(req);
   const dialect = checkDialect(source.getUrl(), source.getQuery() ?? '');
   if (dialect === null) {
-    const reply = await answerStep(options.context(), Snapshot.of(source, peerOf(req)), () =>
-      readBody(req, LOGOUT_BODY_LIMIT),
-    );
-    writeReply(res, reply, !req.complete);
-    return;
+    return replied(await answerStep(options.context(), Snapshot.of(source, peerOf(req)), () => body.text()));
   }
   const { providers } = options.context();
   // This listener is slow by itself: every check is timed, cached or not.
@@ -49,36 +39,20 @@ async function answer(options: CompatOptions, req: http.IncomingMessage, res: ht
   const fast = check(options.context(), dialect, source);
   const decision =
     fast.kind === 'allow' ? fast : await checkSlowly(options.context(), dialect, source, () => peerOf(req));
-  writeDecision(req, res, dialect, decision);
   done();
+  return decision.kind === 'allow' ? allowed(decision, dialect) : replied(render(decision, dialect));
 }
 
-function writeDecision(
-  req: http.IncomingMessage,
-  res: http.ServerResponse,
-  dialect: Dialect,
-  decision: Decision,
-): void {
-  const length = req.headers['content-length'];
-  // A Content-Length whose body never comes would swallow the next request of this connection.
-  const close = length !== undefined && length !== '0';
-  if (decision.kind !== 'allow') {
-    writeReply(res, render(decision, dialect), close);
-    return;
+function allowed({ block, provider }: Allow, dialect: Dialect): NodeAnswer {
+  const headers = blockHeaders(block).flat();
+  if (dialect.removeHeader !== '' && provider.notAsserted !== '') {
+    headers.push(dialect.removeHeader, provider.notAsserted);
   }
-  const headers = blockHeaders(decision.block).flat();
-  const { notAsserted } = decision.provider;
-  if (dialect.removeHeader !== '' && notAsserted !== '') headers.push(dialect.removeHeader, notAsserted);
-  res.writeHead(200, [...headers, 'Content-Length', '0', ...(close ? ['Connection', 'close'] : [])]);
-  res.end();
+  return { status: 200, headers, body: '' };
 }
 
-function writeReply(res: http.ServerResponse, reply: Reply, close: boolean): void {
-  const headers = reply.headers.flat();
-  const body = Buffer.from(reply.body, 'utf8');
-  const length = reply.status === 204 ? [] : ['Content-Length', String(body.length)];
-  res.writeHead(reply.status, [...headers, ...length, ...(close ? ['Connection', 'close'] : [])]);
-  res.end(body);
+function replied({ status, headers, body }: Reply): NodeAnswer {
+  return { status, headers: headers.flat(), body };
 }
 
 function headerSource(req: http.IncomingMessage): HeaderSource {
@@ -104,15 +78,4 @@ function headerSource(req: http.IncomingMessage): HeaderSource {
 
 function peerOf(req: http.IncomingMessage): string {
   return req.socket.remoteAddress ?? '';
-}
-
-async function readBody(req: http.IncomingMessage, limit: number): Promise<string | null> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of req as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > limit) return null;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }

@@ -113,3 +113,8 @@ export function json(status: number, value: unknown, extra: readonly (readonly [
 export function empty(status: number, extra: readonly (readonly [string, string])[] = []): Reply {
   return { status, headers: [NO_STORE, ...extra], body: '' };
 }
+
+export const INTERNAL: Reply = json(500, {
+  error: 'internal',
+  message: 'the outpost failed to answer; its log says why',
+});

@@ -53,7 +53,8 @@ export class RequestBody {
 
   private offer(): void {
     if (this.reader === null) return;
-    if (this.gone || this.received > this.limit) this.reader(null);
+    if (this.received > this.limit) this.reader(null);
     else if (this.complete) this.reader(Buffer.concat(this.kept).toString('utf8'));
+    else if (this.gone) this.reader(null);
   }
 }

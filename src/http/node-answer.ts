@@ -1,0 +1,68 @@
+// The one way out of a listener on node:http, as answer.ts is for uWebSockets.js. node:http knows how to frame an answer, but it
+// closes a connection while a body is on its way, and then the kernel resets it: here the answer goes out at once and in full, and
+// only the end of the response, which is what closes, waits for the body.
+import type http from 'node:http';
+import { INTERNAL } from './exchange.js';
+import { LINGER, RequestBody } from './request-body.js';
+
+export interface NodeAnswer {
+  readonly status: number;
+  /** Names and values in turn; framing is added here. */
+  readonly headers: readonly string[];
+  readonly body: string | Buffer;
+}
+
+/**
+ * A listener whose requests are all answered, also when `work` rejects or brings what cannot be sent. `keep`: largest body that is
+ * kept for `work`, in bytes.
+ */
+export function answering(
+  keep: number,
+  work: (req: http.IncomingMessage, body: RequestBody) => Promise<NodeAnswer>,
+  onError: (error: unknown) => void,
+): http.RequestListener {
+  return (req, res) => {
+    const body = bodyOf(req, keep);
+    const fail = (error: unknown): void => {
+      onError(error);
+      if (res.headersSent) res.destroy();
+      else send(req, res, body, { ...INTERNAL, headers: INTERNAL.headers.flat() });
+    };
+    work(req, body)
+      .then(async (answer) => {
+        // Until all that has arrived is read, nobody can say whether the body has come.
+        if (!body.complete) await new Promise(setImmediate);
+        send(req, res, body, answer);
+      })
+      .catch(fail);
+  };
+}
+
+function bodyOf(req: http.IncomingMessage, keep: number): RequestBody {
+  const length = req.headers['content-length'];
+  const expected = (length !== undefined && length !== '0') || req.headers['transfer-encoding'] !== undefined;
+  const body = new RequestBody(expected, keep, () => req.pause());
+  if (!expected) return body;
+  req.on('data', (chunk: Buffer) => body.receive(chunk, false));
+  req.on('end', () => body.receive(Buffer.alloc(0), true));
+  req.on('close', () => body.abandon());
+  return body;
+}
+
+function send(req: http.IncomingMessage, res: http.ServerResponse, body: RequestBody, answer: NodeAnswer): void {
+  const content = Buffer.from(answer.body);
+  const headers = [...answer.headers];
+  if (answer.status !== 204) headers.push('Content-Length', String(content.length));
+  if (body.complete) {
+    res.writeHead(answer.status, headers).end(content);
+    return;
+  }
+  res.writeHead(answer.status, [...headers, 'Connection', 'close']);
+  res.cork();
+  res.flushHeaders();
+  if (req.method !== 'HEAD' && content.length > 0) res.write(content);
+  res.uncork();
+  const timer = setTimeout(() => res.end(), LINGER);
+  req.once('end', () => res.end());
+  res.once('close', () => clearTimeout(timer));
+}
