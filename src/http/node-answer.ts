@@ -22,6 +22,8 @@ export function answering(
   onError: (error: unknown) => void,
 ): http.RequestListener {
   return (req, res) => {
+    // Or `flushHeaders` writes the head as UTF-8, and every byte of a name above ASCII would be encoded once more.
+    req.socket.setDefaultEncoding('latin1');
     const body = bodyOf(req, keep);
     const fail = (error: unknown): void => {
       onError(error);
@@ -50,17 +52,19 @@ function bodyOf(req: http.IncomingMessage, keep: number): RequestBody {
 }
 
 function send(req: http.IncomingMessage, res: http.ServerResponse, body: RequestBody, answer: NodeAnswer): void {
-  const content = Buffer.from(answer.body);
+  // As text: Node.js puts the head of a Buffer that has to wait in front of the `100 Continue` that waits before it, and the body
+  // behind that.
+  const content = Buffer.from(answer.body).toString('latin1');
   const headers = [...answer.headers];
   if (answer.status !== 204) headers.push('Content-Length', String(content.length));
   if (body.complete) {
-    res.writeHead(answer.status, headers).end(content);
+    res.writeHead(answer.status, headers).end(content, 'latin1');
     return;
   }
   res.writeHead(answer.status, [...headers, 'Connection', 'close']);
   res.cork();
   res.flushHeaders();
-  if (req.method !== 'HEAD' && content.length > 0) res.write(content);
+  if (req.method !== 'HEAD' && content.length > 0) res.write(content, 'latin1');
   res.uncork();
   const timer = setTimeout(() => res.end(), LINGER);
   req.once('end', () => res.end());
