@@ -112,7 +112,6 @@ const visited = new VisitedHeaders();
 export function check(context: CheckContext, dialect: Dialect, req: HeaderSource): Decision {
   // 1. What was asked for, by the headers of this dialect only.
   const host = dialect.host(req);
-  const uri = dialect.uri(req);
 
   // 2. Whose host is it?
   const provider = context.providers.find(host);
@@ -122,7 +121,10 @@ export function check(context: CheckContext, dialect: Dialect, req: HeaderSource
   if (!dialect.agrees(req, provider, context.providers)) return UNDECIDED;
 
   // 4. Is it one of our own steps, asked for through the proxy? (Also: a proxy that does not say what was asked for.)
-  if (dialect.relaysAnswers && (uri === '' || concernsUs(uri))) return UNDECIDED;
+  if (dialect.relaysAnswers) {
+    const uri = dialect.uri(req);
+    if (uri === '' || concernsUs(uri)) return UNDECIDED;
+  }
 
   // 5. The session cookie.
   const cookie = findCookie(req.get(COOKIE), provider.cookieNeedle);

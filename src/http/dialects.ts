@@ -1,6 +1,6 @@
 // How each proxy asks, and nothing else is read: a proxy passes the client's copies of the other header families through,
 // so "whichever header is there" would let a client choose the host that the policy is looked up for (contract §2.1).
-import { type ForwardUrl, parseAbsolute, parseForwardUrl } from '../provider/forward-url.js';
+import { type ForwardUrl, parseAbsolute, parseForwardUrl, UNKNOWN_PATH } from '../provider/forward-url.js';
 import type { Provider, ProviderTable } from '../provider/provider.js';
 import type { HeaderSource } from './exchange.js';
 import {
@@ -94,20 +94,21 @@ const nginx: Dialect = {
   },
   uri: (req) => {
     const url = req.get(X_ORIGINAL_URL);
-    return url === '' ? req.get(X_ORIGINAL_URI) : pathOf(url);
+    return url === '' ? originalUri(req) : pathOf(url);
   },
   method: (req) => req.get(X_ORIGINAL_METHOD).toUpperCase(),
   forwardUrl: (req, provider) => {
     const url = req.get(X_ORIGINAL_URL);
-    return url === ''
-      ? parseForwardUrl(schemeOf(provider), req.get(HOST), req.get(X_ORIGINAL_URI) || '/', provider.host)
-      : parseAbsolute(url, provider.host);
+    if (url !== '') return parseAbsolute(withoutBrackets(url), provider.host);
+    const uri = originalUri(req);
+    const parsed = parseForwardUrl(schemeOf(provider), req.get(HOST), uri || '/', provider.host);
+    return uri === '' && parsed !== null ? { ...parsed, path: UNKNOWN_PATH } : parsed;
   },
   agrees: (req, provider, providers) => {
     const url = req.get(X_ORIGINAL_URL);
     if (url === '') return true;
     const uri = req.get(X_ORIGINAL_URI);
-    if (uri !== '' && uri !== pathOf(url)) return false;
+    if (uri !== '' && uri !== pathOf(url) && originalUri(req) !== '') return false;
     // ingress-nginx sends the host of the auth service, which is nobody's.
     const host = providers.find(req.get(HOST));
     return host === undefined || host === provider;
@@ -121,7 +122,7 @@ const nginx: Dialect = {
   hints: {
     host: 'set `proxy_set_header Host $host;` in the auth location',
     'x-original-url':
-      'set `proxy_set_header X-Original-URL $scheme://$host$request_uri;`: it replaces what the client sent',
+      'set `proxy_set_header X-Original-URL "<$scheme://$host$request_uri>";`: it replaces what the client sent',
     'x-original-uri': 'set `proxy_set_header X-Original-URI $request_uri;`: it replaces what the client sent',
     'x-original-method': 'set `proxy_set_header X-Original-Method $request_method;`: it replaces what the client sent',
   },
@@ -162,20 +163,64 @@ function behindEnvoyPrefix(path: string): string {
   return (at === -1 ? '' : path.slice(at + ENVOY_PREFIX.length)) || '/';
 }
 
-/** `scheme://host/path` → `host`, without building a URL; '' when it has not that form. */
+// X-Original-URL is `scheme://host/path`, bare or between `<` and `>` (the delimiters of RFC 3986, appendix C). uWebSockets.js
+// takes bytes above ASCII off both ends of a value, and nginx's `$request_uri` is what the client wrote: bare,
+// `/wiki/<raw bytes>` is decided as `/wiki/`. Between brackets nothing of the client's is at an end, so nothing is lost. The scheme
+// is nginx's own: no client can put the `<` there, nor make a bare value look like one with brackets.
+
+/** Where the host begins; -1 when it does not begin as a URL does. What `forwardUrl` refuses for its scheme is refused here too. */
+function hostStart(url: string): number {
+  const start = charCodeAt.call(url, 0) === LESS_THAN ? 1 : 0;
+  if (start === 1 && !closes(url)) return -1;
+  if (startsWith.call(url, 'https://', start)) return start + 'https://'.length;
+  if (startsWith.call(url, 'http://', start)) return start + 'http://'.length;
+  return /^<?(?:https?|wss?):\/\//i.exec(url)?.[0].length ?? -1;
+}
+
+function closes(url: string): boolean {
+  return charCodeAt.call(url, url.length - 1) === GREATER_THAN;
+}
+
+/** Where the URL ends, of one that `hostStart` took. */
+function lengthInside(url: string): number {
+  return url.startsWith('<') ? url.length - 1 : url.length;
+}
+
+/** As it came when the brackets are no pair: that is no URL. */
+function withoutBrackets(url: string): string {
+  return url.startsWith('<') && closes(url) ? url.slice(1, -1) : url;
+}
+
+/** `host`, without building a URL; '' when it has not that form. */
 function hostOf(url: string): string {
-  const start = url.indexOf('://');
+  const start = hostStart(url);
   if (start === -1) return '';
-  const end = url.indexOf('/', start + 3);
-  return end === -1 ? url.slice(start + 3) : url.slice(start + 3, end);
+  const end = indexOf.call(url, '/', start);
+  return end === -1 ? url.slice(start, lengthInside(url)) : slice.call(url, start, end);
 }
 
 function pathOf(url: string): string {
-  const start = url.indexOf('://');
+  const start = hostStart(url);
   if (start === -1) return '';
-  const end = url.indexOf('/', start + 3);
-  return end === -1 ? '/' : url.slice(end);
+  const end = url.indexOf('/', start);
+  return end === -1 ? '/' : url.slice(end, lengthInside(url));
 }
+
+/**
+ * X-Original-URI; '' when there is none, or when it is the target of this very check: then a proxy between nginx and us wrote it
+ * about what it was asked for itself (ingress-nginx with `proxy-add-original-uri-header`), and it says nothing about the browser.
+ */
+function originalUri(req: HeaderSource): string {
+  const uri = req.get(X_ORIGINAL_URI);
+  if (uri === '') return '';
+  const query = req.getQuery();
+  return uri === (query ? `${req.getUrl()}?${query}` : req.getUrl()) ? '' : uri;
+}
+
+/** Not as methods: see cookies.ts. */
+const { charCodeAt, indexOf, slice, startsWith } = String.prototype;
+const LESS_THAN = 0x3c;
+const GREATER_THAN = 0x3e;
 
 export const DIALECTS = { traefik, caddy, nginx, envoy } as const;
 

@@ -2,7 +2,7 @@
 // a hostile URL must not be able to stall a worker.
 import { createRequire } from 'node:module';
 import type { RE2JS } from 're2js';
-import { decodePathOnce, type ForwardUrl } from './forward-url.js';
+import { decodePathOnce, type ForwardUrl, UNKNOWN_PATH } from './forward-url.js';
 
 export interface AllowList {
   matches(url: ForwardUrl): boolean;
@@ -25,8 +25,23 @@ let re2: typeof import('re2js') | undefined;
 /** A longer URL matches nothing. */
 const LONGEST = 8_192;
 
+/**
+ * Raw bytes above ASCII, which a browser never sends: here they are latin-1, to the application what it likes, and to decoders
+ * of overlong UTF-8 even a `/` or a `.`.
+ */
+const RAW = /[^\x21-\x7e]/;
+
 /** What may still be read differently after one decode: a second layer of escapes, or an escaped `?` or `#`. */
 const AMBIGUOUS = /%(?:2e|2f|5c|00)|[?#]/i;
+
+/**
+ * With its `?`, also when nothing is behind it: what was there may have been raw bytes, which uWebSockets.js takes off the end of a
+ * header (http/dialects.ts), and Traefik and Caddy send a query as it came.
+ */
+function queryOf({ href }: ForwardUrl): string {
+  const mark = href.indexOf('?');
+  return mark === -1 ? '' : href.slice(mark);
+}
 
 /**
  * Unanchored search: against the decoded path in `forward_single`, against scheme, host, decoded path and query in
@@ -51,16 +66,27 @@ export function compileAllowList(
     bad,
     allowList: {
       matches(url) {
-        if (url.href.length > LONGEST) return false;
+        if (url.path === UNKNOWN_PATH || url.href.length > LONGEST || RAW.test(url.path)) return false;
         const path = decodePathOnce(url.path);
         // `/secret%23/public/` is `/secret` to an application that decodes before it cuts off the fragment (GHSA-pxq7-h93f-9jrg).
         if (path === null || AMBIGUOUS.test(path)) return false;
-        const subject =
-          mode === 'forward_single'
-            ? path
-            : `${url.scheme}://${url.host}${path}${url.query === '' ? '' : `?${url.query}`}`;
+        const subject = mode === 'forward_single' ? path : `${url.scheme}://${url.host}${path}${queryOf(url)}`;
         return expressions.some((expression) => expression.test(subject));
       },
     },
   };
 }
+
+/**
+ * Whether an expression says where the URL ends: `$` or `\z` outside a class. It is the only kind that bytes which the outpost
+ * cannot see can open; without an end, what matches a URL matches every longer one too.
+ */
+export function anchorsTheEnd(expression: string): boolean {
+  // Quotes, escapes and classes go first: `\$` and `[$]` are the sign itself. In a class, a `]` at its start is the sign too.
+  const rest = expression.replace(/\\Q[\s\S]*?(?:\\E|$)|\\[^z]|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]/g, '');
+  return /\$|\\z/.test(rest);
+}
+
+/** What an operator has to know and to do about such an expression; its path or name stands before it. */
+export const END_UNSEEN =
+  'says where the URL ends (`$`), and akprox cannot see raw bytes above ASCII there. Behind nginx and ingress-nginx: refuse them, `if ($request_uri ~ "[^\\x21-\\x7e]") { return 400; }` in the server block; `akprox doctor` tells whether that is so. Behind Traefik and Caddy: no `$` behind a query. Behind Envoy and HAProxy: nothing to do';

@@ -6,12 +6,15 @@ export interface ForwardUrl {
   readonly scheme: 'http' | 'https';
   /** Canonical `host[:port]`, without a default port. */
   readonly host: string;
-  /** As sent, without query. */
+  /** As sent, without query; `UNKNOWN_PATH` when the proxy does not tell. */
   readonly path: string;
   /** As sent, without `?`; '' when there is none. */
   readonly query: string;
   readonly href: string;
 }
+
+/** Is on no allow-list. */
+export const UNKNOWN_PATH = '';
 
 /** What `max_header_bytes` lets in by default; whoever works on a URL for longer has a tighter limit of their own. */
 const LONGEST = 65_536;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { compileAllowList } from '../../src/provider/allow-list.js';
+import { anchorsTheEnd, compileAllowList } from '../../src/provider/allow-list.js';
 import { decodePathOnce, parseForwardUrl } from '../../src/provider/forward-url.js';
 
 const matches = (lines: readonly string[], mode: 'forward_single' | 'forward_domain', uri: string): boolean => {
@@ -46,8 +46,20 @@ describe('the allow-list, against hostile paths', () => {
     assert.ok(!matches(['^/public/'], 'forward_single', '/PUBLIC/'));
   });
 
-  it('of a domain sees the decoded path, and the query only when there is one', () => {
-    assert.ok(matches(['^https://app\\.example\\.com/a b$'], 'forward_domain', '/a%20b?'));
+  it('matches nothing with raw bytes in its path', () => {
+    for (const path of ['/\xe9', '/public/\xc0\xaf', '/日本語/', '/\x80', '/x\xa0'])
+      for (const mode of ['forward_single', 'forward_domain'] as const) {
+        assert.ok(!matches(['.*'], mode, path), path);
+        assert.ok(matches(['.*'], mode, encodeURI(path)), path);
+      }
+    assert.ok(matches(['^/x$'], 'forward_single', '/x?\xe9'));
+  });
+
+  it('of a domain sees the decoded path, and the query with its question mark', () => {
+    assert.ok(matches(['^https://app\\.example\\.com/a b$'], 'forward_domain', '/a%20b'));
+    // Raw bytes that were the whole query are gone.
+    assert.ok(!matches(['^https://app\\.example\\.com/a b$'], 'forward_domain', '/a%20b?'));
+    assert.ok(matches(['^https://app\\.example\\.com/a b\\?$'], 'forward_domain', '/a%20b?'));
     assert.ok(matches(['^https://app\\.example\\.com/a b\\?x=%20$'], 'forward_domain', '/a%20b?x=%20'));
   });
 
@@ -82,6 +94,34 @@ describe('the allow-list, against hostile paths', () => {
         const url = parseForwardUrl('https', 'a.example', `/${pieces.join('')}`);
         if (url !== null && decodePathOnce(url.path) === null) assert.ok(!allowList.matches(url), url.path);
       }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe('an expression that says where the URL ends', () => {
+  for (const yes of ['^/$', '^/a$|^/b', '^/a\\z', '\\.png$', '(^/a$)', '[a]$', '\\Qa\\E$', '\\\\$', '(?m)^/a$'])
+    it(`is ${yes}`, () => assert.ok(anchorsTheEnd(yes)));
+  for (const no of ['^/a', '^/a\\$', '[$]', '^/[^]$]x', '[\\]$]', '\\Q$\\E', '\\Q$', '[[:alpha:]$]', '\\pL', ''])
+    it(`is not ${JSON.stringify(no)}`, () => assert.ok(!anchorsTheEnd(no)));
+
+  it('is the only kind that opens when the end of the URL is not seen', () => {
+    const expressions = ['^/a', 'a', '^/a/?', '/(a|b)', '^/a\\b', '^/.', '[^b]', '^/a{2}', '\\.png'].filter(
+      (e) => !anchorsTheEnd(e),
+    );
+    const piece = fc.constantFrom('a', 'b', '/', '.png', 'é');
+    fc.assert(
+      fc.property(
+        fc.array(piece),
+        fc.constantFrom(...expressions),
+        fc.constantFrom('%C3%A9', '%F0%9F%8D%90'),
+        (path, expression, tail) => {
+          const seen = `/${encodeURI(path.join(''))}`;
+          if (decodePathOnce(seen + tail) === null) return;
+          if (matches([expression], 'forward_single', seen))
+            assert.ok(matches([expression], 'forward_single', seen + tail));
+        },
+      ),
       { numRuns: 2_000 },
     );
   });

@@ -76,20 +76,25 @@ export interface Surroundings {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-export async function startSurroundings(mode: Mode): Promise<Surroundings> {
+/** `allowList` instead of /public/; `application`: one of the test's own, which is closed with the rest. */
+export async function startSurroundings(
+  mode: Mode,
+  own: { readonly allowList?: readonly string[]; readonly application?: Application } = {},
+): Promise<Surroundings> {
   const cleanups: (() => unknown)[] = [];
   const cleanUp = async (): Promise<void> => {
     for (const step of cleanups.splice(0).reverse()) await step();
   };
   try {
+    if (own.application !== undefined) cleanups.push(own.application.close);
     const origin = mode === 'single' ? APP : LOGIN;
     const clients = [clientFor('whoami', origin), clientFor('open', OPEN)];
     const idp = await startIdp({ clients, accounts: ACCOUNTS });
     cleanups.push(idp.close);
-    const daemon = await startDaemon({ workers: 1, providers: providers(idp.issuer, mode) });
+    const daemon = await startDaemon({ workers: 1, providers: providers(idp.issuer, mode, own.allowList) });
     cleanups.push(() => daemon[Symbol.asyncDispose]());
-    const application = await startApplication();
-    cleanups.push(application.close);
+    const application = own.application ?? (await startApplication());
+    if (own.application === undefined) cleanups.push(application.close);
     return { mode, daemon, issuer: idp.issuer, application, [Symbol.asyncDispose]: cleanUp };
   } catch (error) {
     await cleanUp();
@@ -180,7 +185,7 @@ async function stop(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-function providers(issuer: string, mode: Mode): Record<string, unknown>[] {
+function providers(issuer: string, mode: Mode, allowList?: readonly string[]): Record<string, unknown>[] {
   const open = testProvider(issuer, {
     name: 'open',
     external_host: OPEN,
@@ -189,10 +194,10 @@ function providers(issuer: string, mode: Mode): Record<string, unknown>[] {
   });
   const access = { groups: ['staff'] };
   if (mode === 'single') {
-    return [testProvider(issuer, { external_host: APP, access, skip_path_regex: ['^/public/'] }), open];
+    return [testProvider(issuer, { external_host: APP, access, skip_path_regex: allowList ?? ['^/public/'] }), open];
   }
   const domain = { mode: 'forward_domain', external_host: LOGIN, cookie_domain: 'company.tld' };
-  return [testProvider(issuer, { ...domain, access, skip_path_regex: [`^${APP}/public/`] }), open];
+  return [testProvider(issuer, { ...domain, access, skip_path_regex: allowList ?? [`^${APP}/public/`] }), open];
 }
 
 /** Starts it on a free port; another process may take the port first, so more than once. */
@@ -486,7 +491,7 @@ async function startRelay(target: number): Promise<Relay> {
   };
 }
 
-interface Application {
+export interface Application {
   readonly port: number;
   readonly seen: Seen[];
   close(): Promise<void>;

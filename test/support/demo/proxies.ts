@@ -192,6 +192,8 @@ ${temporary.map((name) => `  ${name}_temp_path "${own}/${name}";`).join('\n')}
     listen 127.0.0.1:${port} default_server;
     server_name whoami.localhost;
     if ($host != $server_name) { return 421; }
+    # The outpost reads the URL in a header and cannot see raw bytes at its end.
+    if ($request_uri ~ "[^\\x21-\\x7e]") { return 400; }
 
     # The steps of a login; nginx cannot relay them from the check.
     location ~ ^(${OUTPOST_PREFIXES.join('|').replaceAll('.', '\\.')}) {
@@ -210,7 +212,7 @@ ${temporary.map((name) => `  ${name}_temp_path "${own}/${name}";`).join('\n')}
       proxy_set_header Content-Length "";
       proxy_set_header Connection "";
       proxy_set_header Host $host:$server_port;
-      proxy_set_header X-Original-URL $scheme://$host:$server_port$request_uri;
+      proxy_set_header X-Original-URL "<$scheme://$host:$server_port$request_uri>";
       proxy_set_header X-Original-Method $request_method;
       proxy_set_header X-Forwarded-For $remote_addr;
     }
