@@ -5,6 +5,7 @@ import type { AuthentikEnv } from '../config/environment.js';
 import type { isWithin, parseCookieDomain, parseOrigin } from '../config/hosts.js';
 import type { AuthentikProviderFacts, ProviderConfig } from '../config/schema.js';
 import { explain } from '../infra/errors.js';
+import { anchorsTheEnd, END_UNSEEN } from '../provider/allow-list.js';
 import { isRecord } from '../provider/claims.js';
 import type { OutpostInstance } from './api.js';
 
@@ -131,6 +132,7 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
 
   const patterns = compilable(text(raw['skip_path_regex']));
   const warnings = patterns.bad.map((why) => `${quote(name)}: an unauthenticated path is ignored, ${why}`);
+  if (patterns.good.some(anchorsTheEnd)) warnings.push(`${quote(name)}: an unauthenticated path ${END_UNSEEN}`);
   const certificate = text(raw['certificate']);
   const tls = certificate === '' ? undefined : input.certificates.get(certificate);
   if (certificate !== '' && !tls) {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
+import { anchorsTheEnd, END_UNSEEN } from '../provider/allow-list.js';
 import { type AuthentikEnv, type Env, overlayEnvironment, type ReadFile, readAuthentikEnv } from './environment.js';
 import { parseCookieDomain, parseOrigin } from './hosts.js';
 import { isRecord, type Problem, readFailure, schemaProblems, valueAt } from './problems.js';
@@ -172,6 +173,9 @@ function doubts(config: Config, authentik: AuthentikEnv | null): string[] {
     const path = `providers[${index}]`;
     if (provider.external_host.startsWith('http:'))
       warnings.push(`${path}.external_host is http: its cookies travel in the clear`);
+    provider.skip_path_regex.forEach((expression, place) => {
+      if (anchorsTheEnd(expression)) warnings.push(`${path}.skip_path_regex[${place}] ${END_UNSEEN}`);
+    });
     if (provider.mode !== 'forward_domain') return;
     const earlier = domains.get(provider.cookie_domain);
     if (earlier === undefined) domains.set(provider.cookie_domain, index);

@@ -38,7 +38,7 @@ export const REMEDIES = {
     change: '`external_host` (or `cookie_domain`) of a provider must be the host that the browser asks for',
     settings: {
       nginx:
-        '`proxy_set_header Host $host;` and `proxy_set_header X-Original-URL $scheme://$host$request_uri;` in the check location; on a port other than 443 `$host:$server_port`',
+        '`proxy_set_header Host $host;` and `proxy_set_header X-Original-URL "<$scheme://$host$request_uri>";` in the check location; on a port other than 443 `$host:$server_port`',
       Caddy: 'leave `Host` and `X-Forwarded-Host` alone inside forward_auth (`header_up`)',
       HAProxy: '`http-request set-header X-Forwarded-Host %[req.hdr(host)]`',
     },
@@ -113,7 +113,7 @@ export const REMEDIES = {
     change: 'the outpost must learn the host that the browser asked for',
     settings: {
       Traefik: 'a proxy in front must be in `forwardedHeaders.trustedIPs` of the entry point, or its host gets lost',
-      nginx: '`X-Original-URL $scheme://$host$request_uri` and no other host in it',
+      nginx: '`X-Original-URL "<$scheme://$host$request_uri>"` and no other host in it',
     },
   },
   uri_mismatch: {
@@ -123,7 +123,7 @@ export const REMEDIES = {
     settings: {
       Traefik: 'put forwardAuth before stripPrefix, replacePath and the like',
       nginx:
-        '`proxy_set_header X-Original-URL $scheme://$host$request_uri;` ($uri and $document_uri are decoded or rewritten)',
+        '`proxy_set_header X-Original-URL "<$scheme://$host$request_uri>";` ($uri and $document_uri are decoded or rewritten)',
       'ingress-nginx':
         '`auth-signin` must end in `?rd=$scheme://$host$escaped_request_uri`, or leave rd to the outpost',
       Caddy: 'forward_auth before any rewrite, uri or handle_path',
@@ -232,7 +232,7 @@ export const REMEDIES = {
     change: 'the proxy must replace these headers, whatever the client sent',
     settings: {
       Traefik: '`trustForwardHeader: false`, and no `forwardedHeaders.insecure`',
-      nginx: '`proxy_set_header X-Original-URL $scheme://$host$request_uri;` in the check location',
+      nginx: '`proxy_set_header X-Original-URL "<$scheme://$host$request_uri>";` in the check location',
       Caddy: 'no `trusted_proxies` that holds your clients',
       HAProxy: '`http-request set-header` for X-Forwarded-Host, -Proto and -For',
       Envoy: '`use_remote_address: true`, `xff_num_trusted_hops: 0`, and `headers_to_add` that overwrite',

@@ -196,6 +196,13 @@ describe('a provider from authentik', () => {
     assert.match(warnings[0] ?? '', /"whoami": .*line 2 is not an RE2 expression/);
   });
 
+  it('has one warning for expressions that say where the URL ends', () => {
+    const { warnings } = one({ skip_path_regex: '^/public/\n^/$\n\\.css$' });
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? '', /"whoami": an unauthenticated path says where the URL ends .*nginx/);
+    assert.deepEqual(one({ skip_path_regex: '^/public/' }).warnings, []);
+  });
+
   it('has its certificate, or a warning', () => {
     const files = { cert: '/x.crt', key: '/x.key' };
     const { provider } = one({ certificate: 'uuid-1' }, { certificates: new Map([['uuid-1', files]]) });

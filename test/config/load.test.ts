@@ -1,5 +1,6 @@
 // Loading a configuration: each rule by a row that breaks it, and what a good one becomes.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { generate } from 'selfsigned';
 import { type Env, readAuthentikEnv } from '../../src/config/environment.js';
@@ -618,6 +619,18 @@ describe('accepted', () => {
   ] as const) {
     test(name, () => void loaded(load(raw)));
   }
+
+  test('with a warning: an expression of the allow-list that says where the URL ends', () => {
+    const { warnings } = loaded(load({ providers: [provider({ skip_path_regex: ['^/public/', '^/$', '\\.css$'] })] }));
+    assert.deepEqual(
+      warnings.map((warning) => warning.replace(/ .*/, '')),
+      ['providers[0].skip_path_regex[1]', 'providers[0].skip_path_regex[2]'],
+    );
+    // The very line that nginx has to have.
+    const conf = readFileSync(new URL('../../deploy/proxies/nginx/single.conf', import.meta.url), 'utf8');
+    const [line] = /if \(\$request_uri .*$/m.exec(conf) ?? assert.fail();
+    for (const warning of warnings) assert.ok(warning.includes(`\`${line}\``), warning);
+  });
 
   test('with a warning: plain http, a shared cookie domain, a cache age without effect', () => {
     const raw = {
