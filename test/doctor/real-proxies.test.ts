@@ -21,7 +21,7 @@ interface RealBreakage extends Breakage {
 }
 
 const STEPS = 'location ~ ^/(akprox|outpost\\.goauthentik\\.io)/ {';
-const ORIGINAL_URL = 'proxy_set_header X-Original-URL $scheme://$host$request_uri;';
+const ORIGINAL_URL = 'proxy_set_header X-Original-URL "<$scheme://$host$request_uri>";';
 const CHECK_HOST = `proxy_set_header Host $host;
     # \`$host\` is`;
 
