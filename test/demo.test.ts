@@ -11,9 +11,12 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createBrowser } from './support/browser.js';
+import { claimPorts } from './support/demo/options.js';
 import { findProgram, PROXIES, unfit } from './support/demo/proxies.js';
+import { endsWithTest } from './support/ends-with-test.js';
 import { IDENTITY_HEADERS } from './support/gateway.js';
 import { describeWith } from './support/needs.js';
+import { until } from './support/until.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MAIN = fileURLToPath(new URL('support/demo/main.ts', import.meta.url));
@@ -30,10 +33,13 @@ interface Demo {
 }
 
 function startDemo(args: readonly string[], env: Record<string, string> = {}): Demo {
-  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...args], {
-    env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = endsWithTest(
+    spawn(process.execPath, ['--import', 'tsx', MAIN, ...args], {
+      env: { PATH: process.env['PATH'], ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+    'SIGTERM',
+  );
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {
@@ -194,10 +200,10 @@ for (const gateway of ['builtin', ...PROXIES] as const) {
       await assert.rejects(createBrowser().get(`${url}/`));
     });
   };
-  describeWith(missing, `the demo behind ${gateway}`, suite, { timeout: 120_000 });
+  describeWith(missing, `the demo behind ${gateway}`, suite);
 }
 
-describe('the demo with authentik', { timeout: 60_000 }, () => {
+describe('the demo with authentik', () => {
   it('gets its provider from core and lets alice in', async () => {
     const demo = startDemo([...ANY_PORTS, '--gateway', 'builtin', '--authentik']);
     try {
@@ -218,7 +224,7 @@ describe('the demo with authentik', { timeout: 60_000 }, () => {
   });
 });
 
-describe('the demo that cannot go on', { timeout: 60_000 }, () => {
+describe('the demo that cannot go on', () => {
   let directory: string;
   before(() => {
     directory = mkdtempSync(join(tmpdir(), 'akprox-demo-test-'));
@@ -226,8 +232,7 @@ describe('the demo that cannot go on', { timeout: 60_000 }, () => {
   after(() => rmSync(directory, { recursive: true, force: true }));
   const here = (gateway: string): string[] => [...ANY_PORTS, '--gateway', gateway, '--data', join(directory, 'data')];
   const nobodyOf = async (pids: number[]): Promise<void> => {
-    for (let i = 0; i < 100 && pids.some(alive); i += 1) await delay(20);
-    assert.deepEqual(pids.filter(alive), []);
+    await until(() => !pids.some(alive));
   };
 
   it('names the flag of every port that is taken, and starts nothing', async () => {
@@ -245,6 +250,12 @@ describe('the demo that cannot go on', { timeout: 60_000 }, () => {
       `Port ${web} is in use. Choose another one with --port PORT.\nPort ${metrics} is in use. Choose another one with --metrics-port PORT.\n`,
     );
     for (const server of servers) server.close();
+  });
+
+  it('claims no port twice', async () => {
+    const any = { port: 0, 'idp-port': 0, 'outpost-port': 0, 'metrics-port': 0, 'app-port': 0 };
+    const claims = await Promise.all(Array.from({ length: 100 }, () => claimPorts(any)));
+    assert.equal(new Set(claims.flatMap((ports) => Object.values(ports))).size, 500);
   });
 
   it('explains flags that make no sense', async () => {

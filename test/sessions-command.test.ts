@@ -15,7 +15,8 @@ import { indexHash } from '../src/session/seal.js';
 import { LOGOUT_TOKENS, Sessions } from '../src/session/sessions.js';
 import { testProvider, traefikCheck } from './support/daemon.js';
 import { describeWith } from './support/needs.js';
-import { redisMissing, startRedis, until } from './support/redis-server.js';
+import { redisMissing, startRedis } from './support/redis-server.js';
+import { until } from './support/until.js';
 import { APP, startWorld } from './support/world.js';
 
 const ISSUER = 'https://idp.company.tld';
@@ -255,7 +256,7 @@ describeWith(redisMissing(), 'akprox sessions, on Redis', () => {
       const { code, stdout, stderr } = await akprox(['--provider', 'whoami', '--sub', 'alice'], yaml, '/etc/akprox');
       assert.deepEqual([code, stderr], [0, '']);
       assert.match(stdout, /^whoami: 1 session ended, sub /);
-      await until(async () => (await ask()).every((status) => status === 302), 5_000);
+      await until(async () => (await ask()).every((status) => status === 302));
       assert.equal(await world.daemon.metric('akprox_revocations_total', 'source="operator"'), 2);
     } finally {
       await redis.stop();

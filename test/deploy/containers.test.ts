@@ -3,8 +3,6 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -14,7 +12,9 @@ import { validate } from 'dockerfile-utils';
 import { parse } from 'yaml';
 import { createBrowser } from '../support/browser.js';
 import { startDaemon } from '../support/daemon.js';
+import { endsWithTest } from '../support/ends-with-test.js';
 import { startGateway } from '../support/gateway.js';
+import { freePort } from '../support/ports.js';
 import { startWhoami } from '../support/whoami.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -124,7 +124,7 @@ describe('the Dockerfile', () => {
   });
 });
 
-describe('the profile demo', { timeout: 60_000 }, () => {
+describe('the profile demo', () => {
   it('logs alice in and keeps bob out, with the files and settings of deploy/compose.yaml', async () => {
     const { idp } = compose('deploy/compose.yaml').services;
     const settings = idp?.environment ?? assert.fail('no service idp');
@@ -144,11 +144,13 @@ describe('the profile demo', { timeout: 60_000 }, () => {
         .replaceAll('/run/secrets/', `${directory}/`);
 
     const env = Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, here(value)]));
-    const child = spawn(process.execPath, command.split('", "'), {
-      cwd: ROOT,
-      env: { PATH: process.env['PATH'], ...env },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = endsWithTest(
+      spawn(process.execPath, command.split('", "'), {
+        cwd: ROOT,
+        env: { PATH: process.env['PATH'], ...env },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      }),
+    );
     const ended = once(child, 'exit');
     try {
       await Promise.race([once(child.stdout, 'data'), ended.then(() => assert.fail('the provider ended'))]);
@@ -178,11 +180,3 @@ describe('the profile demo', { timeout: 60_000 }, () => {
     assert.equal(child.exitCode, 0, 'it ends when it is told to');
   });
 });
-
-async function freePort(): Promise<number> {
-  const server: Server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await once(server.close(), 'close');
-  return port;
-}

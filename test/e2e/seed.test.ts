@@ -4,14 +4,17 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type Browser, createBrowser } from '../support/browser.js';
 import { type Daemon, request, startDaemon, testProvider } from '../support/daemon.js';
+import { endsWithTest } from '../support/ends-with-test.js';
 import { type Idp, startIdp } from '../support/idp.js';
 import { describeWith } from '../support/needs.js';
+import { freePort } from '../support/ports.js';
+import { until } from '../support/until.js';
 import { startWhoami, type Whoami } from '../support/whoami.js';
 import { ACCOUNTS, clientFor } from '../support/world.js';
 
@@ -37,14 +40,6 @@ async function stop({ idp, daemon, app }: Seed): Promise<void> {
   await app.close();
   await daemon[Symbol.asyncDispose]();
   await idp.close();
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  return port;
 }
 
 /** The seed's block. Changed: where it listens (it has TLS on 443), and the two places that it asks to be filled in. */
@@ -101,11 +96,14 @@ describeWith(missing, "the seed's nginx server block", () => {
       join(directory, 'nginx.conf'),
       `daemon off;\nworker_processes 1;\npid ${directory}/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n${temp}\n${block}\n}\n`,
     );
-    nginx = spawn(NGINX ?? '', ['-p', directory, '-c', join(directory, 'nginx.conf')], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
+    nginx = endsWithTest(
+      spawn(NGINX ?? '', ['-p', directory, '-c', join(directory, 'nginx.conf')], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      }),
+      'SIGTERM',
+    );
     ended = once(nginx, 'exit');
-    await accepts(port);
+    await until(() => accepts(port));
   });
   after(async () => {
     nginx.kill('SIGTERM');
@@ -143,18 +141,14 @@ describeWith(missing, "the seed's nginx server block", () => {
   });
 });
 
-/** Resolves once something listens there; the operating system says when, so there is no pause to choose. */
-async function accepts(port: number): Promise<void> {
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
-    const socket = connect(port, '127.0.0.1');
-    const open = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    });
-    socket.destroy();
-    if (open) return;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  throw new Error(`nothing listens on ${port}`);
+/** Whether something listens there. */
+async function accepts(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  const open = await new Promise<boolean>((resolve) => {
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+  });
+  socket.destroy();
+  return open;
 }
 
 describe("the seed's ingress annotations and Traefik labels", () => {

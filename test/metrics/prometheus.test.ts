@@ -12,7 +12,7 @@ import { type FakeCore, startFakeCore } from '../support/fake-core.js';
 import { startGateway } from '../support/gateway.js';
 import { describeWith } from '../support/needs.js';
 import { type Prometheus, prometheusMissing, startPrometheus } from '../support/prometheus-server.js';
-import { until } from '../support/redis-server.js';
+import { until } from '../support/until.js';
 import { startWhoami } from '../support/whoami.js';
 import { ACCOUNTS } from '../support/world.js';
 import { readmeMetrics } from './readme-metrics.js';

@@ -7,8 +7,9 @@ import { openRedisChannel, type RedisChannel } from '../../src/session/channel-r
 import { openChannel } from '../../src/session/open-store.js';
 import type { Revocation } from '../../src/session/revocation.js';
 import { describeWith } from '../support/needs.js';
-import { type RedisServer, redisMissing, startRedis, until } from '../support/redis-server.js';
+import { type RedisServer, redisMissing, startRedis } from '../support/redis-server.js';
 import { startProxy } from '../support/tcp-proxy.js';
+import { PATIENCE_MS, until } from '../support/until.js';
 
 const quiet = pino({ level: 'silent' });
 
@@ -67,17 +68,23 @@ describeWith(redisMissing(), 'the channel on a real Redis', () => {
       assert.deepEqual(a.heard[0]?.keys, ['k3']);
     });
 
-    test('100 revocations: at least 95 are heard in less than 100 ms, on a machine that runs other tests too', async () => {
+    // How fast is for the bench to say. Whoever waited for a timer would take minutes.
+    test('1000 revocations, one after the other: each is heard, in order', { timeout: PATIENCE_MS }, async () => {
       const [a, b] = [listen('a'), listen('b')];
       await connected(a, b);
-      const lags: number[] = [];
-      b.channel.subscribe(({ at }) => lags.push(Date.now() - at));
-      for (let i = 0; i < 100; i += 1) {
-        a.channel.publish({ keys: [`k${i}`], source: 'backchannel', at: Date.now() });
-        await until(() => lags.length === i + 1);
+      let told = (): void => {};
+      b.channel.subscribe(() => told());
+      for (let i = 0; i < 1_000; i += 1) {
+        const heard = new Promise<void>((resolve) => {
+          told = resolve;
+        });
+        a.channel.publish({ keys: [`k${i}`], source: 'backchannel', at: i });
+        await heard;
       }
-      const slow = lags.filter((lag) => lag >= 100);
-      assert.ok(slow.length <= 5, `${slow.length} took longer: ${slow.join(', ')} ms`);
+      assert.deepEqual(
+        b.heard.map(({ at }) => at),
+        Array.from({ length: 1_000 }, (_, i) => i),
+      );
     });
 
     test('a long list comes in parts, and all of it', async () => {
@@ -123,7 +130,7 @@ describeWith(redisMissing(), 'the channel on a real Redis', () => {
       const [a, b] = [listen('a', { url: own.url }), listen('b', { url: own.url })];
       await connected(a, b);
       await own.kill();
-      await until(() => !a.channel.connected && !b.channel.connected, 2_000);
+      await until(() => !a.channel.connected && !b.channel.connected);
       a.channel.publish({ keys: ['meanwhile'], source: 'sign_out', at: Date.now() });
       assert.deepEqual([a.gaps, b.gaps], [1, 1]);
       await own.restart();
@@ -162,11 +169,9 @@ describeWith(redisMissing(), 'the channel on a real Redis', () => {
       closers.push(() => proxy.stop());
       const [a, b] = [listen('a', { url: `redis://127.0.0.1:${proxy.port}` }), listen('b')];
       await connected(a, b);
-      const start = performance.now();
       proxy.silent = true;
       b.channel.publish({ keys: ['lost'], source: 'sign_out', at: Date.now() });
-      await until(() => !a.channel.connected, 5_000);
-      assert.ok(performance.now() - start < 200 * 4 + 300);
+      await until(() => !a.channel.connected);
       assert.equal(a.gaps, 1);
       proxy.silent = false;
       await connected(a);

@@ -5,10 +5,10 @@ import { it } from 'node:test';
 import { type Answer, type Daemon, request, startDaemon, testProvider, traefikCheck } from '../support/daemon.js';
 import { describeWith } from '../support/needs.js';
 import { type RedisServer, redisMissing, startRedis, startSentinel } from '../support/redis-server.js';
+import { PATIENCE_MS } from '../support/until.js';
 import { APP, startWorld, type World } from '../support/world.js';
 
 const HOST = 'whoami.localhost:8080';
-const DEADLINE = 20_000;
 
 interface Fleet {
   readonly world: World;
@@ -51,7 +51,7 @@ function askAll(nodes: readonly Daemon[], cookie: string): Promise<Answer[]> {
 const statuses = (answers: readonly Answer[]): number[] => [...new Set(answers.map(({ status }) => status))].sort();
 
 async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + DEADLINE; !(await holds()); ) if (Date.now() > end) assert.fail(what);
+  for (const end = Date.now() + PATIENCE_MS; !(await holds()); ) if (Date.now() > end) assert.fail(what);
 }
 
 describeWith(redisMissing(), 'two nodes on one Redis', () => {

@@ -13,6 +13,7 @@ import { open as openLmdb } from 'lmdb';
 import { AkproxError } from '../../src/infra/errors.js';
 import type { SessionStore } from '../../src/session/store.js';
 import { openEmbeddedStore } from '../../src/session/store-embedded.js';
+import { endsWithTest } from '../support/ends-with-test.js';
 import { aSession, hashOf, storeContract } from './contract.js';
 
 const MIB = 1_048_576;
@@ -58,10 +59,12 @@ async function beChild(path: string): Promise<void> {
 }
 
 async function startChild(path: string): Promise<ChildProcess> {
-  const child = fork(fileURLToPath(import.meta.url), {
-    execArgv: ['--import', 'tsx'],
-    env: { ...process.env, AKPROX_STORE_CHILD: path, NODE_TEST_CONTEXT: undefined },
-  });
+  const child = endsWithTest(
+    fork(fileURLToPath(import.meta.url), {
+      execArgv: ['--import', 'tsx'],
+      env: { ...process.env, AKPROX_STORE_CHILD: path, NODE_TEST_CONTEXT: undefined },
+    }),
+  );
   assert.deepEqual(await once(child, 'message'), ['ready', undefined]);
   return child;
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { endsWithTest } from './ends-with-test.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
@@ -57,10 +58,12 @@ export async function startDaemon(
     listen: { http: '127.0.0.1:0', https: null, metrics: '127.0.0.1:0', ...config.listen },
   };
   writeConfig(full);
-  const child = spawn(process.execPath, [MAIN], {
-    env: { PATH: process.env['PATH'], AKPROX_CONFIG: configPath, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = endsWithTest(
+    spawn(process.execPath, [MAIN], {
+      env: { PATH: process.env['PATH'], AKPROX_CONFIG: configPath, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
+  );
   const lines: LogLine[] = [];
   let stray = '';
   const waiting = new Set<(line: LogLine) => void>();

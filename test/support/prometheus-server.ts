@@ -2,11 +2,12 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { request } from './daemon.js';
+import { endsWithTest } from './ends-with-test.js';
+import { freePort } from './ports.js';
 
 export interface Sample {
   readonly metric: Readonly<Record<string, string>>;
@@ -40,14 +41,16 @@ export async function startPrometheus(target: string, rules: string): Promise<Pr
       scrape_configs: [{ job_name: 'akprox', static_configs: [{ targets: [target] }] }],
     }),
   );
-  const child = spawn(
-    'prometheus',
-    [
-      `--config.file=${config}`,
-      `--storage.tsdb.path=${join(directory, 'data')}`,
-      `--web.listen-address=127.0.0.1:${port}`,
-    ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
+  const child = endsWithTest(
+    spawn(
+      'prometheus',
+      [
+        `--config.file=${config}`,
+        `--storage.tsdb.path=${join(directory, 'data')}`,
+        `--web.listen-address=127.0.0.1:${port}`,
+      ],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    ),
   );
   const exited = once(child, 'exit');
   let output = '';
@@ -78,12 +81,4 @@ export async function startPrometheus(target: string, rules: string): Promise<Pr
       rmSync(directory, { recursive: true, force: true });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

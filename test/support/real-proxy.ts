@@ -15,7 +15,9 @@ import { WebSocketServer } from 'ws';
 import { type Browser, createBrowser } from './browser.js';
 import { type Daemon, startDaemon, testProvider } from './daemon.js';
 import { findProgram } from './demo/proxies.js';
+import { endsWithTest } from './ends-with-test.js';
 import { startIdp } from './idp.js';
+import { freePorts } from './ports.js';
 import { ACCOUNTS, clientFor } from './world.js';
 
 export type ProxyName = 'nginx' | 'caddy' | 'haproxy' | 'traefik' | 'envoy';
@@ -213,10 +215,12 @@ async function startProxy(
     const [port = 0, check = 0, plain = 0] = await freePorts(3);
     const place = { mode, directory, certificate, port, check, plain, ...wanted };
     const { args, env } = PREPARE[name](place);
-    const child = spawn(program, args, {
-      env: { PATH: process.env['PATH'], ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = endsWithTest(
+      spawn(program, args, {
+        env: { PATH: process.env['PATH'], ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
+    );
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (chunk: Buffer) => {
@@ -398,19 +402,6 @@ function replaced(file: string, replacements: readonly (readonly [from: string, 
     text = text.replaceAll(from, to);
   }
   return text;
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }
 
 /**

@@ -2,11 +2,13 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
+import { endsWithTest } from './ends-with-test.js';
+import { freePort, freePorts } from './ports.js';
+import { until } from './until.js';
 
 export interface RedisServer {
   readonly port: number;
@@ -102,7 +104,7 @@ export async function startSentinel(passwords: { data: string; sentinel: string 
   const directory = mkdtempSync(join(tmpdir(), 'akprox-sentinel-'));
   const sentinels: string[] = [];
   const children: ChildProcess[] = [];
-  const ports = await Promise.all([freePort(), freePort(), freePort()]);
+  const ports = await freePorts(3);
   for (const port of ports) {
     const file = join(directory, `${port}.conf`);
     const lines = [
@@ -113,7 +115,7 @@ export async function startSentinel(passwords: { data: string; sentinel: string 
       `sentinel sentinel-pass ${passwords.sentinel}`,
       `sentinel monitor akprox 127.0.0.1 ${primary.port} 2`,
       `sentinel auth-pass akprox ${passwords.data}`,
-      'sentinel down-after-milliseconds akprox 500',
+      'sentinel down-after-milliseconds akprox 1000',
       'sentinel failover-timeout akprox 3000',
     ];
     writeFileSync(file, `${lines.join('\n')}\n`);
@@ -222,30 +224,8 @@ export function makeCertificate(): { ca: string; cert: string; key: string; remo
   return { ca: cert, cert, key, remove: () => rmSync(directory, { recursive: true, force: true }) };
 }
 
-/** Polls until it holds; an exception counts as "not yet". */
-export async function until(holds: () => boolean | Promise<boolean>, withinMs = 15_000): Promise<void> {
-  const deadline = Date.now() + withinMs;
-  for (let problem: unknown; ; ) {
-    try {
-      if (await holds()) return;
-    } catch (error) {
-      problem = error;
-    }
-    if (Date.now() > deadline) throw new Error(`not so within ${withinMs} ms: ${holds}`, { cause: problem });
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-/** None outlives the test, however it ends. */
-const children = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
-});
-
 async function launch(args: readonly string[], ready: RegExp): Promise<ChildProcess> {
-  const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  children.add(child);
-  child.once('exit', () => children.delete(child));
+  const child = endsWithTest(spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] }));
   const lines: string[] = [];
   await new Promise<void>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -255,14 +235,4 @@ async function launch(args: readonly string[], ready: RegExp): Promise<ChildProc
     child.once('exit', (code) => reject(new Error(`redis-server ended (${code}):\n${lines.join('\n')}`)));
   });
   return child;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

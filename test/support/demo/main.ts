@@ -27,7 +27,7 @@ import { findProgram, PROXIES, prepareProxy, unfit } from './proxies.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const DAEMON = join(ROOT, 'dist', 'main.js');
-const READY_WITHIN = 20_000;
+const READY_WITHIN = 60_000;
 /** One Ctrl-C may arrive twice, from the terminal and from npm; only a later one is a second one. */
 const SAME_CTRL_C = 500;
 

@@ -1,6 +1,7 @@
 // The demo's command line: flags, help, and whether the ports that it wants are free.
 import { createServer } from 'node:net';
 import { parseArgs } from 'node:util';
+import { freePort } from '../ports.js';
 import { PROXIES, type ProxyName } from './proxies.js';
 
 export const PORT_FLAGS = {
@@ -98,23 +99,24 @@ function integer(flag: string, text: string | undefined, fallback: number, least
   return value;
 }
 
-/** Real numbers for all ports; throws one line for every port that cannot be had. */
+/** Real numbers for all ports, no two the same; throws one line for every port that cannot be had. */
 export async function claimPorts(wanted: Ports): Promise<Ports> {
   const problems: string[] = [];
   const claimed = { ...wanted };
   const owners = new Map<number, PortFlag>();
   for (const flag of Object.keys(PORT_FLAGS) as PortFlag[]) {
+    if (wanted[flag] === 0) continue;
     const instead = `Choose another one with --${flag} PORT.`;
     const rival = owners.get(wanted[flag]);
-    if (rival !== undefined && wanted[flag] !== 0) {
+    if (rival !== undefined) {
       problems.push(`Port ${wanted[flag]} is asked for twice, by --${rival} and --${flag}.`);
       continue;
     }
     owners.set(wanted[flag], flag);
     try {
-      claimed[flag] = await bind('127.0.0.1', wanted[flag]);
+      await bind('127.0.0.1', wanted[flag]);
       // Somebody may hold it on every address, which not every system counts as a conflict with the line above.
-      await bind('0.0.0.0', claimed[flag]);
+      await bind('0.0.0.0', wanted[flag]);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       const trouble = { EADDRINUSE: 'is in use', EACCES: 'needs privileges that you do not have' }[code ?? ''];
@@ -122,16 +124,21 @@ export async function claimPorts(wanted: Ports): Promise<Ports> {
     }
   }
   if (problems.length > 0) throw new DemoError(problems.join('\n'));
+  for (const flag of Object.keys(PORT_FLAGS) as PortFlag[]) {
+    while (claimed[flag] === 0) {
+      const port = await freePort();
+      if (owners.has(port)) continue;
+      owners.set(port, flag);
+      claimed[flag] = port;
+    }
+  }
   return claimed;
 }
 
-/** Binds and lets go again; the port. */
-function bind(host: string, port: number): Promise<number> {
+/** Binds and lets go again. */
+function bind(host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const probe = createServer().once('error', reject);
-    probe.listen(port, host, () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : port));
-    });
+    probe.listen(port, host, () => probe.close(() => resolve()));
   });
 }
