@@ -70,15 +70,18 @@ export class Answers {
       this.stage = UNANSWERED;
       try {
         handler(res, req);
+        if (this.stage === SETTLED) return;
+        this.options.onError(new AkproxError('internal', 'a handler ended without an answer'));
       } catch (error) {
         this.options.onError(error);
       }
-      if (this.stage !== SETTLED) this.rescue(res, () => framing(req));
+      this.rescue(res, () => framing(req));
     };
   }
 
   /** An answer has failed: 500 where nothing is written yet, the end of the connection where a part of it is. */
   private rescue(res: RawResponse, framing: () => Framing): void {
+    if (this.stage === SETTLED) return;
     try {
       if (this.stage === UNANSWERED) this.reply(res, INTERNAL, framing());
     } catch (error) {
@@ -125,7 +128,7 @@ export class Answers {
       } catch (error) {
         this.options.onError(error);
       }
-      if (this.stage !== SETTLED) this.rescue(res, () => framing);
+      this.rescue(res, () => framing);
     });
   }
 

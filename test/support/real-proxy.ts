@@ -78,10 +78,17 @@ export interface Surroundings {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** `allowList` instead of /public/; `application`: one of the test's own, which is closed with the rest. */
+/**
+ * `allowList` instead of /public/; `application`: one of the test's own, which is closed with the rest; `listen`: more listeners of
+ * the daemon.
+ */
 export async function startSurroundings(
   mode: Mode,
-  own: { readonly allowList?: readonly string[]; readonly application?: Application } = {},
+  own: {
+    readonly allowList?: readonly string[];
+    readonly application?: Application;
+    readonly listen?: Record<string, string>;
+  } = {},
 ): Promise<Surroundings> {
   const cleanups: (() => unknown)[] = [];
   const cleanUp = async (): Promise<void> => {
@@ -93,7 +100,11 @@ export async function startSurroundings(
     const clients = [clientFor('whoami', origin), clientFor('open', OPEN)];
     const idp = await startIdp({ clients, accounts: ACCOUNTS });
     cleanups.push(idp.close);
-    const daemon = await startDaemon({ workers: 1, providers: providers(idp.issuer, mode, own.allowList) });
+    const daemon = await startDaemon({
+      workers: 1,
+      providers: providers(idp.issuer, mode, own.allowList),
+      listen: own.listen ?? {},
+    });
     cleanups.push(() => daemon[Symbol.asyncDispose]());
     const application = own.application ?? (await startApplication());
     if (own.application === undefined) cleanups.push(application.close);

@@ -15,14 +15,16 @@ export class Wire {
   private got = Buffer.alloc(0);
   private ended = false;
   private wake: (() => void) | null = null;
+  private failure: Error | null = null;
 
   private constructor(private readonly socket: Socket) {
     socket.on('data', (chunk: Buffer) => {
       this.got = Buffer.concat([this.got, chunk]);
       this.wake?.();
     });
-    // A reset is an end too; what came before it is what counts.
-    socket.on('error', () => {});
+    socket.on('error', (error) => {
+      this.failure = error;
+    });
     socket.on('close', () => {
       this.ended = true;
       this.wake?.();
@@ -68,10 +70,17 @@ export class Wire {
     }
   }
 
-  /** Resolves when the other side has closed; rejects when there was anything more to read. */
-  async closed(): Promise<void> {
+  /** Resolves when the other side has closed; rejects when there was anything more to read. `orderly`: not by a reset. */
+  async closed({ orderly = false } = {}): Promise<void> {
     while (!this.ended) await this.more();
     assert.equal(this.got.toString('latin1'), '', 'bytes behind the last answer');
+    if (orderly) assert.equal(this.failure, null);
+  }
+
+  /** Everything up to the end of the connection, as it came: for answers that only their end ends. */
+  async rest(): Promise<string> {
+    while (!this.ended) await this.more();
+    return this.got.toString('latin1');
   }
 
   close(): void {
