@@ -2,19 +2,12 @@
 // Headers come from a fake request: reading them from uWebSockets.js, and the kernel's share, are in none of these figures.
 import { cpus } from 'node:os';
 import { pino } from 'pino';
-import {
-  type CheckContext,
-  check,
-  checkSlowly,
-  type Decision,
-  inBandStep,
-  isNavigation,
-  render,
-} from '../src/http/check.js';
+import { type CheckContext, check, checkSlowly, type Decision, inBandStep, render } from '../src/http/check.js';
 import { findCookie, findTickets } from '../src/http/cookies.js';
 import { DIALECTS } from '../src/http/dialects.js';
 import type { HeaderSource } from '../src/http/exchange.js';
 import { Snapshot } from '../src/http/exchange.js';
+import { isNavigation } from '../src/http/fetch-metadata.js';
 import { readClaims } from '../src/provider/claims.js';
 import { renderIdentity } from '../src/provider/identity.js';
 import { ProviderTable } from '../src/provider/provider.js';
@@ -136,7 +129,7 @@ const STEPS: readonly (readonly [string, (() => unknown) | (() => Promise<unknow
   ['forward URL', () => dialect.forwardUrl(noCookie, provider)],
   ['in-band step?', () => inBandStep(url)],
   ['encodeURIComponent of the forward URL', () => encodeURIComponent(url.href)],
-  ['navigation?', () => isNavigation(dialect, noCookie)],
+  ['navigation?', () => isNavigation(dialect.method(noCookie), noCookie)],
   ['render(): the challenge as a reply', () => render(challenge as Exclude<Decision, { kind: 'allow' }>, dialect)],
   ['checkSlowly(), no cookie', () => checkSlowly(context, dialect, noCookie, noPeer)],
   ['find tickets in one header', () => findTickets([header], provider.cookieNeedle)],

@@ -13,8 +13,8 @@ import { createProvider, type Provider } from './provider/provider.js';
 import type { RedisChannel } from './session/channel-redis.js';
 import { openChannel, openStore } from './session/open-store.js';
 import { indexHash } from './session/seal.js';
-import { LOGOUT_TOKENS } from './session/sessions.js';
 import type { SessionStore } from './session/store.js';
+import { LOGOUT_TOKENS } from './session/used-tokens.js';
 
 export interface SessionsIo {
   readonly cwd: string;

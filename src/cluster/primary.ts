@@ -23,6 +23,7 @@ import { type Admin, startAdmin } from './admin.js';
 import { type Managed, startManaged } from './managed.js';
 import type { ToPrimary, ToWorker } from './messages.js';
 import { writeSelfSigned } from './self-signed.js';
+import { UnfinishedDeletions } from './unfinished-deletions.js';
 
 export interface ServeOptions {
   readonly config: Config;
@@ -80,6 +81,8 @@ class Primary {
   /** What workers that are no more had counted: a counter must not fall because one died. */
   private departed: WorkerReport = EMPTY_REPORT;
   private admin: Admin | null = null;
+  private readonly clock = createClock(Date.now, () => performance.now());
+  private readonly unfinished: UnfinishedDeletions;
   private store: SessionStore | null = null;
   private managed: Managed | null = null;
   private config: Config;
@@ -97,6 +100,12 @@ class Primary {
     private readonly log: Logger,
   ) {
     this.config = options.config;
+    this.unfinished = new UnfinishedDeletions({
+      store: () => this.store,
+      now: this.clock.now,
+      after: (milliseconds, action) => void setTimeout(action, milliseconds).unref(),
+      log,
+    });
     this.stopped = new Promise((resolve) => {
       this.stop = resolve;
     });
@@ -113,7 +122,7 @@ class Primary {
       log,
     });
     // Opened here first: an unusable path is one clear error, not one per worker.
-    this.store = await openStore(this.config.store, createClock(Date.now, () => performance.now()).now);
+    this.store = await openStore(this.config.store, this.clock.now);
     if (this.config.listen.https !== null) this.tls = await writeSelfSigned();
 
     cluster.setupPrimary({ silent: false });
@@ -170,6 +179,7 @@ class Primary {
           type: 'setup',
           setup: { config: this.config, providers: this.config.providers, selfSigned: this.tls?.paths ?? null },
         });
+        for (const revocation of this.unfinished.revocations()) this.tell(worker, { type: 'revoked', revocation });
         break;
       case 'ready':
         this.onReady(worker);
@@ -181,6 +191,7 @@ class Primary {
         else worker.process.kill('SIGKILL');
         break;
       case 'revoke':
+        this.unfinished.add(message.revocation);
         this.broadcast({ type: 'revoked', revocation: message.revocation }, worker);
         break;
       case 'report': {

@@ -137,9 +137,16 @@ class Worker {
     const store = new MeasuredStore(await openStore(config.store, clock.now, log), () => performance.now() / 1_000);
     const handlers: ((revocation: Revocation) => void)[] = [];
     const redis = await openChannel(config.store, { log, monotonic, nodeId: `${hostnameOf()}/${process.pid}` });
-    const channel = redis ?? {
-      publish: (revocation: Revocation) => send({ type: 'revoke', revocation }),
-      subscribe: (handler: (revocation: Revocation) => void) => void handlers.push(handler),
+    const channel = {
+      publish: (revocation: Revocation) => {
+        redis?.publish(revocation);
+        // What the store could not delete: it may be the very Redis that would carry this.
+        if (redis === null || revocation.refusedUntil !== undefined) send({ type: 'revoke', revocation });
+      },
+      subscribe: (handler: (revocation: Revocation) => void) => {
+        redis?.subscribe(handler);
+        handlers.push(handler);
+      },
     };
     // Sessions are made before the worker that has the clients, and renew nothing before it is there.
     let clients: (provider: Provider) => OidcClient = () => {

@@ -19,15 +19,8 @@ import { type BadHeader, contradicting, DOUBLED, missingOrDoubled, unreadable } 
 import { findCookie, findTickets } from './cookies.js';
 import type { Dialect } from './dialects.js';
 import { empty, type HeaderSource, json, type Reply, redirect, Snapshot } from './exchange.js';
-import {
-  ACCEPT,
-  ACCESS_CONTROL_REQUEST_METHOD,
-  AUTHORIZATION,
-  COOKIE,
-  ORIGIN,
-  SEC_FETCH_MODE,
-  X_REQUESTED_WITH,
-} from './header-names.js';
+import { isNavigation } from './fetch-metadata.js';
+import { ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, COOKIE, ORIGIN } from './header-names.js';
 import { forbiddenPage } from './pages.js';
 import { VisitedHeaders } from './visited-headers.js';
 
@@ -305,12 +298,16 @@ function challenge(provider: Provider, dialect: Dialect, req: HeaderSource, url:
   return count(provider, 'challenged', {
     kind: 'challenge',
     loginUrl: loginUrl(provider, url),
-    navigation: isNavigation(dialect, req),
+    navigation: isNavigation(dialect.method(req), req),
   });
 }
 
 function forbid(provider: Provider, dialect: Dialect, req: HeaderSource): Decision {
-  return count(provider, 'forbidden', { kind: 'forbidden', provider, navigation: isNavigation(dialect, req) });
+  return count(provider, 'forbidden', {
+    kind: 'forbidden',
+    provider,
+    navigation: isNavigation(dialect.method(req), req),
+  });
 }
 
 function count(provider: Provider, result: CheckResult, decision: Decision): Decision {
@@ -383,17 +380,6 @@ function loginUrl(provider: Provider, url: ForwardUrl): string {
   // that the proxy does not route must be known there, however long its code is.
   const isCallback = inBandStep(url) === 'callback';
   return isCallback ? `${start}?rd=${encodeURIComponent(`${url.scheme}://${url.host}${url.path}?code&state`)}` : start;
-}
-
-/** A request whose answer a person will see. Everything else (fetch, XHR, images) gets 401, never a redirect. */
-export function isNavigation(dialect: Dialect, req: HeaderSource): boolean {
-  const method = dialect.method(req);
-  if (method !== 'GET' && method !== 'HEAD' && method !== '') return false;
-  const mode = req.get(SEC_FETCH_MODE);
-  if (mode !== '' && mode !== 'navigate') return false;
-  if (req.get(X_REQUESTED_WITH) !== '') return false;
-  const accept = req.get(ACCEPT);
-  return accept === '' || accept.includes('text/html') || accept.includes('*/*');
 }
 
 /**

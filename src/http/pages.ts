@@ -106,6 +106,23 @@ export function signedOutPage(provider: Provider): Reply {
   });
 }
 
+/** The store could not delete what has ended. `idpUrl`: where the identity provider's own session is ended, or null. */
+export function signedOutHerePage(provider: Provider, idpUrl: string | null): Reply {
+  return page({
+    status: 200,
+    title: 'You are signed out in this browser',
+    text:
+      `Your session at ${provider.name} is refused here from now on. It could not be removed from the session store, which cannot be written at the moment; ` +
+      'that is tried again without you. If you are signed in elsewhere, sign out there too, or again here in a while.' +
+      (idpUrl === null ? '' : ' Your session at the identity provider has not ended yet.'),
+    code: 'signed_out_here',
+    link:
+      idpUrl === null
+        ? { href: `${provider.origin}/`, label: 'Sign in again' }
+        : { href: idpUrl, label: 'Sign out at the identity provider' },
+  });
+}
+
 export function page(content: Page): Reply {
   const link = content.link
     ? `<p><a href="${escapeHtml(content.link.href)}">${escapeHtml(content.link.label)}</a></p>`

@@ -5,28 +5,35 @@ import { endSessionUrl } from '../oidc/flow.js';
 import type { Provider } from '../provider/provider.js';
 import { resolveReturnUrl } from '../provider/return-url.js';
 import { findTickets, sessionCookie } from './cookies.js';
-import { type Reply, redirect, type Snapshot } from './exchange.js';
-import { signedOutPage } from './pages.js';
+import { json, type Reply, redirect, type Snapshot } from './exchange.js';
+import { isUnasked } from './fetch-metadata.js';
+import { signedOutHerePage, signedOutPage } from './pages.js';
 import type { StepContext } from './steps.js';
 
 /** What a shared browser kept of the application goes too; cookies and storage are the application's own business. */
 const CLEAR = ['Clear-Site-Data', '"cache"'] as const;
 
+/** To a prefetch, or a part of some page: nothing has ended. */
+const UNASKED: Reply = json(403, {
+  error: 'sign_out_refused',
+  message: 'a prefetch, an image, a frame or another site signs nobody out',
+});
+
 export async function signOut(context: StepContext, request: Snapshot, provider: Provider): Promise<Reply> {
+  if (isUnasked(request)) return UNASKED;
   let idToken: string | null = null;
+  let deleted = true;
   for (const cookie of findTickets(request.getHeaders('cookie'), provider.cookieNeedle)) {
-    const found = await context.sessions.read(cookie, provider);
-    // Its own session first, and told to every worker even if the store knows it no more: a sign-out whose first attempt
-    // lost its answer is complete after the second.
-    await context.sessions.end(cookie, provider, 'sign_out');
-    if (found === null) continue;
-    idToken = found.session.idToken;
-    await context.sessions.endSubject(provider, found.session.claims.sub, 'sign_out');
+    const ended = await context.sessions.signOut(cookie, provider);
+    if (ended === null) continue;
+    idToken = ended.idToken ?? idToken;
+    deleted &&= ended.deleted;
   }
   const gone = sessionCookie(provider, '', 0);
   const url = await endSession(context, provider, idToken, resolveReturnUrl(request.query, provider.returnTarget));
-  if (url !== null) return redirect(url, [gone], [CLEAR]);
-  const page = signedOutPage(provider);
+  // Somebody whose sign-out is not complete is told so, before the identity provider's page is all that there is to see.
+  if (url !== null && deleted) return redirect(url, [gone], [CLEAR]);
+  const page = deleted ? signedOutPage(provider) : signedOutHerePage(provider, url);
   return { ...page, headers: [...page.headers, CLEAR, ['Set-Cookie', gone]] };
 }
 

@@ -106,10 +106,10 @@ class Channel implements RedisChannel {
   }
 
   publish(revocation: Revocation): void {
-    const { keys, source, at } = revocation;
+    const { keys, source, at, refusedUntil } = revocation;
     for (let i = 0; i < keys.length; i += KEYS_PER_MESSAGE) {
       const part = keys.slice(i, i + KEYS_PER_MESSAGE);
-      const text = JSON.stringify({ v: 1, from: this.self, source, at, keys: part });
+      const text = JSON.stringify({ v: 1, from: this.self, source, at, keys: part, refusedUntil });
       this.pending.add({ text, keys: part.length, queuedAt: this.options.monotonic(), sending: false });
       this.pendingKeys += part.length;
     }
@@ -285,10 +285,11 @@ function parse(text: string): { from: string; revocation: Revocation } | null {
     return null;
   }
   if (!isRecord(value) || value['v'] !== 1) return null;
-  const { from, at, keys, source } = value;
+  const { from, at, keys, source, refusedUntil } = value;
   if (typeof from !== 'string' || typeof at !== 'number' || !isSource(source)) return null;
   if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string')) return null;
-  return { from, revocation: { keys, source, at } };
+  if (refusedUntil !== undefined && typeof refusedUntil !== 'number') return null;
+  return { from, revocation: { keys, source, at, ...(refusedUntil !== undefined && { refusedUntil }) } };
 }
 
 function isSource(value: unknown): value is RevocationSource {

@@ -42,6 +42,14 @@ export class MeasuredStore implements SessionStore {
     return this.measure('delete', () => this.store.delete(key));
   }
 
+  listSubject(subject: string): Promise<string[]> {
+    return this.measure('list_subject', () => this.store.listSubject(subject));
+  }
+
+  listSid(sid: string): Promise<string[]> {
+    return this.measure('list_sid', () => this.store.listSid(sid));
+  }
+
   deleteSubject(subject: string): Promise<string[]> {
     return this.measure('delete_subject', () => this.store.deleteSubject(subject));
   }

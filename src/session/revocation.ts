@@ -1,5 +1,5 @@
 // Revocations: how "this session is over" reaches the caches of every other worker. The session is gone from the store
-// before it is published, so that whoever hears of it and asks again finds nothing.
+// before it is published, so that whoever hears of it and asks again finds nothing; or it is said that it could not be deleted.
 
 export type RevocationSource = 'sign_out' | 'replaced' | 'backchannel' | 'authentik' | 'refresh' | 'operator';
 
@@ -9,6 +9,10 @@ export interface Revocation {
   readonly source: RevocationSource;
   /** Unix milliseconds when it was published; for `akprox_revocation_lag_seconds`. */
   readonly at: number;
+  /**
+   * The store could not delete them: Unix milliseconds until when they are refused whatever it says. Absent when they are gone.
+   */
+  readonly refusedUntil?: number;
 }
 
 export interface RevocationChannel {

@@ -1,18 +1,19 @@
 // Sessions of one worker: cache in front, store behind, revocations from the side.
 // `peek` is on the hot path; everything else may be slow. An outage of the store ends nobody's session.
-import { createHash } from 'node:crypto';
 import { Buckets, LAG_BOUNDS } from '../infra/buckets.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import { isAllowed } from '../provider/access.js';
 import { renderIdentity } from '../provider/identity.js';
 import type { Provider } from '../provider/provider.js';
 import { type CacheEntry, SessionCache } from './cache.js';
+import { Refusals } from './refusals.js';
 import { Renewal, type RenewalOptions, renewalDue } from './renewal.js';
 import type { Revocation, RevocationChannel, RevocationSource } from './revocation.js';
 import { indexHash, seal, sessionKey, unseal } from './seal.js';
 import { decodeSession, encodeSession, type Session } from './session.js';
 import type { SealedSession, SessionStore } from './store.js';
 import { issueTicket, type Ticket, verifyTicket } from './ticket.js';
+import { isUsed, remember } from './used-tokens.js';
 
 export interface SessionsOptions {
   readonly store: SessionStore;
@@ -32,6 +33,14 @@ export interface SessionsOptions {
 /** What a cookie is worth, once the store has been asked. */
 export type Resolution = CacheEntry | { readonly kind: 'unavailable' };
 
+/** What a sign-out has done. */
+export interface SignedOut {
+  /** For `id_token_hint`; null when it is not known. */
+  readonly idToken: string | null;
+  /** False: the store could not delete what it has; it is refused all the same, but sessions of other browsers may live on. */
+  readonly deleted: boolean;
+}
+
 /** A read of the store under way. */
 interface Load {
   readonly provider: Provider;
@@ -49,10 +58,6 @@ const RENEWAL_PAUSE = 2_000;
 const NEGATIVE_AGE = 10_000;
 /** After a failed background read the next one waits 1 to 2 s. */
 const RETRY_AGE = 1_000;
-/** Longer than a logout token is accepted. */
-const LOGOUT_TOKEN_AGE = 900_000;
-/** Stands where a provider's name stands; no provider can be called that. */
-export const LOGOUT_TOKENS = '#logout-tokens';
 
 export class Sessions {
   hits = 0;
@@ -65,6 +70,7 @@ export class Sessions {
   readonly cache: SessionCache;
   private readonly loading = new Map<string, Load>();
 
+  private readonly refusals: Refusals;
   private readonly renewal: Renewal | null;
 
   constructor(private readonly options: SessionsOptions) {
@@ -80,6 +86,7 @@ export class Sessions {
           end: (ticket) => this.endTicket(ticket, 'refresh'),
         })
       : null;
+    this.refusals = new Refusals(options.monotonic);
     this.cache = new SessionCache(options.cache.max_bytes);
     options.channel.subscribe((revocation) => this.hear(revocation));
   }
@@ -167,6 +174,7 @@ export class Sessions {
 
   /** The session behind a verified ticket, or null. Rejects when the store is down. */
   private async fetch(provider: Provider, ticket: Ticket): Promise<Session | null> {
+    if (this.refusals.has(ticket.key)) return null;
     const sealed = await this.options.store.get(ticket.key);
     if (sealed === null) return null;
     const plain = unseal(sessionKey(ticket.id), sealContext(provider, ticket.key), sealed);
@@ -174,7 +182,10 @@ export class Sessions {
     if (session === null || session.provider !== provider.id) {
       this.damaged += 1;
       this.options.log.warn({ provider: provider.name }, 'a stored session could not be opened; removed');
-      await this.options.store.delete(ticket.key);
+      // It is none, whether it can be removed or not.
+      await this.options.store
+        .delete(ticket.key)
+        .catch((error: unknown) => this.options.log.debug({ err: error }, 'a damaged session could not be removed'));
       return null;
     }
     return session.expiresAt > this.options.now() ? session : null;
@@ -260,6 +271,41 @@ export class Sessions {
     };
   }
 
+  /**
+   * Ends the session behind a cookie and every other of its user at this provider; null when the cookie is none of ours. What the store
+   * cannot delete is refused by every worker of this host from now on. Rejects when there is no room to remember that.
+   */
+  async signOut(cookie: string, provider: Provider): Promise<SignedOut | null> {
+    const ticket = verifyTicket(provider, cookie);
+    if (ticket === null) return null;
+    const { store, log, now } = this.options;
+    const keys = new Set([ticket.key]);
+    let session: Session | null = null;
+    try {
+      session = await this.fetch(provider, ticket);
+      const subject = session === null ? null : indexHash(provider, 'sub', session.claims.sub);
+      if (subject !== null) for (const key of await store.listSubject(subject)) keys.add(key);
+      // Its own session first: a sign-out whose first attempt lost its answer is complete after the second.
+      await store.delete(ticket.key);
+      if (subject !== null) for (const key of await store.deleteSubject(subject)) keys.add(key);
+      this.tell([...keys], 'sign_out');
+      return { idToken: session?.idToken ?? null, deleted: true };
+    } catch (error) {
+      // Longer than any of them can last.
+      const refusedUntil = now() + provider.config.session.lifetime;
+      if (!this.refuse([...keys], refusedUntil)) throw error;
+      log.warn({ err: error, provider: provider.name }, 'a sign-out could not delete the session; it is refused here');
+      this.tell([...keys], 'sign_out', refusedUntil);
+      return { idToken: session?.idToken ?? null, deleted: false };
+    }
+  }
+
+  /** `until`: Unix milliseconds. False when there is no room. */
+  private refuse(keys: readonly string[], until: number): boolean {
+    const { now, monotonic } = this.options;
+    return this.refusals.add(keys, monotonic() + until - now());
+  }
+
   /** Ends the one session behind a cookie, if it is one. Rejects when the store is down. */
   async end(cookie: string, provider: Provider, source: RevocationSource): Promise<void> {
     const ticket = verifyTicket(provider, cookie);
@@ -278,47 +324,57 @@ export class Sessions {
 
   /** Ends every session of a user at a provider. Rejects when the store is down. */
   async endSubject(provider: Provider, sub: string, source: RevocationSource): Promise<number> {
-    const keys = await this.options.store.deleteSubject(indexHash(provider, 'sub', sub));
-    this.tell(keys, source);
-    return keys.length;
+    const { store } = this.options;
+    const subject = indexHash(provider, 'sub', sub);
+    return this.endAll(await store.listSubject(subject), store.deleteSubject(subject), source);
   }
 
   /** Ends every session with this `sid` at a provider. Rejects when the store is down. */
   async endSid(provider: Provider, sid: string, source: RevocationSource): Promise<number> {
-    const keys = await this.options.store.deleteSid(indexHash(provider, 'sid', sid));
-    this.tell(keys, source);
-    return keys.length;
+    const { store } = this.options;
+    const index = indexHash(provider, 'sid', sid);
+    return this.endAll(await store.listSid(index), store.deleteSid(index), source);
+  }
+
+  /** `listed` before the first of them was deleted: whoever fails half-way still tells of those that are gone. */
+  private async endAll(
+    listed: readonly string[],
+    deletion: Promise<readonly string[]>,
+    source: RevocationSource,
+  ): Promise<number> {
+    const keys = new Set(listed);
+    try {
+      const removed = await deletion;
+      for (const key of removed) keys.add(key);
+      return removed.length;
+    } finally {
+      this.tell([...keys], source);
+    }
   }
 
   /**
    * Whether a logout token was used before, on any worker or node (OIDC Back-Channel Logout §2.6); `remember` it once its
    * sessions have ended, so that a failed attempt can be made again.
    */
-  async isUsed(issuer: string, jti: string): Promise<boolean> {
-    return (await this.options.store.get(tokenKey(issuer, jti))) !== null;
+  isUsed(issuer: string, jti: string): Promise<boolean> {
+    return isUsed(this.options.store, issuer, jti);
   }
 
-  async remember(issuer: string, jti: string): Promise<void> {
-    const key = tokenKey(issuer, jti);
-    const expiresAt = this.options.now() + LOGOUT_TOKEN_AGE;
-    await this.options.store.put({
-      key,
-      value: new Uint8Array(1),
-      expiresAt,
-      subject: key,
-      sid: '',
-      provider: LOGOUT_TOKENS,
-    });
+  remember(issuer: string, jti: string): Promise<void> {
+    return remember(this.options.store, issuer, jti, this.options.now());
   }
 
-  private tell(keys: readonly string[], source: RevocationSource): void {
+  private tell(keys: readonly string[], source: RevocationSource, refusedUntil?: number): void {
     if (keys.length === 0) return;
-    const revocation = { keys, source, at: this.options.now() };
+    const revocation = { keys, source, at: this.options.now(), ...(refusedUntil !== undefined && { refusedUntil }) };
     this.apply(revocation);
     this.options.channel.publish(revocation);
   }
 
   private hear(revocation: Revocation): void {
+    const { keys, refusedUntil } = revocation;
+    if (refusedUntil !== undefined && !this.refuse(keys, refusedUntil))
+      this.options.log.error({ keys: keys.length }, 'no room to refuse more sessions that could not be deleted');
     // Between nodes this is off by as much as their clocks differ.
     this.lag.observe(Math.max(0, this.options.now() - revocation.at) / 1_000);
     this.apply(revocation);
@@ -336,10 +392,6 @@ export class Sessions {
     for (const key of keys) this.cache.revoke(key);
     for (const load of this.loading.values()) if (keys.has(load.key)) load.revoked = true;
   }
-}
-
-function tokenKey(issuer: string, jti: string): string {
-  return createHash('sha256').update(`logout token\0${issuer}\0${jti}`).digest('base64url');
 }
 
 /** A sealed value moved to another key or provider does not open. */

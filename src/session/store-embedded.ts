@@ -13,7 +13,7 @@ import {
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { AkproxError, explain } from '../infra/errors.js';
 import type { LeaseStore } from './lease.js';
@@ -27,6 +27,8 @@ const MAX_BATCH = 50;
 const COPIED_PAGES = 16 * 3;
 /** Share of `maxBytes` for live pages. The rest is for pages that a transaction copies before it frees the old ones. */
 const LIVE_SHARE = 0.75;
+/** Entries of an index that are read in one turn of the event loop. */
+const PAGE = 500;
 /** Leases are for seconds: see renewal.ts. */
 const LONGEST_LEASE = 300_000;
 const FORMAT = 1;
@@ -138,6 +140,28 @@ class EmbeddedStore implements SessionStore {
 
   async delete(key: string): Promise<boolean> {
     return this.#write(() => this.#remove(key));
+  }
+
+  async listSubject(subject: string): Promise<string[]> {
+    return this.#list(this.#tables.bySubject, subject);
+  }
+
+  async listSid(sid: string): Promise<string[]> {
+    return sid === '' ? [] : this.#list(this.#tables.bySid, sid);
+  }
+
+  async #list(index: Table, hash: string): Promise<string[]> {
+    const prefix = Buffer.from(`${hash}\0`);
+    const end = Buffer.concat([prefix, Buffer.from([0xff])]);
+    const keys: string[] = [];
+    for (let start = prefix; ; ) {
+      const page = this.#read(() => [...index.getRange({ start, end, limit: PAGE })]);
+      for (const { key } of page) keys.push(key.subarray(prefix.length).toString());
+      const last = page[PAGE - 1]?.key;
+      if (last === undefined) return keys;
+      start = Buffer.concat([last, Buffer.from([0])]); // the next key that there can be
+      await nextTurn();
+    }
   }
 
   async deleteSubject(subject: string): Promise<string[]> {

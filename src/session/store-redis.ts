@@ -99,6 +99,24 @@ class RedisStore implements RedisSessionStore {
     return removed && record.expiresAt > this.now();
   }
 
+  async listSubject(subject: string): Promise<string[]> {
+    return this.list(this.subjectIndex(subject));
+  }
+
+  async listSid(sid: string): Promise<string[]> {
+    return sid === '' ? [] : this.list(this.sidIndex(sid));
+  }
+
+  private async list(index: string): Promise<string[]> {
+    const keys = new Set<string>();
+    for (let cursor = '0', more = true; more; more = cursor !== '0') {
+      const page = await this.page(index, cursor);
+      cursor = page.cursor;
+      for (const key of page.keys) keys.add(key);
+    }
+    return [...keys];
+  }
+
   deleteSubject(subject: string): Promise<string[]> {
     return this.removeAll(this.subjectIndex(subject), (record) => record.subject === subject);
   }

@@ -36,6 +36,10 @@ export interface SessionStore {
   replace(session: SealedSession): Promise<boolean>;
   /** True when there was one. */
   delete(key: string): Promise<boolean>;
+  /** The keys of a subject's sessions; may name some that have ended. */
+  listSubject(subject: string): Promise<string[]>;
+  /** The same of a sid. */
+  listSid(sid: string): Promise<string[]>;
   /** Ends every session of a subject; answers with the keys that it removed. */
   deleteSubject(subject: string): Promise<string[]>;
   /** Ends every session with that sid; answers with the keys that it removed. */

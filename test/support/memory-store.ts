@@ -5,6 +5,8 @@ import type { SealedSession, SessionStore, StoreStats } from '../../src/session/
 export class MemoryStore implements SessionStore {
   readonly entries = new Map<string, SealedSession>();
   down = false;
+  /** It can be read, and nothing else: a full disk, a replica of Redis. */
+  readOnly = false;
   reads = 0;
   /** While set, `get` has read its answer but does not hand it over until this resolves. */
   gate: Promise<void> | null = null;
@@ -13,6 +15,11 @@ export class MemoryStore implements SessionStore {
 
   private up(): void {
     if (this.down) throw new AkproxError('store_unavailable', 'the test took the store down');
+  }
+
+  private writable(): void {
+    this.up();
+    if (this.readOnly) throw new AkproxError('store_unavailable', 'the test made the store read-only');
   }
 
   private live(key: string): SealedSession | undefined {
@@ -29,7 +36,7 @@ export class MemoryStore implements SessionStore {
   }
 
   async put(session: SealedSession): Promise<void> {
-    this.up();
+    this.writable();
     this.entries.set(session.key, { ...session, value: Uint8Array.from(session.value) });
   }
 
@@ -41,15 +48,25 @@ export class MemoryStore implements SessionStore {
   }
 
   async delete(key: string): Promise<boolean> {
-    this.up();
+    this.writable();
     return this.entries.delete(key);
   }
 
   private deleteWhere(fits: (entry: SealedSession) => boolean): string[] {
-    this.up();
+    this.writable();
     const keys = [...this.entries.values()].filter(fits).map((entry) => entry.key);
     for (const key of keys) this.entries.delete(key);
     return keys;
+  }
+
+  async listSubject(subject: string): Promise<string[]> {
+    this.up();
+    return [...this.entries.values()].filter((entry) => entry.subject === subject).map(({ key }) => key);
+  }
+
+  async listSid(sid: string): Promise<string[]> {
+    this.up();
+    return [...this.entries.values()].filter((entry) => sid !== '' && entry.sid === sid).map(({ key }) => key);
   }
 
   async deleteSubject(subject: string): Promise<string[]> {

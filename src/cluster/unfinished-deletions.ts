@@ -1,0 +1,86 @@
+// Sessions that were ended while the store could not delete them (session/refusals.ts). The primary outlives its workers: it tells
+// a new one whom to refuse, and deletes them as soon as the store lets it. What it does not know any more after a restart of the
+// whole daemon is a session that was ended, could not be deleted, and whose cookie somebody has kept.
+import type { Logger } from 'pino';
+import type { Revocation } from '../session/revocation.js';
+import type { SessionStore } from '../session/store.js';
+
+const FIRST_PAUSE = 2_000;
+const LONGEST_PAUSE = 60_000;
+const MOST = 100_000;
+
+export interface UnfinishedDeletionsOptions {
+  readonly store: () => Pick<SessionStore, 'delete'> | null;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** Runs `action` after so many milliseconds; keeps no process alive. */
+  readonly after: (milliseconds: number, action: () => void) => void;
+  readonly log: Pick<Logger, 'info' | 'warn'>;
+}
+
+export class UnfinishedDeletions {
+  /** Key → until when it is refused, Unix milliseconds. */
+  private readonly refused = new Map<string, number>();
+  private waiting = false;
+  private pause = FIRST_PAUSE;
+
+  constructor(private readonly options: UnfinishedDeletionsOptions) {}
+
+  get size(): number {
+    return this.refused.size;
+  }
+
+  add(revocation: Revocation): void {
+    const { keys, refusedUntil } = revocation;
+    if (refusedUntil === undefined) return;
+    for (const key of keys) {
+      if (this.refused.size >= MOST && !this.refused.has(key)) {
+        this.options.log.warn(
+          'too many sessions wait to be deleted; a worker that starts later does not refuse them all',
+        );
+        break;
+      }
+      this.refused.set(key, refusedUntil);
+    }
+    this.later();
+  }
+
+  /** What a worker that starts now has to hear. */
+  revocations(): Revocation[] {
+    const byEnd = new Map<number, string[]>();
+    for (const [key, end] of this.refused) byEnd.set(end, [...(byEnd.get(end) ?? []), key]);
+    const at = this.options.now();
+    return [...byEnd].map(([refusedUntil, keys]) => ({ keys, source: 'sign_out', at, refusedUntil }));
+  }
+
+  private later(): void {
+    if (this.waiting || this.refused.size === 0) return;
+    this.waiting = true;
+    this.options.after(this.pause, () => {
+      void this.retry().finally(() => {
+        this.waiting = false;
+        this.later();
+      });
+    });
+  }
+
+  /** One after the other, until the first that fails. Never rejects. */
+  private async retry(): Promise<void> {
+    const store = this.options.store();
+    for (const [key, end] of this.refused) {
+      try {
+        if (this.options.now() < end) {
+          if (store === null) return;
+          await store.delete(key);
+        }
+      } catch {
+        // The worker that was asked to sign out has logged why.
+        this.pause = Math.min(this.pause * 2, LONGEST_PAUSE);
+        return;
+      }
+      this.refused.delete(key);
+    }
+    this.pause = FIRST_PAUSE;
+    this.options.log.info('the sessions that could not be deleted when they were ended are deleted now');
+  }
+}

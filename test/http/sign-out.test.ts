@@ -1,0 +1,124 @@
+// Who may sign somebody out: a person who asks for it, never a browser that fetches ahead or a page that names us as an image.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Snapshot } from '../../src/http/exchange.js';
+import { signOut } from '../../src/http/sign-out.js';
+import { testClient } from '../oidc/setup.js';
+import { createChecks, createLogins, headerOf, requestOf } from '../support/checks.js';
+import { makeProvider } from '../support/provider.js';
+
+const IDP = 'https://idp.company.tld';
+const provider = makeProvider();
+
+type Headers = Readonly<Record<string, string>>;
+
+/** Somebody who is signed in, and what a sign-out with these headers comes to. */
+async function setUp(endSession: string | null = null) {
+  const client = testClient(IDP, {
+    oidc: { client_id: 'whoami' },
+    ...(endSession === null
+      ? { fetch: () => Promise.reject(new Error('nobody there')) }
+      : { metadata: { issuer: IDP, jwks_uri: `${IDP}/jwks`, end_session_endpoint: endSession } }),
+  });
+  const checks = createChecks([provider]);
+  const { context } = createLogins(checks, client);
+  const ticket = await checks.signIn(provider);
+  return {
+    checks,
+    ticket,
+    signOut: (headers: Headers = {}, method = 'GET') => {
+      const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
+      const all = [...lower, ['cookie', `${provider.cookieName}=${ticket}`] as const];
+      return signOut(context, Snapshot.of(requestOf(all, { method, path: '/akprox/sign_out' }), ''), provider);
+    },
+    /** As the next check finds it, on this worker and on another. */
+    signedIn: async () => {
+      const here = (await checks.sessions.resolve(ticket, provider)).kind;
+      const elsewhere = (await checks.elsewhere.sessions.resolve(ticket, provider)).kind;
+      return [here, elsewhere];
+    },
+  };
+}
+
+const UNASKED: readonly (readonly [string, Headers])[] = [
+  ['a link prefetch', { 'Sec-Purpose': 'prefetch', 'Sec-Fetch-Mode': 'no-cors', 'Sec-Fetch-Dest': 'empty' }],
+  ['a prerender', { 'Sec-Purpose': 'prefetch;prerender', 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document' }],
+  ['a prefetch through a proxy of the browser', { 'Sec-Purpose': 'prefetch;anonymous-client-ip' }],
+  ['a prefetch in other letters', { 'Sec-Purpose': 'Prefetch' }],
+  ['Safari and older Chromium', { Purpose: 'prefetch' }],
+  ['Firefox', { 'X-Moz': 'prefetch' }],
+  ...['image', 'script', 'style', 'iframe', 'frame', 'object', 'video', 'serviceworker', 'something new'].map(
+    (dest) => [`as ${dest}`, { 'Sec-Fetch-Dest': dest, 'Sec-Fetch-Site': 'same-origin' }] as const,
+  ),
+  [
+    'a script of another site',
+    { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'no-cors', 'Sec-Fetch-Dest': 'empty' },
+  ],
+  ['another site, with CORS', { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'cors' }],
+];
+
+const ASKED: readonly (readonly [string, Headers])[] = [
+  ['a browser that says nothing', {}],
+  ['a click', { 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document', 'Sec-Fetch-Site': 'same-origin' }],
+  [
+    'a link of another site',
+    { 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document', 'Sec-Fetch-Site': 'cross-site' },
+  ],
+  [
+    'a script of the application',
+    { 'Sec-Fetch-Mode': 'cors', 'Sec-Fetch-Dest': 'empty', 'Sec-Fetch-Site': 'same-origin' },
+  ],
+  ['another purpose', { 'Sec-Purpose': 'navigation' }],
+];
+
+describe('a sign-out', () => {
+  for (const [name, headers] of UNASKED) {
+    it(`by ${name} ends nothing`, async () => {
+      const person = await setUp();
+      const reply = await person.signOut(headers);
+      assert.equal(reply.status, 403);
+      assert.deepEqual(headerOf(reply, 'Cache-Control'), ['no-store']);
+      assert.deepEqual(headerOf(reply, 'Set-Cookie'), []);
+      assert.deepEqual(await person.signedIn(), ['allow', 'allow']);
+    });
+  }
+
+  for (const [name, headers] of ASKED) {
+    it(`by ${name} ends the session`, async () => {
+      const person = await setUp();
+      const reply = await person.signOut(headers);
+      assert.equal(reply.status, 200);
+      assert.match(headerOf(reply, 'Set-Cookie')[0] ?? '', /Max-Age=0/);
+      assert.deepEqual(await person.signedIn(), ['none', 'none']);
+    });
+  }
+
+  it('by a form of another site ends nothing', async () => {
+    const person = await setUp();
+    assert.equal(
+      (await person.signOut({ 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate' }, 'POST')).status,
+      403,
+    );
+    assert.deepEqual(await person.signedIn(), ['allow', 'allow']);
+  });
+
+  it('says so when the store could not delete the session, and refuses it all the same', async () => {
+    const end = `${IDP}/end`;
+    const person = await setUp(end);
+    person.checks.store.readOnly = true;
+    const reply = await person.signOut();
+    assert.equal(reply.status, 200);
+    assert.match(reply.body, /signed_out_here/);
+    assert.match(reply.body, /could not be removed/);
+    assert.match(reply.body, /href="https:\/\/idp\.company\.tld\/end/);
+    assert.match(headerOf(reply, 'Set-Cookie')[0] ?? '', /Max-Age=0/);
+    const [here] = await person.signedIn();
+    assert.equal(here, 'none');
+  });
+
+  it('goes on to the identity provider when everything is deleted', async () => {
+    const reply = await (await setUp(`${IDP}/end`)).signOut();
+    assert.equal(reply.status, 302);
+    assert.match(headerOf(reply, 'Location')[0] ?? '', /^https:\/\/idp\.company\.tld\/end/);
+  });
+});
