@@ -181,9 +181,26 @@ export function storeContract(
       await counts({ wiki: 1 });
     });
 
+    test('listSubject and listSid name the sessions of one and of no other, and end none', async () => {
+      const alice = [1, 2, 3].map((i) => aSession(`alice ${i}`, later(), { sid: `sid ${i % 2}` }));
+      const bob = aSession('bob', later(), { subject: 'bob', sid: '' });
+      for (const session of [...alice, bob]) await store.put(session);
+      const sorted = (sessions: readonly SealedSession[]) => sessions.map(({ key }) => key).sort();
+      assert.deepEqual((await store.listSubject(hashOf('wiki/alice'))).sort(), sorted(alice));
+      assert.deepEqual(await store.listSubject(bob.subject), [bob.key]);
+      assert.deepEqual(
+        (await store.listSid(hashOf('wiki/sid 1'))).sort(),
+        sorted([0, 2].flatMap((i) => alice[i] ?? [])),
+      );
+      assert.deepEqual(await store.listSid(''), []);
+      assert.deepEqual(await store.listSubject(hashOf('wiki/nobody')), []);
+      for (const session of [...alice, bob]) await holds(session);
+    });
+
     test('more sessions of one subject than fit in one step', async () => {
-      const many = Array.from({ length: 130 }, (_, i) => aSession(`many ${i}`, later()));
+      const many = Array.from({ length: 1_030 }, (_, i) => aSession(`many ${i}`, later()));
       await Promise.all(many.map((session) => store.put(session)));
+      assert.deepEqual((await store.listSubject(hashOf('wiki/alice'))).sort(), many.map(({ key }) => key).sort());
       const removed = await store.deleteSubject(hashOf('wiki/alice'));
       assert.equal(new Set(removed).size, many.length);
       assert.equal(removed.length, many.length);
