@@ -1,6 +1,8 @@
 // The examination: asks through the proxy as a browser would and as an attacker would, and reads the answers. Each step is a
 // function that adds what it finds; the order is that of a login. Nothing is asked that would end a session or change one.
 import { identityHeaderNames } from '../provider/identity.js';
+import { isOutposts, isRefusal, jsonOf, tell } from './answers.js';
+import { askWithBodies, askWithRawBytes, type Notes } from './bodies-and-bytes.js';
 import { type Finding, type FindingCode, finding, type ProxyName } from './findings.js';
 import {
   type LoginLink,
@@ -12,7 +14,7 @@ import {
   type SetCookie,
   show,
 } from './login-link.js';
-import type { Answer, Answered, Ask } from './probe.js';
+import { type Answered, type Ask, NAVIGATION, SCRIPT } from './probe.js';
 
 export interface Patient {
   /** A page of the application that needs a login, as the browser has it. */
@@ -39,14 +41,6 @@ export interface Report {
   readonly unseen: readonly string[];
 }
 
-const NAVIGATION = {
-  Accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
-  'Sec-Fetch-Mode': 'navigate',
-  'Sec-Fetch-Dest': 'document',
-  'User-Agent': 'akprox-doctor',
-};
-const SCRIPT = { Accept: 'application/json', 'Sec-Fetch-Mode': 'cors', 'User-Agent': 'akprox-doctor' };
-
 /** The names that applications believe. */
 const IDENTITY = identityHeaderNames(['akprox', 'authentik'], true);
 const SPELLINGS: readonly (readonly [how: string, spell: (name: string) => string])[] = [
@@ -62,7 +56,7 @@ export async function examine(patient: Patient): Promise<Report> {
   return examination;
 }
 
-class Examination implements Report {
+class Examination implements Report, Notes {
   readonly findings: Finding[] = [];
   readonly passed: string[] = [];
   readonly unseen: string[] = [];
@@ -85,10 +79,11 @@ class Examination implements Report {
     if (link !== null) {
       await this.examineLogin(link);
       await this.askAsScript();
-      await this.askWithBody(navigation);
+      await askWithBodies(this.patient, this, navigation);
       await this.askWithManyCookies(navigation);
     }
     await this.forgeForwardedHeaders(navigation, link);
+    if (link !== null) await askWithRawBytes(this.patient, this);
     // Where everybody is let in, every host is: that has been said.
     if (link !== null) await this.askLookAlikes();
     if (link !== null) await this.confuseHosts(navigation);
@@ -97,7 +92,7 @@ class Examination implements Report {
     if (link !== null) await this.askSignedIn();
   }
 
-  private add(code: FindingCode, seen: string): void {
+  add(code: FindingCode, seen: string): void {
     if (this.findings.some((other) => other.code === code && other.seen === seen)) return;
     this.findings.push(finding(code, seen, this.proxy));
   }
@@ -309,22 +304,6 @@ class Examination implements Report {
     else if (answer.status < 400) this.add('xhr_redirected', seen);
     else if (answer.status === 401) this.passed.push('a script is answered with 401');
     else this.add('check_failed', seen);
-  }
-
-  private async askWithBody(navigation: Answered): Promise<void> {
-    const { ask, url } = this.patient;
-    const body = 'akprox-doctor';
-    const answer = await ask(url, {
-      method: 'POST',
-      body,
-      headers: { ...SCRIPT, 'Content-Type': 'text/plain', 'Content-Length': String(body.length) },
-    });
-    const seen = `POST ${show(url)} with a body: ${tell(answer)}`;
-    if (answer.kind === 'failed' || answer.status >= 500 || (answer.status === 400 && navigation.status !== 400))
-      this.add('post_fails', seen);
-    else if (isRefusal(answer, url)) this.passed.push('a request with a body is refused');
-    else if (answer.status < 400) this.add('not_protected', seen);
-    else this.unseen.push(`whether a request with a body is refused by the check: ${seen}`);
   }
 
   private async askWithManyCookies(navigation: Answered): Promise<void> {
@@ -542,45 +521,12 @@ class Examination implements Report {
   }
 }
 
-/** What somebody who is not signed in should get. */
-function isRefusal(answer: Answered, asked: URL): boolean {
-  return answer.status === 401 || (answer.status >= 300 && readLoginLink(answer.header('location')[0], asked) !== null);
-}
-
 function proxyOf(answer: Answered): readonly ProxyName[] | null {
   const server = (answer.header('server')[0] ?? '').toLowerCase();
   if (server.startsWith('nginx') || server.startsWith('openresty')) return ['nginx', 'ingress-nginx'];
   if (server.startsWith('caddy')) return ['Caddy'];
   if (server.startsWith('envoy')) return ['Envoy'];
   return null;
-}
-
-/** Whether the outpost wrote this answer: its pages and its JSON have a code. */
-function isOutposts(answer: Answered): boolean {
-  return codeOf(answer) !== '';
-}
-
-function codeOf(answer: Answered): string {
-  const { error } = jsonOf(answer);
-  if (typeof error === 'string' && /^[a-z_]{1,40}$/.test(error)) return error;
-  return /<p class="code">akprox: ([a-z_]{1,40})<\/p>/.exec(answer.body)?.[1] ?? '';
-}
-
-function jsonOf(answer: Answered): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(answer.body);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    // Somebody else's answer: it has nothing to tell.
-    return {};
-  }
-}
-
-/** The status, and the outpost's code if it has one. */
-function tell(answer: Answer): string {
-  if (answer.kind === 'failed') return answer.why;
-  const code = codeOf(answer);
-  return code === '' ? String(answer.status) : `${answer.status} (${code})`;
 }
 
 function attributes({ domain, path, secure }: SetCookie): string {

@@ -255,6 +255,19 @@ export const REMEDIES = {
       'ingress-nginx': 'it is so by design: no providers with different access rules behind one controller',
     },
   },
+  raw_bytes: {
+    severity: 'error',
+    meaning:
+      'Raw bytes above ASCII in a URL get to the check, which cannot see them at its end: it may decide about another URL than the application gets.',
+    change: 'refuse such URLs in the proxy, before it asks the outpost; browsers send none',
+    settings: {
+      nginx:
+        '`if ($request_uri ~ "[^\\x21-\\x7e]") { return 400; }` in every server block of an application, and `"<$scheme://$host$request_uri>"` as X-Original-URL',
+      'ingress-nginx': 'the same line as `server-snippet` in the ConfigMap of the controller',
+      HAProxy: 'no `option accept-invalid-http-request`',
+      Envoy: '`path_prefix: /akprox/auth/envoy`',
+    },
+  },
   websocket_open: {
     severity: 'error',
     meaning: 'A WebSocket opens with no session, or the application answers it.',
@@ -304,6 +317,16 @@ export const REMEDIES = {
     settings: {
       nginx: '`proxy_pass_request_body off;` and `proxy_set_header Content-Length "";` in the check location',
       Traefik: '`forwardBody: false`',
+    },
+  },
+  large_post_fails: {
+    severity: 'warning',
+    meaning: 'A request with a large body is answered with an error of the proxy, one with a small body is not.',
+    change: 'the check must not carry the body: nothing is decided by it',
+    settings: {
+      Traefik: 'no `forwardBody: true` (and then no `maxBodySize`) in forwardAuth',
+      Envoy: 'no `with_request_body` in ext_authz',
+      nginx: '`proxy_pass_request_body off;` and `proxy_set_header Content-Length "";` in the check location',
     },
   },
   large_headers: {

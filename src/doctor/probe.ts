@@ -3,6 +3,15 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { explain } from '../infra/errors.js';
 
+/** Headers of a browser that opens a page, and of a script. */
+export const NAVIGATION = {
+  Accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
+  'Sec-Fetch-Mode': 'navigate',
+  'Sec-Fetch-Dest': 'document',
+  'User-Agent': 'akprox-doctor',
+};
+export const SCRIPT = { Accept: 'application/json', 'Sec-Fetch-Mode': 'cors', 'User-Agent': 'akprox-doctor' };
+
 export interface Question {
   readonly method?: 'GET' | 'POST';
   /** Written as they stand, so that a client's forgeries can be sent: `X_Auth.Username`. */
@@ -12,6 +21,8 @@ export interface Question {
   /** The whole URL in the request line, as to a forward proxy. */
   readonly absolute?: boolean;
   readonly body?: string;
+  /** Behind the path, in place of the query: latin-1, each character a byte as it is. */
+  readonly rawTail?: string;
 }
 
 export interface Answered {
@@ -53,7 +64,7 @@ export function createProbe(options: ProbeOptions): Ask {
       const req = (secure ? httpsRequest : httpRequest)({
         host: options.connect?.host ?? address,
         port: options.connect?.port ?? port,
-        path: (question.absolute ? url.origin : '') + url.pathname + url.search,
+        path: (question.absolute ? url.origin : '') + url.pathname + (question.rawTail ?? url.search),
         method: question.method ?? 'GET',
         headers: { Host: question.host ?? url.host, ...question.headers },
         agent: false,

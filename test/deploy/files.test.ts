@@ -51,6 +51,23 @@ describe('deploy/', () => {
     });
   }
 
+  for (const file of [
+    'proxies/nginx/single.conf',
+    'proxies/nginx/domain.conf',
+    'proxies/nginx/README.md',
+    'proxies/ingress-nginx/ingress.yaml',
+    '../README.md',
+    '../test/support/demo/proxies.ts',
+  ]) {
+    it(`${file} refuses raw bytes in a URL, as nginx has to`, () => {
+      const text = readFileSync(join(DEPLOY, file), 'utf8').replaceAll('\\\\', '\\');
+      assert.ok(text.includes('if ($request_uri ~ "[^\\x21-\\x7e]") { return 400; }'));
+      // Where nginx is told what to send: all of it, between `<` and `>`.
+      const sent = [...text.matchAll(/proxy_set_header X-Original-URL (.*?);/g)].map(([, value]) => value);
+      for (const value of sent) assert.match(value ?? '', /^"<\$scheme:\/\/\$host(?::\$server_port)?\$request_uri>"$/);
+    });
+  }
+
   for (const page of FILES.filter((name) => /^proxies\/[^/]+\/README\.md$/.test(name))) {
     it(`${page} says what goes wrong, and what finds it`, () => {
       const text = readFileSync(join(DEPLOY, page), 'utf8');

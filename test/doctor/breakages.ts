@@ -55,6 +55,13 @@ export const TRAEFIK: readonly Breakage[] = [
     code: 'identity_header_survives',
     alongside: ['identity_missing'],
   },
+  {
+    what: 'the check is sent the body, and there is a limit for it',
+    edits: [
+      ['trustForwardHeader: false', 'trustForwardHeader: false\n        forwardBody: true\n        maxBodySize: 65536'],
+    ],
+    code: 'large_post_fails',
+  },
 
   {
     what: 'aliases pass',

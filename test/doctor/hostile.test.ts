@@ -26,7 +26,7 @@ const LOGIN = answered(302, {
 /** What a proxy in order answers. */
 function wellBehaved({ url, question }: Asked): Answer {
   const headers = question.headers ?? {};
-  if (question.host !== undefined) return answered(400);
+  if (question.host !== undefined || question.rawTail !== undefined) return answered(400);
   if (url.pathname === '/akprox/start') {
     const to = 'https://idp.tld/authorize?client_id=x&state=s&redirect_uri=https://whoami.company.tld/akprox/callback';
     return answered(302, { location: to, 'set-cookie': 'akprox_login_s=1; Path=/; Secure; HttpOnly' });
@@ -138,6 +138,94 @@ describe('the doctor is not fooled', () => {
         : null,
     );
     assert.ok(codes.includes('identity_missing'));
+  });
+});
+
+describe('bytes above ASCII at the end of a URL', () => {
+  const login = (back: string): Answer =>
+    answered(302, { location: `https://whoami.company.tld/akprox/start?rd=${encodeURIComponent(back)}` });
+  const raw =
+    (answer: Answer) =>
+    ({ question }: Asked): Answer | null =>
+      question.rawTail === undefined ? null : answer;
+  const cases: readonly (readonly [what: string, answer: Answer, found: boolean])[] = [
+    ['cut', login(URL_OF_APP.href), true],
+    ['passed on as they are', login(`${URL_OF_APP.href}\xe9\xff`), true],
+    // The controller writes rd itself, whatever the outpost was asked about.
+    [
+      'escaped by ingress-nginx',
+      answered(302, { location: `/akprox/start?rd=https://whoami.company.tld%2Fpage%E9%FF` }),
+      true,
+    ],
+    ['answered by the application', answered(200), true],
+    ['denied with no login', answered(401), true],
+    ['refused by the outpost, as nginx shows it', answered(500), true],
+    ['refused by the outpost', answered(400, {}, '{"error":"request_invalid"}'), true],
+    ['encoded by the proxy', login(`${URL_OF_APP.href}%E9%FF`), false],
+    ['refused by the proxy', answered(400), false],
+    ['refused without an answer', { kind: 'failed', why: 'connection reset' }, false],
+  ];
+  for (const [what, answer, found] of cases) {
+    it(`${what}: ${found ? 'a finding' : 'well'}`, async () => {
+      const { codes, passed } = await diagnosed(raw(answer));
+      assert.deepEqual(codes, found ? ['raw_bytes'] : []);
+      assert.equal(
+        passed.some((text) => text.includes('raw bytes')),
+        !found,
+      );
+    });
+  }
+
+  it('answered in a way that tells nothing: said so', async () => {
+    const { codes, unseen } = await diagnosed(raw(answered(429)));
+    assert.deepEqual(codes, []);
+    assert.ok(unseen.some((text) => text.includes('raw bytes')));
+  });
+});
+
+describe('a body of 256 KiB', () => {
+  const large = ({ question }: Asked): boolean => (question.body ?? '').length === 262_144;
+  /** Answers every `nth` large body so, and small ones as `SMALL`. */
+  const SMALL = answered(401, {}, '{"error":"login_required"}');
+  async function with256KiB(answer: Answer, nth = 1) {
+    let posts = 0;
+    return diagnosed((asked) => {
+      if (asked.question.method !== 'POST') return null;
+      if (!large(asked)) return SMALL;
+      posts += 1;
+      return posts % nth === 0 ? answer : SMALL;
+    });
+  }
+
+  for (const status of [500, 502, 503]) {
+    it(`answered ${status}: large_post_fails`, async () => {
+      assert.deepEqual((await with256KiB(answered(status))).codes, ['large_post_fails']);
+    });
+  }
+  it('answered 500 now and then: large_post_fails', async () => {
+    const { codes, passed } = await with256KiB(answered(500), 3);
+    assert.deepEqual(codes, ['large_post_fails']);
+    assert.ok(!passed.some((text) => text.includes('256 KiB')));
+  });
+  it('answered with a 401 that is not the outpost’s: large_post_fails', async () => {
+    assert.deepEqual((await with256KiB(answered(401))).codes, ['large_post_fails']);
+  });
+  it('answered as a small one: well', async () => {
+    const { codes, passed } = await with256KiB(SMALL);
+    assert.deepEqual(codes, []);
+    assert.ok(passed.some((text) => text.includes('256 KiB')));
+  });
+  for (const answer of [answered(413), { kind: 'failed', why: 'connection reset' } as const]) {
+    it(`${answer.kind === 'failed' ? answer.why : answer.status}: no finding, and no praise`, async () => {
+      const { codes, passed, unseen } = await with256KiB(answer);
+      assert.deepEqual(codes, []);
+      assert.ok(!passed.some((text) => text.includes('256 KiB')));
+      assert.ok(unseen.some((text) => text.includes('256 KiB')));
+    });
+  }
+  it('where a small one fails too: post_fails alone', async () => {
+    const { codes } = await diagnosed(({ question }) => (question.method === 'POST' ? answered(502) : null));
+    assert.deepEqual(codes, ['post_fails']);
   });
 });
 

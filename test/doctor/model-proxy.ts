@@ -26,6 +26,8 @@ interface Settings {
   readonly proto: string;
   readonly signIn: string | null;
   readonly routesOutpost: boolean;
+  /** The largest body that goes along with a check, -1 for any; null: none does. */
+  readonly forwardsBody: number | null;
 }
 
 const FILES: Record<ModelledName, string> = {
@@ -65,6 +67,7 @@ const READ: Record<ModelledName, (documents: any[]) => Settings> = {
       proto: 'https',
       signIn: null,
       routesOutpost: http.routers['whoami-akprox']?.service === 'akprox',
+      forwardsBody: forwardAuth.forwardBody ? (forwardAuth.maxBodySize ?? -1) : null,
     };
   },
   envoy: ([{ static_resources }]) => {
@@ -85,6 +88,7 @@ const READ: Record<ModelledName, (documents: any[]) => Settings> = {
       proto: added?.value ?? 'https',
       signIn: null,
       routesOutpost: true,
+      forwardsBody: null,
     };
   },
   'ingress-nginx': ([ingress, outpost]) => {
@@ -100,6 +104,7 @@ const READ: Record<ModelledName, (documents: any[]) => Settings> = {
       proto: 'https',
       signIn: of('auth-signin') ?? null,
       routesOutpost: outpost.spec.rules[0].http.paths.some(({ path }: { path: string }) => path === '/akprox/'),
+      forwardsBody: null,
     };
   },
 };
@@ -152,6 +157,10 @@ async function answer(
   }
   const identity: Lines = [];
   if (settings.check !== null) {
+    const body = settings.forwardsBody === null ? '' : await readBody(req);
+    // Traefik's own answer, and not the outpost's.
+    if (settings.forwardsBody !== null && settings.forwardsBody >= 0 && body.length > settings.forwardsBody)
+      return void res.writeHead(401).end();
     const asked = await ask(name, settings, places.outpost, {
       path,
       host,
@@ -159,6 +168,7 @@ async function answer(
       client,
       clean,
       own,
+      body,
     });
     if (asked.status < 200 || asked.status > 299) {
       if (name !== 'ingress-nginx') return relay(asked, res);
@@ -187,10 +197,11 @@ interface Asked {
   readonly client: Lines;
   readonly clean: Lines;
   readonly own: Lines;
+  readonly body: string;
 }
 
 function ask(name: ModelledName, settings: Settings, outpost: string, asked: Asked): Promise<Got> {
-  const { path, host, method, client, clean, own } = asked;
+  const { path, host, method, client, clean, own, body } = asked;
   const check = settings.check?.path ?? '';
   const allowed = (lines: Lines): Lines =>
     lines.filter(([header]) => settings.asksWith === null || settings.asksWith.includes(header.toLowerCase()));
@@ -209,7 +220,7 @@ function ask(name: ModelledName, settings: Settings, outpost: string, asked: Ask
   const trusted = settings.trust ? client.filter(([header]) => FORWARDED.test(header.toLowerCase())) : [];
   const taken = new Set(trusted.map(([header]) => header.toLowerCase()));
   const rest = forwarded.filter(([header]) => !taken.has(header.toLowerCase()));
-  return send(outpost, check, new URL(outpost).host, [...allowed(clean), ...trusted, ...rest]);
+  return send(outpost, check, new URL(outpost).host, [...allowed(clean), ...trusted, ...rest], body);
 }
 
 interface Got {
@@ -218,9 +229,17 @@ interface Got {
   readonly body: string;
 }
 
-function send(origin: string, path: string, host: string, lines: Lines): Promise<Got> {
+async function readBody(req: IncomingMessage): Promise<string> {
+  let body = '';
+  for await (const chunk of req.setEncoding('latin1')) body += chunk;
+  return body;
+}
+
+function send(origin: string, path: string, host: string, lines: Lines, sent = ''): Promise<Got> {
+  const length = sent === '' ? [] : ['Content-Length', String(sent.length)];
+  const headers = ['Host', host, ...lines.flat(), ...length];
   return new Promise((resolve, reject) => {
-    const req = request(new URL(origin), { path, agent: false, headers: ['Host', host, ...lines.flat()] }, (res) => {
+    const req = request(new URL(origin), { path, agent: false, headers }, (res) => {
       let body = '';
       res.setEncoding('latin1').on('data', (text: string) => {
         body += text;
@@ -232,7 +251,7 @@ function send(origin: string, path: string, host: string, lines: Lines): Promise
       });
     });
     req.on('error', reject);
-    req.end();
+    req.end(sent, 'latin1');
   });
 }
 

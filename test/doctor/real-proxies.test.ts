@@ -21,6 +21,7 @@ interface RealBreakage extends Breakage {
 }
 
 const STEPS = 'location ~ ^/(akprox|outpost\\.goauthentik\\.io)/ {';
+const REFUSAL = 'if ($request_uri ~ "[^\\x21-\\x7e]") { return 400; }';
 const ORIGINAL_URL = 'proxy_set_header X-Original-URL "<$scheme://$host$request_uri>";';
 const CHECK_HOST = `proxy_set_header Host $host;
     # \`$host\` is`;
@@ -62,6 +63,21 @@ const BREAKAGES: Partial<Record<ProxyName, readonly RealBreakage[]>> = {
       what: 'the path is lost',
       edits: [[ORIGINAL_URL, 'proxy_set_header X-Original-URL $scheme://$host/;']],
       code: 'uri_mismatch',
+    },
+    {
+      what: 'raw bytes in a URL are not refused',
+      edits: [[REFUSAL, '']],
+      code: 'raw_bytes',
+      modes: ['single', 'domain'],
+    },
+    {
+      what: 'raw bytes in a URL are neither refused nor seen',
+      edits: [
+        [REFUSAL, ''],
+        [ORIGINAL_URL, 'proxy_set_header X-Original-URL $scheme://$host$request_uri;'],
+      ],
+      code: 'raw_bytes',
+      modes: ['single', 'domain'],
     },
     {
       what: 'the scheme is wrong',
