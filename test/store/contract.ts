@@ -198,8 +198,9 @@ export function storeContract(
     });
 
     test('more sessions of one subject than fit in one step', async () => {
-      const many = Array.from({ length: 1_030 }, (_, i) => aSession(`many ${i}`, later()));
-      await Promise.all(many.map((session) => store.put(session)));
+      const many = Array.from({ length: 530 }, (_, i) => aSession(`many ${i}`, later()));
+      for (let i = 0; i < many.length; i += 50)
+        await Promise.all(many.slice(i, i + 50).map((session) => store.put(session)));
       assert.deepEqual((await store.listSubject(hashOf('wiki/alice'))).sort(), many.map(({ key }) => key).sort());
       const removed = await store.deleteSubject(hashOf('wiki/alice'));
       assert.equal(new Set(removed).size, many.length);
