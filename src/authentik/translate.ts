@@ -7,6 +7,7 @@ import type { AuthentikProviderFacts, ProviderConfig } from '../config/schema.js
 import { explain } from '../infra/errors.js';
 import { anchorsTheEnd, END_UNSEEN } from '../provider/allow-list.js';
 import { isRecord } from '../provider/claims.js';
+import { DEFAULT_MAX_BYTES } from '../provider/identity.js';
 import type { OutpostInstance } from './api.js';
 
 /** The configuration's rules for hosts; handed in, because nothing down here imports the loader. */
@@ -156,7 +157,7 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
       skip_path_regex: patterns.good,
       access: { groups: [], emails: [], email_domains: [] },
       session: { lifetime: lifetimeOf(raw), refresh: true },
-      headers: { families: ['akprox', 'authentik'], pass_jwt: true },
+      headers: { families: ['akprox', 'authentik'], pass_jwt: true, max_bytes: DEFAULT_MAX_BYTES },
       basic_auth: {
         enabled: raw['basic_auth_enabled'] === true,
         user_attribute: text(raw['basic_auth_user_attribute']),

@@ -1,6 +1,7 @@
 // The configuration: its schema, its defaults and the type that everything else is written against.
 // A `Config` is plain JSON (no functions, no class instances), because the primary sends it to the workers over IPC.
 import { z } from 'zod';
+import { DEFAULT_MAX_BYTES } from '../provider/identity.js';
 
 const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -116,6 +117,15 @@ export const providerSchema = z
           .default(['akprox', 'authentik'])
           .describe('Which families of identity headers an allowed check carries.'),
         pass_jwt: z.boolean().default(false).describe('Send the token as `X-authentik-jwt`.'),
+        max_bytes: z
+          .number()
+          .int()
+          .min(4_096)
+          .max(65_536)
+          .default(DEFAULT_MAX_BYTES)
+          .describe(
+            'Most bytes of identity headers. A user who has more gets 403 and a line in the log: beyond what a proxy takes it would answer 500.',
+          ),
       })
       .prefault({})
       .describe('The identity headers.'),

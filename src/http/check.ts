@@ -12,6 +12,7 @@ import {
   type Provider,
   type ProviderTable,
 } from '../provider/provider.js';
+import type { Verdict } from '../provider/verdict.js';
 import type { CacheEntry } from '../session/cache.js';
 import type { Sessions } from '../session/sessions.js';
 import { TICKET_LENGTH, type Ticket, verifyTicket } from '../session/ticket.js';
@@ -21,7 +22,7 @@ import type { Dialect } from './dialects.js';
 import { empty, type HeaderSource, json, type Reply, redirect, Snapshot } from './exchange.js';
 import { isNavigation } from './fetch-metadata.js';
 import { ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, COOKIE, ORIGIN } from './header-names.js';
-import { forbiddenPage } from './pages.js';
+import { forbiddenPage, tooLargePage } from './pages.js';
 import { VisitedHeaders } from './visited-headers.js';
 
 export interface CheckContext {
@@ -42,9 +43,10 @@ export interface CheckContext {
 export type InBandStep = 'start' | 'callback' | 'sign_out';
 
 /** `ignored`: there was nothing to verify. */
-export type HeaderAuthVerdict =
-  | { readonly kind: 'allow'; readonly block: ArrayBuffer }
-  | { readonly kind: 'refused' | 'forbidden' | 'unavailable' | 'ignored' };
+export type HeaderAuthVerdict = Verdict | { readonly kind: 'refused' | 'unavailable' | 'ignored' };
+
+/** Signed in, and may not pass all the same. */
+export type Barred = Exclude<Verdict['kind'], 'allow'>;
 
 export interface Allow {
   readonly kind: 'allow';
@@ -63,7 +65,7 @@ export type Decision =
   | Allow
   | Undecided
   | { readonly kind: 'challenge'; readonly loginUrl: string; readonly navigation: boolean }
-  | { readonly kind: 'forbidden'; readonly provider: Provider; readonly navigation: boolean }
+  | { readonly kind: 'forbidden'; readonly why: Barred; readonly provider: Provider; readonly navigation: boolean }
   | { readonly kind: 'refused'; readonly scheme: 'basic' | 'bearer' }
   | { readonly kind: 'unavailable'; readonly what: 'store' | 'idp' }
   | { readonly kind: 'no_app'; readonly host: string; readonly readFrom: string; readonly dialect: string }
@@ -188,19 +190,19 @@ export function checkSlowly(
   // Whatever else came under our name, a cookie that is known to be good is enough. All of them are looked up: that costs
   // less than to read them from the wire did.
   const unknown: string[] = [];
-  let known: CacheEntry | null = null;
+  let known: Barred | null = null;
   let peeked = notCached;
   for (const cookie of findTickets(req.cookieHeaders(), provider.cookieNeedle)) {
     const entry = peeked ? undefined : context.sessions.peek(cookie, provider, context.clock.time);
     peeked = false;
     if (entry === undefined) unknown.push(cookie);
     else if (entry.kind === 'allow') return count(provider, 'allowed', { kind: 'allow', provider, block: entry.block });
-    else if (entry.kind === 'forbidden') known ??= entry;
+    else if (entry.kind !== 'none') known ??= entry.kind;
   }
   // A forged cookie ends here, and so does one of a session that is known to have ended: no store call, no promise.
   const asked = verified(provider, unknown);
   if (asked.length === 0) {
-    if (known !== null) return forbid(provider, dialect, req);
+    if (known !== null) return forbid(provider, dialect, req, known);
     if (req.get(AUTHORIZATION) === '') return decideForNobody(provider, dialect, req, url);
   }
   return decideWithStore(context, dialect, Snapshot.of(req, peer()), provider, url, asked, known);
@@ -247,7 +249,7 @@ async function decideWithStore(
   provider: Provider,
   url: ForwardUrl,
   asked: readonly Presented[],
-  known: CacheEntry | null,
+  known: Barred | null,
 ): Promise<Decision> {
   // All at once: what was planted in front costs no time, and an outage is waited for once.
   const reads = asked.map(
@@ -260,12 +262,12 @@ async function decideWithStore(
     const resolution = await read;
     if (resolution.kind === 'allow')
       return count(provider, 'allowed', { kind: 'allow', provider, block: resolution.block });
-    if (resolution.kind === 'forbidden') barred ??= resolution;
     if (resolution.kind === 'unavailable') unavailable = true;
+    else if (resolution.kind !== 'none') barred ??= resolution.kind;
   }
   // An outage logs nobody out: no redirect, no cleared cookie.
   if (unavailable) return count(provider, 'unavailable', STORE_UNAVAILABLE);
-  if (barred !== null) return forbid(provider, dialect, request);
+  if (barred !== null) return forbid(provider, dialect, request, barred);
 
   const authorization = request.get(AUTHORIZATION);
   if (authorization !== '' && provider.config.intercept_header_auth) {
@@ -274,8 +276,8 @@ async function decideWithStore(
     if (verdict.kind === 'refused') {
       return count(provider, 'refused', /^basic/i.test(authorization) ? REFUSED_BASIC : REFUSED_BEARER);
     }
-    if (verdict.kind === 'forbidden') return forbid(provider, dialect, request);
     if (verdict.kind === 'unavailable') return count(provider, 'unavailable', IDP_UNAVAILABLE);
+    if (verdict.kind !== 'ignored') return forbid(provider, dialect, request, verdict.kind);
   }
   return decideForNobody(provider, dialect, request, url);
 }
@@ -302,9 +304,10 @@ function challenge(provider: Provider, dialect: Dialect, req: HeaderSource, url:
   });
 }
 
-function forbid(provider: Provider, dialect: Dialect, req: HeaderSource): Decision {
+function forbid(provider: Provider, dialect: Dialect, req: HeaderSource, why: Barred): Decision {
   return count(provider, 'forbidden', {
     kind: 'forbidden',
+    why,
     provider,
     navigation: isNavigation(dialect.method(req), req),
   });
@@ -401,6 +404,11 @@ const SCHEMES = {
   bearer: ['WWW-Authenticate', 'Bearer error="invalid_token"'],
 } as const;
 
+const IDENTITY_TOO_LARGE = {
+  error: 'identity_too_large',
+  message: 'what is known about this account is more than can be passed on to the application (headers.max_bytes)',
+} as const;
+
 const UNAVAILABLE_TEXTS = {
   store: { error: 'store_unavailable', message: 'sessions cannot be read at the moment; nobody is signed out' },
   idp: {
@@ -418,6 +426,9 @@ export function render(decision: Exclude<Decision, Allow>, dialect: Dialect): Re
       return json(401, { error: 'login_required', login_url: decision.loginUrl });
     case 'forbidden':
       if (!dialect.relaysAnswers) return empty(403);
+      if (decision.why === 'too_large') {
+        return decision.navigation ? tooLargePage(decision.provider) : json(403, IDENTITY_TOO_LARGE);
+      }
       if (decision.navigation) return forbiddenPage(decision.provider);
       return json(403, { error: 'forbidden', message: 'this account may not use this application' });
     case 'refused':

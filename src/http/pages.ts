@@ -96,6 +96,16 @@ export function forbiddenPage(provider: Provider): Reply {
   });
 }
 
+export function tooLargePage(provider: Provider): Reply {
+  return page({
+    status: 403,
+    title: 'Your account has too many groups',
+    text: `You are signed in, but what is known about your account is too large to be passed on to ${provider.name}. Most often that is a long list of groups. Tell the operator of the outpost, whose log names the size and the setting (headers.max_bytes).`,
+    code: 'identity_too_large',
+    link: { href: `${provider.origin}${provider.prefix}/sign_out`, label: 'Sign out' },
+  });
+}
+
 export function signedOutPage(provider: Provider): Reply {
   return page({
     status: 200,

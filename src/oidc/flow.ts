@@ -143,7 +143,13 @@ export function expiryOf(payload: TokenPayload): number {
   return Math.floor(Number(payload['exp']) * 1_000);
 }
 
-/** OIDC RP-Initiated Logout 1.0 §2. Null when the provider has no such endpoint. Without a hint it may ask the user. */
+/** Servers and proxies refuse long URLs, and response heads too; an ID token with many groups has tens of kilobytes. */
+const LONGEST_HINT = 2_048;
+
+/**
+ * OIDC RP-Initiated Logout 1.0 §2. Null when the provider has no such endpoint. Without a hint it may ask the user; which client
+ * asks is always said.
+ */
 export async function endSessionUrl(
   client: OidcClient,
   request: { readonly idToken: string | null; readonly postLogoutRedirectUri: string; readonly state?: string },
@@ -152,7 +158,7 @@ export async function endSessionUrl(
   if (metadata.end_session_endpoint === undefined) return null;
   const url = openid.buildEndSessionUrl(configuration, {
     post_logout_redirect_uri: request.postLogoutRedirectUri,
-    ...(request.idToken ? { id_token_hint: request.idToken } : {}),
+    ...(request.idToken && request.idToken.length <= LONGEST_HINT ? { id_token_hint: request.idToken } : {}),
     ...(request.state === undefined ? {} : { state: request.state }),
   });
   return url.href;

@@ -5,16 +5,13 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
-import { isAllowed } from '../provider/access.js';
 import type { Claims } from '../provider/claims.js';
-import { renderIdentity } from '../provider/identity.js';
 import type { Provider } from '../provider/provider.js';
+import { type Verdict, verdictOn } from '../provider/verdict.js';
 import type { OidcClient } from './client.js';
 import { clientCredentials, introspect } from './introspection.js';
 
-export type HeaderVerdict =
-  | { readonly kind: 'allow'; readonly block: ArrayBuffer }
-  | { readonly kind: 'refused' | 'forbidden' | 'unavailable' | 'ignored' };
+export type HeaderVerdict = Verdict | { readonly kind: 'refused' | 'unavailable' | 'ignored' };
 
 export interface HeaderAuthOptions {
   readonly oidc: (provider: Provider) => OidcClient;
@@ -96,7 +93,7 @@ export class HeaderAuth {
   private async ask(provider: Provider, credentials: Credentials, key: string): Promise<HeaderVerdict> {
     try {
       const found = await this.identify(provider, credentials);
-      const verdict = verdictOn(provider, found);
+      const verdict = this.judge(provider, found);
       const lasts = (found?.expiresAt ?? Number.POSITIVE_INFINITY) - this.options.now();
       this.keep(key, { provider, until: this.options.monotonic() + Math.min(KEPT_FOR, lasts), verdict });
       return verdict;
@@ -106,6 +103,11 @@ export class HeaderAuth {
       this.options.log.warn({ err: error, code, provider: provider.name }, 'credentials could not be verified');
       return code === 'token_invalid' ? REFUSED : { kind: 'unavailable' };
     }
+  }
+
+  private judge(provider: Provider, found: Identified | null): HeaderVerdict {
+    if (found === null) return REFUSED;
+    return verdictOn(provider, found.claims, provider.config.headers.pass_jwt ? found.jwt : '', this.options.log);
   }
 
   private async identify(provider: Provider, credentials: Credentials): Promise<Identified | null> {
@@ -131,13 +133,6 @@ interface Identified {
 async function bearer(client: OidcClient, token: string): Promise<Identified | null> {
   const answer = await introspect(client, token);
   return answer.active ? { claims: answer.claims, jwt: token, expiresAt: answer.expiresAt } : null;
-}
-
-function verdictOn(provider: Provider, found: Identified | null): HeaderVerdict {
-  if (found === null) return REFUSED;
-  if (!isAllowed(provider.config.access, found.claims)) return { kind: 'forbidden' };
-  const jwt = provider.config.headers.pass_jwt ? found.jwt : '';
-  return { kind: 'allow', block: renderIdentity(provider.identity, found.claims, jwt).bytes };
 }
 
 type Credentials =

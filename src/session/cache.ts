@@ -8,7 +8,7 @@ import { TICKET_LENGTH } from './ticket.js';
 
 /** What one cookie is worth. `kind` doubles as the check's decision, so that a hit allocates nothing. */
 export interface CacheEntry {
-  readonly kind: 'allow' | 'forbidden' | 'none';
+  readonly kind: 'allow' | 'forbidden' | 'too_large' | 'none';
   readonly provider: Provider;
   /** Rendered identity headers; the anonymous block unless `kind` is `allow`. */
   readonly block: ArrayBuffer;

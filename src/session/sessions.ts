@@ -2,9 +2,8 @@
 // `peek` is on the hot path; everything else may be slow. An outage of the store ends nobody's session.
 import { Buckets, LAG_BOUNDS } from '../infra/buckets.js';
 import type { GatedLog } from '../infra/log-gate.js';
-import { isAllowed } from '../provider/access.js';
-import { renderIdentity } from '../provider/identity.js';
 import type { Provider } from '../provider/provider.js';
+import { verdictOn } from '../provider/verdict.js';
 import { type CacheEntry, SessionCache } from './cache.js';
 import { Refusals } from './refusals.js';
 import { Renewal, type RenewalOptions, renewalDue } from './renewal.js';
@@ -197,20 +196,15 @@ export class Sessions {
     const epoch = time - this.options.now();
     const endsAt = epoch + session.expiresAt;
     const { max_age, stale_max } = this.options.cache;
-    const allowed = isAllowed(provider.config.access, session.claims);
-    const block = allowed
-      ? renderIdentity(provider.identity, session.claims, session.jwt, (header) =>
-          this.options.log.warn({ provider: provider.name, header }, 'an identity header value was dropped', header),
-        ).bytes
-      : provider.anonymousBlock;
+    const verdict = verdictOn(provider, session.claims, session.jwt, this.options.log);
     // When it wants to be renewed it is read again, at once and then every few seconds until somebody has renewed it.
     const due = Math.max(epoch + renewalDue(session), time + RENEWAL_PAUSE);
     // Up to a quarter earlier, at random: sessions that came in together are not read again together.
     const age = Math.min(max_age, stale_max) * (1 - this.options.random() / 4);
     return {
-      kind: allowed ? 'allow' : 'forbidden',
+      kind: verdict.kind,
       provider,
-      block,
+      block: verdict.kind === 'allow' ? verdict.block : provider.anonymousBlock,
       key,
       endsAt,
       staleAt: time + stale_max,

@@ -246,6 +246,17 @@ describe('with a provider that signs with RS256', () => {
     assert.equal(end.location, 'http://app.localhost/?state=s');
     const unhinted = await endSessionUrl(client, { idToken: null, postLogoutRedirectUri: 'http://app.localhost/' });
     assert.equal(new URL(unhinted ?? '').searchParams.get('id_token_hint'), null);
+    for (const [length, sent] of [
+      [2_048, true],
+      [2_049, false],
+      [40_000, false],
+    ] as const) {
+      const idToken = 'x'.repeat(length);
+      const long = await endSessionUrl(client, { idToken, postLogoutRedirectUri: 'http://app.localhost/' });
+      const params = new URL(long ?? '').searchParams;
+      assert.equal(params.get('id_token_hint'), sent ? idToken : null);
+      assert.equal(params.get('client_id'), 'app');
+    }
   });
 
   test('no end-session endpoint', async () => {

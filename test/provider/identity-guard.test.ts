@@ -227,15 +227,9 @@ describe('additional headers', () => {
     }
   });
 
-  it('are at most 64, and leave the block below 48 KiB', () => {
+  it('are at most 64', () => {
     const many = Object.fromEntries(Array.from({ length: 70 }, (_, i) => [`X-H${i}`, 'v']));
     assert.deepEqual(render(withHeaders(many)).dropped, ['X-H64', 'X-H65', 'X-H66', 'X-H67', 'X-H68', 'X-H69']);
-    const { bytes, dropped, headers } = render(
-      withHeaders({ 'X-A': 'ü'.repeat(20_000), 'X-B': 'ü'.repeat(20_000), 'X-C': 'c' }),
-    );
-    assert.ok(bytes.byteLength <= 49_152);
-    assert.deepEqual(dropped, ['X-B']);
-    assert.deepEqual(valuesOf(headers, 'X-C'), ['c']);
   });
 });
 

@@ -225,6 +225,22 @@ function cases(name: ProxyName, mode: Mode, traits: Traits): void {
     assert.ok(headers.some(([header, value]) => header === 'x-auth-username' && value === 'alice'));
   });
 
+  it('passes identity headers up to the limit, whole; whoever has more gets 403', async () => {
+    const carol = world.browser();
+    const headers = headersOf(await carol.logIn(`${APP}/`, 'carol')).filter(([header]) => NAMES.includes(header));
+    const bytes = headers.reduce((sum, [header, value]) => sum + `${header}: ${value}\r\n`.length, 0);
+    assert.ok(bytes > 16_000 && bytes <= 16_384, String(bytes));
+    for (const header of ['x-auth-groups', 'x-authentik-groups']) {
+      assert.equal(headers.find(([other]) => other === header)?.[1]?.split('|').length, 257);
+    }
+    const dave = world.browser();
+    const end = await unseen(() => dave.logIn(`${APP}/`, 'dave'));
+    assert.equal(end.status, 403);
+    if (traits.relaysBodies) assert.match(end.body, /identity_too_large/);
+    assert.equal((await unseen(() => dave.get(`${APP}/api`, XHR))).status, 403);
+    await world.daemon.waitFor(({ user, header }) => user === 'dave' && String(header).endsWith('roups'));
+  });
+
   it('upgrades a WebSocket, and refuses one without a session', async () => {
     const url = APP.replace('https:', 'wss:');
     const open = async (cookie: string) => {

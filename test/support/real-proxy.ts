@@ -31,6 +31,16 @@ const OPEN = 'https://open.company.tld';
 const DEPLOY = fileURLToPath(new URL('../../deploy/proxies/', import.meta.url));
 const TRIES = 3;
 
+/** Group names as directories have them, in both families of headers: `carol` has just less than `headers.max_bytes`, `dave` more. */
+const groups = (count: number): string[] => [
+  'staff',
+  ...Array.from({ length: count }, (_, i) => `CN-Department-of-Things-${String(i).padStart(6, '0')}`),
+];
+const LARGE_ACCOUNTS = {
+  carol: { groups: groups(256), email: 'carol@example.com', name: 'Carol', preferred_username: 'carol' },
+  dave: { groups: groups(260), email: 'dave@example.com', name: 'Dave', preferred_username: 'dave' },
+};
+
 /** A request as the application got it. */
 export interface Seen {
   readonly method: string;
@@ -98,7 +108,7 @@ export async function startSurroundings(
     if (own.application !== undefined) cleanups.push(own.application.close);
     const origin = mode === 'single' ? APP : LOGIN;
     const clients = [clientFor('whoami', origin), clientFor('open', OPEN)];
-    const idp = await startIdp({ clients, accounts: ACCOUNTS });
+    const idp = await startIdp({ clients, accounts: { ...ACCOUNTS, ...LARGE_ACCOUNTS } });
     cleanups.push(idp.close);
     const daemon = await startDaemon({
       workers: 1,
