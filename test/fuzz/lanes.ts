@@ -1,0 +1,16 @@
+// The listeners of the daemon, and how much of the run each of them gets.
+import type { Lanes } from './run.js';
+import { httpTransport } from './transport.js';
+import type { FuzzWorld } from './world.js';
+
+export function lanesOf(world: FuzzWorld, watchdogMs: number): Lanes[] {
+  const { http, https, compat } = world.daemon;
+  if (https === null || compat === null) throw new Error('a listener is missing');
+  const to = (url: string, name: string): Lanes['transport'] => ({ ...httpTransport({ url, watchdogMs }), name });
+  return [
+    { transport: to(http, 'http'), connections: 24, share: 0.6, damaged: 0.3, pipelinesWaiting: false },
+    // A handshake costs as much as dozens of requests.
+    { transport: to(https, 'https'), connections: 6, share: 0.15, damaged: 0.05, pipelinesWaiting: false },
+    { transport: to(compat, 'compat'), connections: 10, share: 0.25, damaged: 0.2, pipelinesWaiting: true },
+  ];
+}
