@@ -10,6 +10,7 @@ import { createBrowser } from '../support/browser.js';
 import { type ConfigInput, type Daemon, request, startDaemon, testProvider, traefikCheck } from '../support/daemon.js';
 import { type FakeCore, type FakeCoreOptions, startFakeCore } from '../support/fake-core.js';
 import { startGateway } from '../support/gateway.js';
+import { PATIENCE_MS } from '../support/until.js';
 import { startWhoami } from '../support/whoami.js';
 import { ACCOUNTS } from '../support/world.js';
 
@@ -70,18 +71,17 @@ async function statuses(daemon: Daemon, url: string, cookie?: string): Promise<S
   return new Set(all.map(({ status }) => status));
 }
 
-/** Asks until every answer is `status`; the milliseconds that it took. Fails after ten seconds. */
-async function settles(daemon: Daemon, url: string, status: number, cookie?: string): Promise<number> {
+/** Asks until every answer is `status`. Core is asked by itself only every five minutes: what comes sooner was pushed. */
+async function settles(daemon: Daemon, url: string, status: number, cookie?: string): Promise<void> {
   const start = performance.now();
   for (;;) {
     const seen = await statuses(daemon, url, cookie);
-    const took = performance.now() - start;
-    if (seen.size === 1 && seen.has(status)) return took;
-    assert.ok(took < 10_000, `still ${[...seen]} instead of ${status} for ${url}`);
+    if (seen.size === 1 && seen.has(status)) return;
+    assert.ok(performance.now() - start < PATIENCE_MS, `still ${[...seen]} instead of ${status} for ${url}`);
   }
 }
 
-describe('a daemon managed by authentik', { timeout: 120_000 }, () => {
+describe('a daemon managed by authentik', () => {
   it('protects what core says, with core as the provider of identities', async () => {
     await using world = await startManagedWorld();
     const { daemon, core } = world;
@@ -118,8 +118,7 @@ describe('a daemon managed by authentik', { timeout: 120_000 }, () => {
     // The changed one among them keeps its sessions.
     await core.setProviders([{ ...WHOAMI_PROVIDER, skip_path_regex: '^/public' }, WIKI_PROVIDER]);
     core.trigger();
-    const took = await settles(daemon, `${WIKI}/`, 302);
-    assert.ok(took < 2_000, `${took} ms`);
+    await settles(daemon, `${WIKI}/`, 302);
     assert.equal((await traefikCheck(daemon.http, `${APP}/public`)).status, 200);
     await core.setProviders([WIKI_PROVIDER, { ...WHOAMI_PROVIDER, pk: 1 }].map((one, i) => ({ pk: 2 - i, ...one })));
     core.trigger();
@@ -144,8 +143,7 @@ describe('a daemon managed by authentik', { timeout: 120_000 }, () => {
       assert.ok(typeof sid === 'string');
       core.endSession('another sid', how);
       core.endSession(sid, how);
-      const took = await settles(daemon, `${APP}/`, 302, cookie);
-      assert.ok(took < 2_000, `${took} ms`);
+      await settles(daemon, `${APP}/`, 302, cookie);
     }
     await settles(daemon, `${APP}/`, 200, bob);
   });
@@ -227,7 +225,7 @@ describe('a daemon managed by authentik', { timeout: 120_000 }, () => {
       for (;;) {
         const seen = new Set(await Promise.all(Array.from({ length: 8 }, () => nameShown('whoami.localhost'))));
         if (seen.size === 1 && seen.has(name)) return;
-        assert.ok(performance.now() - start < 10_000, [...seen].join());
+        assert.ok(performance.now() - start < PATIENCE_MS, [...seen].join());
       }
     };
     await shows('akprox self-signed');

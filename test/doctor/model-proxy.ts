@@ -118,6 +118,7 @@ export async function startModel(
   const server = createServer({ cert: pems.cert, key: pems.private, maxHeaderSize: 65_536 }, (req, res) => {
     answer(name, settings, places, req, res).catch(() => res.writeHead(502).end());
   });
+  server.keepAliveTimeout = 0; // as in idp.ts
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {

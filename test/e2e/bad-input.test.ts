@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type Answer, request, SECRET, testProvider, traefikCheck } from '../support/daemon.js';
+import { PATIENCE_MS } from '../support/until.js';
 import { APP, clientFor, startWorld, type World } from '../support/world.js';
 
 const HOST = 'whoami.localhost:8080';
@@ -48,7 +49,9 @@ function raw(text: string, answers = 1): Promise<string> {
   return new Promise((resolve, reject) => {
     let got = '';
     const socket = connect(Number(port), hostname, () => socket.write(text, 'latin1'));
-    socket.setTimeout(15_000, () => socket.destroy(new Error(`no answer to ${JSON.stringify(text.slice(0, 80))}`)));
+    socket.setTimeout(PATIENCE_MS, () =>
+      socket.destroy(new Error(`no answer to ${JSON.stringify(text.slice(0, 80))}`)),
+    );
     socket.on('data', (chunk) => {
       got += chunk.toString('latin1');
       if ((got.match(/HTTP\/1\.1 \d\d\d/g) ?? []).length >= answers && got.endsWith('\r\n\r\n')) socket.end();

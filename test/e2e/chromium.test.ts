@@ -7,6 +7,7 @@ import { startDaemon, testProvider } from '../support/daemon.js';
 import { startGateway } from '../support/gateway.js';
 import { startIdp } from '../support/idp.js';
 import { describeWith } from '../support/needs.js';
+import { PATIENCE_MS } from '../support/until.js';
 import { startWhoami } from '../support/whoami.js';
 import { ACCOUNTS, clientFor } from '../support/world.js';
 
@@ -32,6 +33,7 @@ describeWith(missing, 'a login in Chromium', () => {
     outpost = daemon.http;
     const browser = await chromium.launch({
       executablePath: BROWSER ?? '',
+      timeout: PATIENCE_MS,
       args: [
         '--no-sandbox',
         '--disable-gpu',
@@ -44,6 +46,7 @@ describeWith(missing, 'a login in Chromium', () => {
     });
     try {
       const context = await browser.newContext();
+      context.setDefaultTimeout(PATIENCE_MS);
       const logIn = async (page: Awaited<ReturnType<typeof context.newPage>>, user: string): Promise<void> => {
         await page.fill('input[name=login]', user);
         await page.fill('input[name=password]', 'any');
@@ -70,6 +73,7 @@ describeWith(missing, 'a login in Chromium', () => {
       assert.ok(two.url().startsWith(idp.issuer), 'the other tab is signed out too');
 
       const bob = await (await browser.newContext()).newPage();
+      bob.setDefaultTimeout(PATIENCE_MS);
       await bob.goto(`${origin}/`);
       await logIn(bob, 'bob');
       await bob.waitForURL(`${origin}/`);

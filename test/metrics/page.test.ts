@@ -12,6 +12,7 @@ import {
   type WorkerReport,
 } from '../../src/infra/worker-report.js';
 import { CHECK_RESULTS } from '../../src/provider/provider.js';
+import { costInYardsticks } from '../support/cost.js';
 import { readmeMetrics } from './readme-metrics.js';
 
 const FACTS: MetricFacts = {
@@ -128,23 +129,18 @@ describe('the metrics page', () => {
     }
   });
 
-  it(`of ${PROVIDERS} providers and ${WORKERS} workers is made in less than 50 ms`, async () => {
+  it(`of ${PROVIDERS} providers and ${WORKERS} workers costs little more than reading what the workers say`, async () => {
     const message = JSON.stringify(busyReport());
-    const times: number[] = [];
+    const read = () => Array.from({ length: WORKERS }, () => JSON.parse(message) as WorkerReport);
     const metrics = new MetricsPage();
-    for (let round = 0; round < 7; round += 1) {
-      const start = performance.now();
-      const reports = Array.from({ length: WORKERS }, () => JSON.parse(message) as WorkerReport);
-      const page = await metrics.render(mergeReports(reports), FACTS);
-      times.push(performance.now() - start);
+    const ratio = await costInYardsticks(async () => {
+      const page = await metrics.render(mergeReports(read()), FACTS);
       assert.equal(
         seriesValue(page.toString(), 'akprox_checks_total{provider="app-999",result="allowed"}'),
         WORKERS * 1_000_000,
       );
-    }
-    // The best: the machine of the test is busy with others.
-    const best = Math.min(...times);
-    assert.ok(best < 50, `${best.toFixed(1)} ms`);
+    }, read);
+    assert.ok(ratio < 6, `${ratio.toFixed(1)} times as much`);
   });
 });
 

@@ -63,119 +63,113 @@ describe('deploy/monitoring', () => {
   });
 });
 
-describeWith(
-  missing,
-  'a real Prometheus',
-  () => {
-    let core: FakeCore;
-    let daemon: Daemon;
-    let prometheus: Prometheus;
+describeWith(missing, 'a real Prometheus', () => {
+  let core: FakeCore;
+  let daemon: Daemon;
+  let prometheus: Prometheus;
 
-    before(async () => {
-      core = await startFakeCore({ accounts: ACCOUNTS, providers: [{ name: 'whoami', external_host: APP }] });
-      daemon = await startDaemon({}, { env: { AUTHENTIK_HOST: core.url, AUTHENTIK_TOKEN: core.token } });
-      await daemon.waitFor((line) => line.msg === 'connected to authentik');
-      prometheus = await startPrometheus(new URL(daemon.metrics).host, `${MONITORING}alerts.yml`);
-      // Counters that appear at their first event are scraped before and after it.
-      await traffic();
-      const scraped = async (): Promise<number> =>
-        Number((await prometheus.query('sum(akprox_checks_total{result="allowed"})'))[0]?.value[1] ?? 0);
-      await until(async () => (await scraped()) > 0);
-      const first = await scraped();
-      await traffic();
-      await until(async () => (await scraped()) > first);
-      await until(async () => Number((await prometheus.query('count_over_time(akprox_workers[1m])'))[0]?.value[1]) > 4);
+  before(async () => {
+    core = await startFakeCore({ accounts: ACCOUNTS, providers: [{ name: 'whoami', external_host: APP }] });
+    daemon = await startDaemon({}, { env: { AUTHENTIK_HOST: core.url, AUTHENTIK_TOKEN: core.token } });
+    await daemon.waitFor((line) => line.msg === 'connected to authentik');
+    prometheus = await startPrometheus(new URL(daemon.metrics).host, `${MONITORING}alerts.yml`);
+    // Counters that appear at their first event are scraped before and after it.
+    await traffic();
+    const scraped = async (): Promise<number> =>
+      Number((await prometheus.query('sum(akprox_checks_total{result="allowed"})'))[0]?.value[1] ?? 0);
+    await until(async () => (await scraped()) > 0);
+    const first = await scraped();
+    await traffic();
+    await until(async () => (await scraped()) > first);
+    await until(async () => Number((await prometheus.query('count_over_time(akprox_workers[1m])'))[0]?.value[1]) > 4);
+  });
+
+  after(async () => {
+    await prometheus?.stop();
+    await daemon?.[Symbol.asyncDispose]();
+    await core?.close();
+  });
+
+  /** A login, checks enough for the sample of the cached ones, and a sign-out that the other worker hears of. */
+  async function traffic(): Promise<void> {
+    const app = await startWhoami({ port: 0 });
+    const gateway = await startGateway({
+      port: 0,
+      outpost: daemon.http,
+      backend: `http://127.0.0.1:${app.port}`,
+      routeOutpostPaths: true,
     });
-
-    after(async () => {
-      await prometheus?.stop();
-      await daemon?.[Symbol.asyncDispose]();
-      await core?.close();
+    const browser = createBrowser({
+      connect: (url) => (url.port === '8080' ? { host: '127.0.0.1', port: gateway.port } : undefined),
     });
+    assert.equal((await browser.logIn(`${APP}/`, 'alice')).status, 200);
+    const cookie = (await browser.cookies(`${APP}/`)).find((text) => text.startsWith('authentik_proxy_')) ?? '';
+    for (let i = 0; i < 300; i += 1) assert.equal((await traefikCheck(daemon.http, `${APP}/`, { cookie })).status, 200);
+    await request(`${daemon.http}/outpost.goauthentik.io/sign_out`, {
+      headers: { Host: 'whoami.localhost:8080', Cookie: cookie },
+    });
+    await gateway.close();
+    await app.close();
+  }
 
-    /** A login, checks enough for the sample of the cached ones, and a sign-out that the other worker hears of. */
-    async function traffic(): Promise<void> {
-      const app = await startWhoami({ port: 0 });
-      const gateway = await startGateway({
-        port: 0,
-        outpost: daemon.http,
-        backend: `http://127.0.0.1:${app.port}`,
-        routeOutpostPaths: true,
-      });
-      const browser = createBrowser({
-        connect: (url) => (url.port === '8080' ? { host: '127.0.0.1', port: gateway.port } : undefined),
-      });
-      assert.equal((await browser.logIn(`${APP}/`, 'alice')).status, 200);
-      const cookie = (await browser.cookies(`${APP}/`)).find((text) => text.startsWith('authentik_proxy_')) ?? '';
-      for (let i = 0; i < 300; i += 1)
-        assert.equal((await traefikCheck(daemon.http, `${APP}/`, { cookie })).status, 200);
-      await request(`${daemon.http}/outpost.goauthentik.io/sign_out`, {
-        headers: { Host: 'whoami.localhost:8080', Cookie: cookie },
-      });
-      await gateway.close();
-      await app.close();
+  it('takes the page, and promtool finds nothing to say about it', async () => {
+    assert.deepEqual(await prometheus.target().then(({ health, lastError }) => ({ health, lastError })), {
+      health: 'up',
+      lastError: '',
+    });
+    const { body, headers } = await request(`${daemon.metrics}/metrics`);
+    assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
+    promtool(['check', 'metrics'], body);
+  });
+
+  it('has every metric of the table in README.md, with its labels', async () => {
+    const ofEveryScrape = ['__name__', 'instance', 'job'];
+    for (const { name, type, labels } of readmeMetrics()) {
+      const [sample] = await prometheus.query(type === 'histogram' ? `${name}_count` : name);
+      assert.ok(sample, name);
+      const own = Object.keys(sample.metric).filter((label) => !ofEveryScrape.includes(label));
+      // Prometheus has no label with an empty value.
+      const wanted = labels.filter((label) => label !== 'build');
+      assert.deepEqual(own.sort(), wanted, name);
     }
+  });
 
-    it('takes the page, and promtool finds nothing to say about it', async () => {
-      assert.deepEqual(await prometheus.target().then(({ health, lastError }) => ({ health, lastError })), {
-        health: 'up',
-        lastError: '',
-      });
-      const { body, headers } = await request(`${daemon.metrics}/metrics`);
-      assert.equal(headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8');
-      promtool(['check', 'metrics'], body);
-    });
+  it('counts the cached checks in the sample of their durations', async () => {
+    const [timed] = await prometheus.query('sum(akprox_check_duration_seconds_count)');
+    const [counted] = await prometheus.query('sum(akprox_checks_total)');
+    const ratio = Number(timed?.value[1]) / Number(counted?.value[1]);
+    assert.ok(ratio > 0.5 && ratio < 1.5, String(ratio));
+  });
 
-    it('has every metric of the table in README.md, with its labels', async () => {
-      const ofEveryScrape = ['__name__', 'instance', 'job'];
-      for (const { name, type, labels } of readmeMetrics()) {
-        const [sample] = await prometheus.query(type === 'histogram' ? `${name}_count` : name);
-        assert.ok(sample, name);
-        const own = Object.keys(sample.metric).filter((label) => !ofEveryScrape.includes(label));
-        // Prometheus has no label with an empty value.
-        const wanted = labels.filter((label) => label !== 'build');
-        assert.deepEqual(own.sort(), wanted, name);
-      }
-    });
+  it('answers every query of the dashboard', async () => {
+    const queries = dashboardQueries();
+    assert.ok(queries.length > 15);
+    const empty: string[] = [];
+    for (const query of queries) {
+      const asked = query.replaceAll('$__rate_interval', '1m').replaceAll('$instance', '.*');
+      if ((await prometheus.query(asked)).length === 0) empty.push(query);
+    }
+    assert.deepEqual(empty, []);
+  });
 
-    it('counts the cached checks in the sample of their durations', async () => {
-      const [timed] = await prometheus.query('sum(akprox_check_duration_seconds_count)');
-      const [counted] = await prometheus.query('sum(akprox_checks_total)');
-      const ratio = Number(timed?.value[1]) / Number(counted?.value[1]);
-      assert.ok(ratio > 0.5 && ratio < 1.5, String(ratio));
-    });
+  it('has something to compare in every alert, and none fires', async () => {
+    const empty: string[] = [];
+    for (const { alert, expr } of alertRules()) {
+      assert.match(expr, COMPARISON, alert);
+      if ((await prometheus.query(expr.replace(COMPARISON, ''))).length === 0) empty.push(alert);
+    }
+    assert.deepEqual(empty, []);
+    assert.deepEqual(await prometheus.query('ALERTS{alertstate="firing"}'), []);
+  });
 
-    it('answers every query of the dashboard', async () => {
-      const queries = dashboardQueries();
-      assert.ok(queries.length > 15);
-      const empty: string[] = [];
-      for (const query of queries) {
-        const asked = query.replaceAll('$__rate_interval', '1m').replaceAll('$instance', '.*');
-        if ((await prometheus.query(asked)).length === 0) empty.push(query);
-      }
-      assert.deepEqual(empty, []);
-    });
-
-    it('has something to compare in every alert, and none fires', async () => {
-      const empty: string[] = [];
-      for (const { alert, expr } of alertRules()) {
-        assert.match(expr, COMPARISON, alert);
-        if ((await prometheus.query(expr.replace(COMPARISON, ''))).length === 0) empty.push(alert);
-      }
-      assert.deepEqual(empty, []);
-      assert.deepEqual(await prometheus.query('ALERTS{alertstate="firing"}'), []);
-    });
-
-    it('sees no counter fall when a worker dies', async () => {
-      const total = async (): Promise<number> => daemon.metric('akprox_checks_total');
-      const before = await total();
-      const pid = daemon.lines.find((line) => line.msg === 'worker ready')?.['worker_pid'];
-      process.kill(Number(pid), 'SIGKILL');
-      await daemon.waitFor((line) => line.msg === 'a worker died');
-      assert.equal(await total(), before);
-      await until(async () => (await daemon.metric('akprox_workers')) === 2);
-      assert.equal(await total(), before);
-    });
-  },
-  { timeout: 90_000 },
-);
+  it('sees no counter fall when a worker dies', async () => {
+    const total = async (): Promise<number> => daemon.metric('akprox_checks_total');
+    const before = await total();
+    const pid = daemon.lines.find((line) => line.msg === 'worker ready')?.['worker_pid'];
+    process.kill(Number(pid), 'SIGKILL');
+    await daemon.waitFor((line) => line.msg === 'a worker died');
+    assert.equal(await total(), before);
+    await until(async () => (await daemon.metric('akprox_workers')) === 2);
+    assert.equal(await total(), before);
+  });
+});

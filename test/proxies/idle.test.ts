@@ -5,7 +5,16 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Browser } from '../support/browser.js';
 import { describeWith } from '../support/needs.js';
-import { APP, type Mode, type ProxyName, proxyMissing, type RealWorld, startRealWorld } from '../support/real-proxy.js';
+import {
+  APP,
+  type Mode,
+  type ProxyName,
+  proxyMissing,
+  type RealWorld,
+  type Surroundings,
+  startRealWorld,
+  startSurroundings,
+} from '../support/real-proxy.js';
 
 const IDLE_MS = 15_000;
 const cases = (['nginx', 'caddy', 'haproxy', 'traefik', 'envoy'] as const)
@@ -18,9 +27,12 @@ const cases = (['nginx', 'caddy', 'haproxy', 'traefik', 'envoy'] as const)
 
 describe(`idle for ${IDLE_MS / 1_000} s and again`, () => {
   const clinics: { name: ProxyName; mode: Mode; world: RealWorld; alice: Browser }[] = [];
+  const surroundings = new Map<Mode, Surroundings>();
   before(async () => {
+    for (const mode of ['single', 'domain'] as const) surroundings.set(mode, await startSurroundings(mode));
     for (const { name, mode } of cases) {
-      const world = await startRealWorld(name, mode);
+      const around = surroundings.get(mode);
+      const world = await startRealWorld(name, mode, { ...(around && { around }) });
       const alice = world.browser();
       clinics.push({ name, mode, world, alice });
       await alice.logIn(`${APP}/`, 'alice');
@@ -30,6 +42,7 @@ describe(`idle for ${IDLE_MS / 1_000} s and again`, () => {
   });
   after(async () => {
     for (const { world } of clinics) await world[Symbol.asyncDispose]();
+    for (const around of surroundings.values()) await around[Symbol.asyncDispose]();
   });
 
   for (const { name, mode } of cases) {

@@ -117,13 +117,12 @@ describeWith(redisMissing(), 'two nodes on one Redis', () => {
     process.kill(pid, 'SIGSTOP');
     try {
       const answers = { count: 0, others: new Set<number>() };
-      for (const end = Date.now() + 10_000; Date.now() < end; ) {
+      for (const end = Date.now() + 5_000; Date.now() < end || answers.count <= 100; ) {
         for (const { status } of await askAll(nodes, cached)) {
           answers.count += 1;
           if (status !== 200) answers.others.add(status);
         }
       }
-      assert.ok(answers.count > 100);
       assert.deepEqual([...answers.others], [], `of ${answers.count} checks of a cached session`);
       const unknown = await traefikCheck(second.http, `${APP}/`, { cookie: other });
       assert.equal(unknown.status, 503);

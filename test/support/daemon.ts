@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { endsWithTest } from './ends-with-test.js';
+import { PATIENCE_MS } from './until.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
@@ -159,7 +160,12 @@ export function request(
   return new Promise((resolve, reject) => {
     const req = http.request(
       url,
-      { method: options.method ?? 'GET', headers: options.headers, agent: options.agent ?? false, timeout: 20_000 },
+      {
+        method: options.method ?? 'GET',
+        headers: options.headers,
+        agent: options.agent ?? false,
+        timeout: PATIENCE_MS,
+      },
       (res) => {
         const chunks: Buffer[] = [];
         res.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -174,7 +180,7 @@ export function request(
         res.on('error', reject);
       },
     );
-    req.on('timeout', () => req.destroy(new Error(`no answer in 20 s: ${url}`)));
+    req.on('timeout', () => req.destroy(new Error(`no answer in ${PATIENCE_MS} ms: ${url}`)));
     req.on('error', reject);
     req.end(options.body);
   });

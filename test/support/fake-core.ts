@@ -119,6 +119,7 @@ const OIDC_PATHS: readonly [RegExp, string][] = [
 
 export async function startFakeCore(options: FakeCoreOptions): Promise<FakeCore> {
   const server = options.tls ? createHttps(options.tls) : createHttp();
+  server.keepAliveTimeout = 0; // as in idp.ts
   server.listen(options.port ?? 0, options.listen ?? '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

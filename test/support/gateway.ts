@@ -150,6 +150,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const server = createServer({ maxHeaderSize: 65_536 }, (req, res) => {
     answer(req, res).catch(() => (res.headersSent ? res.destroy() : refuse(res, 500)));
   });
+  server.keepAliveTimeout = 0; // as in idp.ts
   server.listen(options.port, '127.0.0.1');
   await once(server, 'listening');
   port = (server.address() as AddressInfo).port;

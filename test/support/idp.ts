@@ -51,6 +51,8 @@ const CLAIMS = {
 export async function startIdp(options: IdpOptions): Promise<Idp> {
   const alg = options.alg ?? 'RS256';
   const server = createServer();
+  // A client that is held up would write to a connection just as it is closed for having been idle.
+  server.keepAliveTimeout = 0;
   server.listen(options.port ?? 0, options.listen ?? '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

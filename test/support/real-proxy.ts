@@ -18,6 +18,7 @@ import { findProgram } from './demo/proxies.js';
 import { endsWithTest } from './ends-with-test.js';
 import { startIdp } from './idp.js';
 import { freePorts } from './ports.js';
+import { PATIENCE_MS } from './until.js';
 import { ACCOUNTS, clientFor } from './world.js';
 
 export type ProxyName = 'nginx' | 'caddy' | 'haproxy' | 'traefik' | 'envoy';
@@ -250,6 +251,7 @@ async function startProxy(
     }
     const broken = wanted.edits !== undefined;
     if (await serves(child, port, mode === 'single' ? [APP] : [APP, LOGIN], broken)) return { child, port };
+    await stop(child);
     if (tries === TRIES) throw new Error(`${name} does not start with deploy/proxies/${name}:\n${output}`);
   }
 }
@@ -435,7 +437,8 @@ async function serves(
   origins: readonly string[],
   broken: boolean,
 ): Promise<boolean> {
-  const ended = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  const deadline = performance.now() + PATIENCE_MS;
+  const ended = (): boolean => child.exitCode !== null || child.signalCode !== null || performance.now() > deadline;
   const answers = (origin: string): Promise<boolean> =>
     new Promise((resolve) => {
       const { hostname } = new URL(origin);
@@ -530,6 +533,7 @@ async function startApplication(): Promise<Application> {
       res.end(JSON.stringify(note(req, bytes)));
     });
   });
+  server.keepAliveTimeout = 0; // as in idp.ts
   const sockets = new WebSocketServer({ noServer: true });
   server.on('upgrade', (req, socket, head) => {
     note(req, 0);

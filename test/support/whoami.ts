@@ -22,6 +22,7 @@ export async function startWhoami(options: { port: number }): Promise<Whoami> {
     });
     res.end(body);
   });
+  server.keepAliveTimeout = 0; // as in idp.ts
   server.listen(options.port, '127.0.0.1');
   await once(server, 'listening');
   return {
