@@ -84,4 +84,17 @@ describe('the architecture', () => {
       ['http/server.ts'],
     );
   });
+
+  it('writes what a request can cause through the gate of infra/log-gate.ts', () => {
+    // These watch a connection, or hand the log on to what does.
+    const unlimited = ['session/channel-redis.ts', 'session/open-store.ts', 'session/store-redis.ts'];
+    assert.deepEqual(
+      files.filter(
+        (file) =>
+          ['http', 'oidc', 'session', 'provider'].includes(room(file)) &&
+          imports(file).some(({ target }) => target === 'pino'),
+      ),
+      unlimited,
+    );
+  });
 });

@@ -1,9 +1,9 @@
 // The metrics listener of the primary: /metrics, /livez, /readyz and P/ping. It binds its port for itself alone, which is
 // how a second daemon on this host is noticed (the workers' ports can be shared: SO_REUSEPORT).
 import http from 'node:http';
-import type { Logger } from 'pino';
 import { answering } from '../http/node-answer.js';
 import { AkproxError } from '../infra/errors.js';
+import type { GatedLog } from '../infra/log-gate.js';
 import { type MetricFacts, MetricsPage } from '../infra/metrics.js';
 import type { WorkerReport } from '../infra/worker-report.js';
 import { parseAddress } from './address.js';
@@ -15,7 +15,7 @@ export interface AdminOptions {
   /** Of all workers together. */
   readonly report: () => Promise<WorkerReport>;
   readonly facts: () => MetricFacts;
-  readonly log: Logger;
+  readonly log: GatedLog;
 }
 
 export interface Admin {

@@ -11,6 +11,7 @@ import type { Config } from '../config/schema.js';
 import { createClock } from '../infra/clock.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
+import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
 import type { MetricFacts } from '../infra/metrics.js';
 import { DeltaSink } from '../infra/report-delta.js';
 import { VERSION } from '../infra/version.js';
@@ -82,6 +83,8 @@ class Primary {
   private departed: WorkerReport = EMPTY_REPORT;
   private admin: Admin | null = null;
   private readonly clock = createClock(Date.now, () => performance.now());
+  /** For lines that a request can cause. */
+  private readonly gated: GatedLog;
   private readonly unfinished: UnfinishedDeletions;
   private store: SessionStore | null = null;
   private managed: Managed | null = null;
@@ -100,11 +103,12 @@ class Primary {
     private readonly log: Logger,
   ) {
     this.config = options.config;
+    this.gated = createGatedLog(log, this.clock.monotonic);
     this.unfinished = new UnfinishedDeletions({
       store: () => this.store,
       now: this.clock.now,
       after: (milliseconds, action) => void setTimeout(action, milliseconds).unref(),
-      log,
+      log: this.gated,
     });
     this.stopped = new Promise((resolve) => {
       this.stop = resolve;
@@ -112,14 +116,14 @@ class Primary {
   }
 
   async open(): Promise<void> {
-    const { log } = this;
+    const { log, gated } = this;
     this.config = await withRealPorts(this.config);
     this.admin = await startAdmin(this.config.listen.metrics, {
       ready: () => this.readiness(),
       degraded: () => this.degraded(),
       report: () => this.report(),
       facts: () => this.metricFacts(),
-      log,
+      log: gated,
     });
     // Opened here first: an unusable path is one clear error, not one per worker.
     this.store = await openStore(this.config.store, this.clock.now);

@@ -1,7 +1,7 @@
 // Sessions that were ended while the store could not delete them (session/refusals.ts). The primary outlives its workers: it tells
 // a new one whom to refuse, and deletes them as soon as the store lets it. What it does not know any more after a restart of the
 // whole daemon is a session that was ended, could not be deleted, and whose cookie somebody has kept.
-import type { Logger } from 'pino';
+import type { GatedLog } from '../infra/log-gate.js';
 import type { Revocation } from '../session/revocation.js';
 import type { SessionStore } from '../session/store.js';
 
@@ -15,7 +15,7 @@ export interface UnfinishedDeletionsOptions {
   readonly now: () => number;
   /** Runs `action` after so many milliseconds; keeps no process alive. */
   readonly after: (milliseconds: number, action: () => void) => void;
-  readonly log: Pick<Logger, 'info' | 'warn'>;
+  readonly log: Pick<GatedLog, 'info' | 'warn'>;
 }
 
 export class UnfinishedDeletions {
@@ -36,6 +36,7 @@ export class UnfinishedDeletions {
     for (const key of keys) {
       if (this.refused.size >= MOST && !this.refused.has(key)) {
         this.options.log.warn(
+          {},
           'too many sessions wait to be deleted; a worker that starts later does not refuse them all',
         );
         break;
@@ -81,6 +82,6 @@ export class UnfinishedDeletions {
       this.refused.delete(key);
     }
     this.pause = FIRST_PAUSE;
-    this.options.log.info('the sessions that could not be deleted when they were ended are deleted now');
+    this.options.log.info({}, 'the sessions that could not be deleted when they were ended are deleted now');
   }
 }
