@@ -248,7 +248,10 @@ export function redisReason(error: unknown): string {
 /** Rejects when `work` takes longer; what it does later is ignored. */
 export function bounded<T>(work: Promise<T>, milliseconds: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer within ${milliseconds} ms`)), milliseconds);
+    const timer = setTimeout(() => {
+      // When this process was held up, the answer may have come and not been read: one more turn of the event loop is for that.
+      setImmediate(() => reject(new Error(`no answer within ${milliseconds} ms`)));
+    }, milliseconds);
     // Each further `then` would be one more promise for each check that is not cached.
     work.then(
       (value) => {

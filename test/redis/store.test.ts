@@ -122,6 +122,16 @@ describeWith(redisMissing(), 'the store on a real Redis', () => {
       assert.doesNotMatch(stats, /cmdstat_(?!get|config|info)/);
     });
 
+    test('an answer that came while this process was held up counts', async () => {
+      const session = aSession('one', Date.now() + HOUR);
+      await store.put(session);
+      const asked = store.get(session.key);
+      // Now it is on its way, and nothing has been read since.
+      await new Promise((resolve) => setImmediate(resolve));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+      assert.notEqual(await asked, null);
+    });
+
     test('a foreign type under the key of a session or an index is none, and is removed', async () => {
       const { log, lines } = listening();
       const own = await open({ url: shared.url }, log);
