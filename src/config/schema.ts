@@ -124,7 +124,7 @@ export const providerSchema = z
           .max(65_536)
           .default(DEFAULT_MAX_BYTES)
           .describe(
-            'Most bytes of identity headers. A user who has more gets 403 and a line in the log: beyond what a proxy takes it would answer 500.',
+            'Most bytes of identity headers. A user who has more gets 403 and a line in the log: beyond what a proxy takes it would answer 500. Raise it together with the buffers of the proxy and the limit of the application.',
           ),
       })
       .prefault({})

@@ -38,8 +38,8 @@ export function findCookie(header: string, needle: string): string {
  * plain reading finds nothing, so that it takes no session's place. A browser's cookies come one a line, or in one line.
  */
 export function findTickets(headers: readonly string[], needle: string): string[] {
-  const found = new Set<string>();
-  const joined = new Set<string>();
+  const found: string[] = [];
+  const joined: string[] = [];
   for (const header of headers) {
     for (let at = header.indexOf(needle); at !== -1; at = header.indexOf(needle, at + needle.length)) {
       const start = at + needle.length;
@@ -47,11 +47,12 @@ export function findTickets(headers: readonly string[], needle: string): string[
       const after = borderAfter(header, start + TICKET_LENGTH);
       if (before === null || after === null || header.length - start < TICKET_LENGTH) continue;
       const value = header.slice(start, start + TICKET_LENGTH);
-      if (before === COMMA || after === COMMA) joined.add(value);
-      else found.add(value);
+      if (before === COMMA || after === COMMA) joined.push(value);
+      else found.push(value);
     }
   }
-  return [...(found.size > 0 ? found : joined)];
+  const those = found.length > 0 ? found : joined;
+  return those.length > 1 ? [...new Set(those)] : those;
 }
 
 /** What stands before a cookie, white space apart; null: something of another cookie, so that none begins at `at`. */
