@@ -1,14 +1,22 @@
-// The connection to Redis that the store asks. It fails fast: nothing is queued while Redis is away, every command is
-// answered or given up within half a second, and reconnecting goes on for ever in the background.
+// The connection to Redis that the store asks. Every command is answered or given up within half a second. A server, a balancer or
+// a fail-over that closes the connection is no reason to give up: what was asked is asked again on the next connection, in
+// what is left of that time. When Redis has been away for longer, commands fail at once; reconnecting goes on for ever.
 // Errors name the command and the setting, never keys or values: ioredis hangs both on its errors, so those stop here.
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, Redis, type RedisOptions, ReplyError } from 'ioredis';
 import type { Logger } from 'pino';
 import { AkproxError } from './errors.js';
+import { createGatedLog, type GatedLog } from './log-gate.js';
 import { backOff, clusterLookup, type RedisStoreConfig, type RedisTarget, redisTarget } from './redis-options.js';
 
 export interface RedisConnection {
   readonly client: Redis | Cluster;
-  /** Runs one command; whatever goes wrong becomes `store_unavailable`, within `COMMAND_BOUND_MS`. */
+  /**
+   * Runs one command; whatever goes wrong becomes `store_unavailable`, within `COMMAND_BOUND_MS`. `ask` is called again when the connection
+   * is lost before the answer has come: the command may then run twice, so twice must do the same as once. What is answered
+   * the second time may differ, and is the caller's to know.
+   */
   run<T>(command: string, ask: (client: Redis | Cluster) => Promise<T>): Promise<T>;
   /**
    * At start: resolves when Redis can be used, or cannot be reached (logged; it may come). Rejects with `store_unusable`
@@ -20,6 +28,10 @@ export interface RedisConnection {
 
 /** A command is given up after this long. */
 const COMMAND_BOUND_MS = 500;
+/** Commands that wait for a connection at once; more fail, as they do when Redis is away for longer. */
+const MOST_WAITING = 10_000;
+/** Before a command is asked again on what may be the same connection. */
+const PAUSE_MS = 20;
 /** A connection on which nothing has arrived for this long, though something was asked, is dead. */
 const SILENCE_MS = 2_000;
 /** How long the start waits for Redis before it goes on without. */
@@ -27,11 +39,11 @@ const START_WAIT_MS = 3_000;
 
 export function connectRedis(
   config: RedisStoreConfig,
-  options: { readonly log: Logger; readonly random?: () => number },
+  options: { readonly log: Logger; readonly random?: () => number; readonly monotonic?: () => number },
 ): RedisConnection {
   const target = redisTarget(config);
   const client = createClient(target, options.random ?? Math.random);
-  return new Connection(client, target, config.prefix, options.log);
+  return new Connection(client, target, config.prefix, options.log, options.monotonic ?? (() => performance.now()));
 }
 
 function createClient(target: RedisTarget, random: () => number): Redis | Cluster {
@@ -43,7 +55,7 @@ function createClient(target: RedisTarget, random: () => number): Redis | Cluste
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     // After a fail-over the old primary is a replica: ask again who the primary is. LOADING: the ready check waits it out.
-    reconnectOnError: (error) => /READONLY|LOADING|MASTERDOWN/.test(error.message),
+    reconnectOnError: (error) => MOVED.test(error.message),
   };
   if (target.kind === 'cluster') {
     return new Cluster([...target.addresses], {
@@ -78,22 +90,33 @@ class Connection implements RedisConnection {
   /** Set by the first answer that no waiting will change. */
   private refusal: AkproxError | null = null;
   private changed: () => void = () => undefined;
+  /** When there last was a connection, monotonic milliseconds. */
+  private lostAt = Number.NEGATIVE_INFINITY;
+  private readonly waiting = new Set<() => void>();
+  /** A server that closes idle connections does so every few seconds. */
+  private readonly gated: GatedLog;
 
   constructor(
     readonly client: Redis | Cluster,
     private readonly target: RedisTarget,
     private readonly prefix: string,
     private readonly log: Logger,
+    private readonly monotonic: () => number,
   ) {
+    this.gated = createGatedLog(log, monotonic);
     client.on('ready', () => {
       if (this.closed) return;
       this.ready = true;
       this.refusal = null;
-      this.log.info('connected to Redis');
+      this.gated.info({}, this.lostAt > 0 ? 'connected to Redis again' : 'connected to Redis');
       this.changed();
+      for (const wake of this.waiting) wake();
     });
     client.on('close', () => {
-      if (this.ready && !this.closed) this.log.warn({ reason: this.reason }, 'the connection to Redis is lost');
+      if (this.ready) {
+        this.lostAt = this.monotonic();
+        if (!this.closed) this.gated.warn({ reason: this.reason }, 'the connection to Redis is lost');
+      }
       this.ready = false;
     });
     client.on('error', (error: Error) => this.hear(error));
@@ -113,16 +136,44 @@ class Connection implements RedisConnection {
   }
 
   async run<T>(command: string, ask: (client: Redis | Cluster) => Promise<T>): Promise<T> {
-    if (this.closed) throw new AkproxError('store_unavailable', 'the connection to Redis is closed');
+    const deadline = this.monotonic() + COMMAND_BOUND_MS;
+    for (let moved = false; ; ) {
+      if (this.closed) throw new AkproxError('store_unavailable', 'the connection to Redis is closed');
+      try {
+        if (!this.ready) await this.untilReady(deadline);
+        this.gather();
+        return await bounded(ask(this.client), deadline - this.monotonic());
+      } catch (error) {
+        const failure: RedisFailure = this.failureOf(command, error);
+        // Told that it is the wrong server, a client asks for the right one (see `reconnectOnError`): once is enough.
+        const elsewhere: boolean = MOVED.test(failure.reply) && !moved;
+        if (!(isLost(error) || elsewhere) || this.monotonic() + PAUSE_MS >= deadline) throw failure;
+        moved ||= elsewhere;
+        await delay(PAUSE_MS);
+      }
+    }
+  }
+
+  private failureOf(command: string, error: unknown): RedisFailure {
+    const reason = this.ready ? redisReason(error) : `not connected (${this.reason || redisReason(error)})`;
+    const reply =
+      error instanceof Error && error instanceof ReplyError ? (/^[A-Z]+/.exec(error.message)?.[0] ?? '') : '';
+    return new RedisFailure(command, reason, reply);
+  }
+
+  /** Rejects when no connection comes within `deadline`, or half a second after the last one was lost. */
+  private async untilReady(deadline: number): Promise<void> {
+    const wait = Math.min(deadline, this.lostAt + COMMAND_BOUND_MS) - this.monotonic();
+    if (wait <= 0 || this.waiting.size >= MOST_WAITING) throw new Error("the connection isn't ready");
+    let wake = (): void => {};
+    const ready = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    this.waiting.add(wake);
     try {
-      this.gather();
-      return await bounded(ask(this.client), COMMAND_BOUND_MS);
-    } catch (error) {
-      if (error instanceof AkproxError) throw error;
-      const reason = this.ready ? redisReason(error) : `not connected (${this.reason || redisReason(error)})`;
-      const reply =
-        error instanceof Error && error instanceof ReplyError ? (/^[A-Z]+/.exec(error.message)?.[0] ?? '') : '';
-      throw new RedisFailure(command, reason, reply);
+      await bounded(ready, wait);
+    } finally {
+      this.waiting.delete(wake);
     }
   }
 
@@ -195,6 +246,18 @@ class Connection implements RedisConnection {
 /** What the scripts of the store need to be allowed. */
 const PROBE_SCRIPT =
   "redis.call('DEL', KEYS[1]) redis.call('ZADD', KEYS[1], 1, '1') return redis.call('PEXPIRE', KEYS[1], 1000)";
+
+/** Answers of a server that is not, or not yet, the one to ask. Nothing was done. */
+const MOVED = /READONLY|LOADING|MASTERDOWN/;
+
+/** The connection went away before the answer came: nobody knows whether the command was run. */
+function isLost(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    !(error instanceof ReplyError) &&
+    /max retries per request|Connection is closed|Command aborted|isn't writeable/i.test(error.message)
+  );
+}
 
 /** `reply`: the code that Redis answered with (`OOM`, `WRONGTYPE`…), or '' when there was no answer. */
 export class RedisFailure extends AkproxError {

@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import { createGatedLog, type Facts, type GatedLog } from '../infra/log-gate.js';
 import { bounded, dialRedis, redisReason } from '../infra/redis.js';
 import {
   backOff,
@@ -83,12 +84,14 @@ class Channel implements RedisChannel {
   private unanswered = 0;
   private closed = false;
   private readonly logged = new Set<string>();
+  private readonly gated: GatedLog;
 
   constructor(
     private readonly target: RedisTarget,
     prefix: string,
     private readonly options: RedisChannelOptions,
   ) {
+    this.gated = createGatedLog(options.log, options.monotonic);
     this.self = `${options.nodeId}/${randomBytes(9).toString('base64url')}`;
     this.revocations = `${prefix}revoked`;
     this.heartbeats = `${prefix}heartbeat:${this.self}`;
@@ -188,7 +191,7 @@ class Channel implements RedisChannel {
   }
 
   private up(client: Redis): void {
-    if (this.attempts > 0) this.options.log.info('revocations from other workers are heard again');
+    if (this.attempts > 0) this.gated.info({}, 'revocations from other workers are heard again');
     this.connected = true;
     this.attempts = 0;
     this.unanswered = 0;
@@ -226,7 +229,7 @@ class Channel implements RedisChannel {
     this.drop();
     this.attempts += 1;
     if (this.attempts === 1) {
-      this.options.log.warn({ reason }, 'revocations from other workers are not heard now; trying again');
+      this.gated.warn({ reason }, 'revocations from other workers are not heard now; trying again');
     }
     for (const message of this.pending) message.sending = false;
     this.timer = setTimeout(() => void this.dial(), backOff(this.attempts, this.random));
@@ -270,10 +273,10 @@ class Channel implements RedisChannel {
   }
 
   /** Once per connection and kind. */
-  private logOnce(kind: string, facts: object, text: string): void {
+  private logOnce(kind: string, facts: Facts, text: string): void {
     if (this.logged.has(kind)) return;
     this.logged.add(kind);
-    this.options.log.warn(facts, text);
+    this.gated.warn(facts, text);
   }
 }
 

@@ -242,7 +242,9 @@ export class Sessions {
     const load = this.beginLoad(cookie, provider, ticket);
     try {
       await this.options.store.put(this.sealFor(provider, ticket, session));
-      if (!load.revoked && !load.outdated) this.cache.set(cookie, this.render(provider, ticket.key, session));
+      // Whoever ended this person's sessions meanwhile may have found its name in an index and nothing to delete.
+      if (load.revoked) await this.options.store.delete(ticket.key);
+      else if (!load.outdated) this.cache.set(cookie, this.render(provider, ticket.key, session));
     } finally {
       this.loading.delete(cookie);
     }

@@ -5,6 +5,7 @@
 // The indexes are written before the session: whoever ends a subject finds every session that exists. What an index names in
 // excess does no harm: it is checked against the session itself, and leaves the set when its time is over.
 import { createHash } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import type { Cluster, Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { AkproxError } from '../infra/errors.js';
@@ -50,7 +51,12 @@ export async function openRedisStore(
     await connection.close();
     throw error;
   }
-  return new RedisStore(connection, config.prefix, options.now, createGatedLog(options.log, options.now));
+  return new RedisStore(
+    connection,
+    config.prefix,
+    options.now,
+    createGatedLog(options.log, () => performance.now()),
+  );
 }
 
 class RedisStore implements RedisSessionStore {
@@ -188,7 +194,13 @@ class RedisStore implements RedisSessionStore {
   }
 
   private async removeValue(key: string): Promise<boolean> {
-    return (await this.redis.run('DEL', (client) => client.del(this.sessionName(key)))) === 1;
+    let asked = 0;
+    const count = await this.redis.run('DEL', (client) => {
+      asked += 1;
+      return client.del(this.sessionName(key));
+    });
+    // The first answer was lost: it may have been deleted then. To tell of one too many does no harm.
+    return count === 1 || asked > 1;
   }
 
   // --- Indexes ----------------------------------------------------------------------------------------------------------
@@ -297,8 +309,14 @@ function redisLeases(redis: RedisConnection, prefix: string): LeaseStore {
   const nameOf = (name: string) => `${prefix}l:{${createHash('sha256').update(name).digest('base64url')}}`;
   return {
     async acquire(name, ttlMs, token) {
-      const answer = await redis.run('SET', (client) => client.set(nameOf(name), token, 'PX', Math.ceil(ttlMs), 'NX'));
-      return answer !== null;
+      let asked = 0;
+      const answer = await redis.run('SET', (client) => {
+        asked += 1;
+        return client.set(nameOf(name), token, 'PX', Math.ceil(ttlMs), 'NX');
+      });
+      if (answer !== null) return true;
+      // The first answer was lost: it may be ours already.
+      return asked > 1 && (await redis.run('GET', (client) => client.get(nameOf(name)))) === token;
     },
     async release(name, token) {
       return (await script(redis, RELEASE, nameOf(name), [token])) === 1;

@@ -10,6 +10,8 @@ export interface TcpProxy {
   delayMs: number;
   /** When set, the next answer is cut after so many bytes and the connection with it; then unset. */
   cutAfter: number | null;
+  /** When set, the answer to the next request that has this text in it (in any letters) is cut whole; then unset. */
+  cutAnswerTo: string | null;
   connections(): number;
   stop(): Promise<void>;
 }
@@ -35,7 +37,12 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
       });
     }
     client.on('data', (bytes) => {
-      if (!proxy.silent) target.write(bytes);
+      if (proxy.silent) return;
+      if (proxy.cutAnswerTo !== null && bytes.toString('latin1').toUpperCase().includes(proxy.cutAnswerTo)) {
+        proxy.cutAnswerTo = null;
+        proxy.cutAfter = 0;
+      }
+      target.write(bytes);
     });
     target.on('data', (bytes) => {
       if (proxy.silent) return;
@@ -54,6 +61,7 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
     silent: false,
     delayMs: 0,
     cutAfter: null,
+    cutAnswerTo: null,
     connections: () => clients,
     stop: async () => {
       server.close();
