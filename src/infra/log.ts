@@ -1,10 +1,22 @@
 // The log: NDJSON on standard output. Nothing secret or personal goes in; `redact` is the second line of defence.
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { explain } from './errors.js';
+import { LogOutput } from './log-output.js';
 
 const REDACT = ['cookie', 'authorization', 'password', 'token', 'secret', 'headers.cookie', 'headers.authorization'];
 
-export function createLog(level: string, name: string, destination?: DestinationStream): Logger {
+/** Where a worker finds the primary's standard output. Its own is closed: native code of uWebSockets.js prints on it. */
+export const WORKER_LOG_FD = 4;
+const outputs = new Map<number, LogOutput>();
+
+/** One for each descriptor, whoever asks. */
+export function logTo(fd: number): LogOutput {
+  const output = outputs.get(fd) ?? new LogOutput(fd, Date.now);
+  outputs.set(fd, output);
+  return output;
+}
+
+export function createLog(level: string, name: string, to: DestinationStream = logTo(process.stdout.fd || 1)): Logger {
   const options = {
     level,
     base: { name, pid: process.pid },
@@ -14,5 +26,5 @@ export function createLog(level: string, name: string, destination?: Destination
     // An error in the log is its messages and its code; a stack says nothing to an operator and may quote input.
     serializers: { err: (error: unknown) => explain(error) },
   };
-  return destination ? pino(options, destination) : pino(options);
+  return pino(options, to);
 }
