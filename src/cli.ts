@@ -35,6 +35,7 @@ const OK = 0;
 const FAILED = 1;
 const USAGE = 2;
 const PROBE_TIMEOUT_MS = 3_000;
+const MOST_PROBE_TEXT = 500;
 
 // One entry is all that a new command needs.
 const COMMANDS: readonly Command[] = [
@@ -121,12 +122,12 @@ async function healthcheck(io: Io): Promise<number> {
   // A listener on every address is asked on the loopback one.
   const url = `http://${address.replace(/^0\.0\.0\.0:/, '127.0.0.1:').replace(/^\[::\]:/, '[::1]:')}/livez`;
   try {
-    const status = await statusOf(url);
+    const { status, text } = await probe(url);
     if (status >= 200 && status < 300) {
       io.stdout(`healthy: ${url} answered ${status}\n`);
       return OK;
     }
-    io.stderr(`unhealthy: ${url} answered ${status}\n`);
+    io.stderr(`unhealthy: ${url} answered ${status}${text === '' ? '' : `: ${text}`}\n`);
   } catch (error) {
     io.stderr(`unhealthy: ${url}: ${explain(error)}\n`);
   }
@@ -134,16 +135,26 @@ async function healthcheck(io: Io): Promise<number> {
 }
 
 /** Connects afresh and leaves nothing open; `fetch` would keep the probe's process alive with its pool. */
-function statusOf(url: string): Promise<number> {
+function probe(url: string): Promise<{ status: number; text: string }> {
   const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
   return new Promise((resolve, reject) => {
+    const failed = (error: Error): void =>
+      reject(signal.aborted ? new Error(`no answer within ${PROBE_TIMEOUT_MS / 1_000} s`) : error);
     const req = get(url, { agent: false, signal }, (res) => {
-      resolve(res.statusCode ?? 0);
-      res.destroy();
+      let text = '';
+      const done = (): void => {
+        resolve({ status: res.statusCode ?? 0, text: text.trim() });
+        res.destroy();
+      };
+      res.setEncoding('utf8');
+      res.on('data', (chunk: string) => {
+        text += chunk.slice(0, MOST_PROBE_TEXT);
+        if (text.length >= MOST_PROBE_TEXT) done();
+      });
+      res.once('end', done);
+      res.once('error', failed);
     });
-    req.once('error', (error) =>
-      reject(signal.aborted ? new Error(`no answer within ${PROBE_TIMEOUT_MS / 1_000} s`) : error),
-    );
+    req.once('error', failed);
   });
 }
 

@@ -17,7 +17,7 @@ async function serve({ config, warnings, authentik }: Loaded): Promise<number> {
 
 try {
   if (cluster.isWorker) {
-    await (await import('./cluster/worker.js')).runWorker();
+    await (await import('./cluster/start-worker.js')).startWorker();
   } else {
     const { run } = await import('./cli.js');
     process.exitCode = await run(process.argv.slice(2), {
@@ -31,4 +31,6 @@ try {
 } catch (error) {
   process.stderr.write(`akprox: ${explain(error)}\n`);
   process.exitCode = 1;
+  // The channel to the primary would keep a worker that cannot serve.
+  if (cluster.isWorker) process.exit();
 }

@@ -10,6 +10,8 @@ import { parseAddress } from './address.js';
 
 export interface AdminOptions {
   readonly ready: () => { ready: boolean; reason: string };
+  /** Why this daemon cannot answer and had better be started anew; null while it can. */
+  readonly dead: () => string | null;
   /** Why workers are worse than they should be; empty when they are well. */
   readonly degraded: () => Promise<readonly string[]>;
   /** Of all workers together. */
@@ -63,8 +65,10 @@ async function answer(
 ): Promise<{ status: number; type: string; body: string | Buffer }> {
   const text = 'text/plain; charset=utf-8';
   switch ((req.url ?? '/').split('?')[0]) {
-    case '/livez':
-      return { status: 200, type: text, body: 'ok\n' };
+    case '/livez': {
+      const dead = options.dead();
+      return { status: dead === null ? 200 : 503, type: text, body: `${dead ?? 'ok'}\n` };
+    }
     case '/readyz': {
       const { ready, reason } = options.ready();
       if (!ready) return { status: 503, type: text, body: `${reason}\n` };

@@ -1,7 +1,6 @@
-// The primary: forks the workers, starts dead ones again, carries revocations between them, swaps configurations and
+// The primary: forks the workers, replaces dead ones, carries revocations between them, swaps configurations and
 // drains. It serves no check itself; it owns the metrics listener, which also guards against a second daemon.
 import cluster, { type Worker } from 'node:cluster';
-import { createServer as createProbe } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
@@ -19,10 +18,13 @@ import { asDeparted, EMPTY_REPORT, mergeReports, type WorkerReport } from '../in
 import { CHECK_RESULTS } from '../provider/provider.js';
 import { openStore } from '../session/open-store.js';
 import type { SessionStore } from '../session/store.js';
-import { parseAddress } from './address.js';
 import { type Admin, startAdmin } from './admin.js';
+import { Liveness } from './liveness.js';
 import { type Managed, startManaged } from './managed.js';
 import type { ToPrimary, ToWorker } from './messages.js';
+import { choosePorts } from './ports.js';
+import { Questions } from './questions.js';
+import { type Ending, isHopeless, Slot } from './respawn.js';
 import { writeSelfSigned } from './self-signed.js';
 import { UnfinishedDeletions } from './unfinished-deletions.js';
 
@@ -37,10 +39,8 @@ export interface ServeOptions {
 
 const DRAIN_GRACE = 10_000;
 const SWEEP_EVERY = 60_000;
-const REPORT_TIMEOUT = 1_000;
-/** A worker that dies is started again at once, then after 1, 2, 4 … 30 s while it keeps dying young. */
-const YOUNG = 10_000;
-const LONGEST_WAIT = 30_000;
+const WHAT_TO_DO =
+  'What it printed on standard error says why. It needs Node.js 20 or 22 on a Linux with glibc (Debian, not Alpine) and packages that were installed there (npm ci)';
 
 /** Runs until it is told to stop; resolves with the exit code. */
 export async function serve(options: ServeOptions): Promise<number> {
@@ -51,8 +51,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     await primary.open();
     return await primary.stopped;
   } catch (error) {
-    const code = error instanceof AkproxError ? error.code : 'internal';
-    log.error({ err: error, code }, 'akprox cannot start');
+    primary.cannotStart(error instanceof AkproxError ? error.code : 'internal', explain(error));
     return 1;
   } finally {
     primary.cleanUp();
@@ -61,24 +60,23 @@ export async function serve(options: ServeOptions): Promise<number> {
 
 interface Member {
   readonly worker: Worker;
-  readonly startedAt: number;
+  readonly slot: Slot;
+  /** Whether it has been given a configuration; what is told before that is not heard. */
+  setUp: boolean;
   ready: boolean;
+  /** What it said about why it cannot start. */
+  failure: string | null;
   /** What it has told so far; what counts when it does not answer in time, or dies. */
   readonly counted: DeltaSink;
-}
-
-/** A question to every ready worker. */
-interface Question {
-  readonly waiting: Set<number>;
-  readonly done: () => void;
-  readonly degraded: Set<string>;
 }
 
 class Primary {
   readonly stopped: Promise<number>;
   private stop: (code: number) => void = () => {};
   private readonly members = new Map<number, Member>();
-  private readonly questions = new Map<number, Question>();
+  private slots: readonly Slot[] = [];
+  private readonly liveness = new Liveness(() => performance.now());
+  private readonly questions = new Questions();
   /** What workers that are no more had counted: a counter must not fall because one died. */
   private departed: WorkerReport = EMPTY_REPORT;
   private admin: Admin | null = null;
@@ -90,9 +88,7 @@ class Primary {
   private managed: Managed | null = null;
   private config: Config;
   private generation = 0;
-  private lastQuestion = 0;
   private restarts = 0;
-  private deathsInARow = 0;
   private draining = false;
   private everReady = false;
   private listening = false;
@@ -117,21 +113,23 @@ class Primary {
 
   async open(): Promise<void> {
     const { log, gated } = this;
-    this.config = await withRealPorts(this.config);
     this.admin = await startAdmin(this.config.listen.metrics, {
       ready: () => this.readiness(),
-      degraded: () => this.degraded(),
+      dead: () => (this.draining ? null : this.liveness.problem()),
+      degraded: () => this.askAll('health'),
       report: () => this.report(),
       facts: () => this.metricFacts(),
       log: gated,
     });
+    this.config = { ...this.config, listen: await choosePorts(this.config.listen) };
     // Opened here first: an unusable path is one clear error, not one per worker.
     this.store = await openStore(this.config.store, this.clock.now);
     if (this.config.listen.https !== null) this.tls = await writeSelfSigned();
 
-    cluster.setupPrimary({ silent: false });
-    cluster.on('exit', (worker, code, signal) => this.onExit(worker, code, signal));
-    cluster.on('message', (worker, message: ToPrimary) => this.onMessage(worker, message));
+    // No standard input, none of the output that native code prints, and ours as a descriptor of its own (WORKER_LOG_FD).
+    cluster.setupPrimary({ stdio: ['ignore', 'ignore', 'inherit', 'ipc', 1] });
+    cluster.on('exit', (worker, code, signal) => this.onEnd(worker, { code, signal }));
+    cluster.on('message', (worker, message: unknown) => this.hear(worker, message));
     process.on('SIGTERM', () => this.drain('SIGTERM'));
     process.on('SIGINT', () => this.drain('SIGINT'));
     process.on('SIGHUP', () => this.reload());
@@ -152,12 +150,29 @@ class Primary {
       { version: VERSION, workers: count, providers: this.config.providers.length, store: this.config.store.kind },
       'starting',
     );
-    for (let i = 0; i < count; i += 1) this.fork();
+    this.slots = Array.from({ length: count }, () => new Slot((slot) => this.fork(slot)));
+    for (const slot of this.slots) slot.fill();
   }
 
-  private fork(): void {
-    const worker = cluster.fork({ UWS_HTTP_MAX_HEADERS_SIZE: String(this.config.max_header_bytes) });
-    this.members.set(worker.id, { worker, startedAt: Date.now(), ready: false, counted: new DeltaSink() });
+  private fork(slot: Slot): void {
+    try {
+      const worker = cluster.fork({ UWS_HTTP_MAX_HEADERS_SIZE: String(this.config.max_header_bytes) });
+      this.members.set(worker.id, {
+        worker,
+        slot,
+        setUp: false,
+        ready: false,
+        failure: null,
+        counted: new DeltaSink(),
+      });
+      // A process that could not be made tells so here, and nothing else about it ever comes.
+      worker.on('error', (error) => {
+        if (worker.process.pid === undefined) this.onEnd(worker, { code: null, signal: null }, error);
+        else this.log.warn({ worker: worker.id, err: error }, 'a worker could not be told');
+      });
+    } catch (error) {
+      this.log.error({ err: error, restart_in_ms: slot.refill(false) }, 'a worker could not be started');
+    }
   }
 
   private tell(worker: Worker, message: ToWorker): void {
@@ -176,39 +191,37 @@ class Primary {
     for (const { worker } of this.members.values()) if (worker !== except) this.tell(worker, message);
   }
 
+  /** Whatever a worker sends, however late: the primary goes on. */
+  private hear(worker: Worker, message: unknown): void {
+    try {
+      this.onMessage(worker, message as ToPrimary);
+    } catch (error) {
+      this.gated.error({ worker: worker.id, err: error }, 'a message of a worker was not understood');
+    }
+  }
+
   private onMessage(worker: Worker, message: ToPrimary): void {
     switch (message.type) {
       case 'hello':
-        this.tell(worker, {
-          type: 'setup',
-          setup: { config: this.config, providers: this.config.providers, selfSigned: this.tls?.paths ?? null },
-        });
-        for (const revocation of this.unfinished.revocations()) this.tell(worker, { type: 'revoked', revocation });
+        this.setUp(worker);
         break;
       case 'ready':
         this.onReady(worker);
         break;
       case 'failed':
-        this.log.error({ code: message.code }, message.message);
-        // At start nothing will get better by itself; later it may, and the others go on.
-        if (!this.everReady) this.giveUp();
-        else worker.process.kill('SIGKILL');
+        this.onFailed(worker, message.code, message.message);
         break;
       case 'revoke':
         this.unfinished.add(message.revocation);
         this.broadcast({ type: 'revoked', revocation: message.revocation }, worker);
         break;
-      case 'report': {
+      case 'report':
         this.members.get(worker.id)?.counted.add(message.delta);
-        this.answered(worker.id, this.questions.get(message.request));
+        this.questions.answered(worker.id, message);
         break;
-      }
-      case 'health': {
-        const question = this.questions.get(message.request);
-        if (message.degraded !== null) question?.degraded.add(message.degraded);
-        this.answered(worker.id, question);
+      case 'health':
+        this.questions.answered(worker.id, message);
         break;
-      }
       case 'misconfigured':
         this.managed?.misconfigured(message.event);
         break;
@@ -218,35 +231,78 @@ class Primary {
     }
   }
 
+  private setUp(worker: Worker): void {
+    const member = this.members.get(worker.id);
+    if (member === undefined) return;
+    member.setUp = true;
+    const { config } = this;
+    const setup = { config, providers: config.providers, selfSigned: this.tls?.paths ?? null };
+    this.tell(worker, { type: 'setup', setup });
+    for (const revocation of this.unfinished.revocations()) this.tell(worker, { type: 'revoked', revocation });
+  }
+
   private onReady(worker: Worker): void {
     const member = this.members.get(worker.id);
     if (member === undefined) return;
     member.ready = true;
     this.everReady = true;
+    this.liveness.update(this.readyCount());
     this.log.info({ worker: worker.id, worker_pid: worker.process.pid }, 'worker ready');
-    if (this.listening || this.readyCount() < this.members.size) return;
+    this.sayListening();
+  }
+
+  /** Once: when every worker is ready, but for those that are waited for. */
+  private sayListening(): void {
+    if (this.listening || !this.everReady || this.readyCount() < this.members.size) return;
     this.listening = true;
     const { http, https, compat } = this.config.listen;
     this.log.info({ http, https, compat, metrics: this.admin?.address ?? null }, 'listening');
   }
 
-  private onExit(worker: Worker, code: number | null, signal: string | null): void {
+  private onFailed(worker: Worker, code: string, message: string): void {
     const member = this.members.get(worker.id);
+    if (member === undefined) return;
+    member.failure = message;
+    // At the start nothing will get better by itself; later it may, and the others go on.
+    if (this.everReady || this.draining) worker.process.kill('SIGKILL');
+    else this.giveUp(code, message);
+  }
+
+  private onEnd(worker: Worker, ending: Ending, error?: unknown): void {
+    const member = this.members.get(worker.id);
+    if (member === undefined) return;
     this.members.delete(worker.id);
-    if (member !== undefined) this.departed = this.withDeparted(member.counted.report());
-    for (const question of this.questions.values()) this.answered(worker.id, question);
+    this.keepCounts(worker, member);
+    this.questions.gone(worker.id);
+    this.liveness.update(this.readyCount());
     if (this.draining) {
       if (this.members.size === 0) this.stop(0);
       return;
     }
-    const young = member !== undefined && Date.now() - member.startedAt < YOUNG;
-    this.deathsInARow = young ? this.deathsInARow + 1 : 0;
-    const wait = this.deathsInARow === 0 ? 0 : Math.min(1_000 * 2 ** (this.deathsInARow - 1), LONGEST_WAIT);
+    const { code, signal } = ending;
+    if (!this.everReady && isHopeless(ending)) {
+      this.giveUp(
+        'worker_unusable',
+        `a worker ended before it was ready (${signal ?? `exit code ${code}`}). ${WHAT_TO_DO}`,
+      );
+      return;
+    }
     this.restarts += 1;
-    this.log.error({ worker: worker.id, exit: code, signal, restart_in_ms: wait }, 'a worker died');
-    setTimeout(() => {
-      if (!this.draining) this.fork();
-    }, wait);
+    const facts = {
+      worker: worker.id,
+      exit: code,
+      signal,
+      ready: this.readyCount(),
+      ...(error === undefined ? {} : { err: error }),
+    };
+    const wait = member.slot.refill(member.ready);
+    if (member.ready) this.log.error({ ...facts, restart_in_ms: wait }, 'a worker died');
+    else
+      this.log.error(
+        { ...facts, restart_in_ms: wait },
+        `a worker died before it was ready${member.failure === null ? '' : `: ${member.failure}`}`,
+      );
+    this.sayListening();
   }
 
   private reload(): void {
@@ -278,16 +334,23 @@ class Primary {
     if (this.draining) return;
     this.draining = true; // readiness goes red from here on
     this.managed?.stop();
+    for (const slot of this.slots) slot.close();
     this.log.info({ signal }, 'draining');
     if (this.members.size === 0) this.stop(0);
+    for (const { setUp, worker } of this.members.values()) if (!setUp) worker.process.kill('SIGKILL');
     this.broadcast({ type: 'drain', graceMs: DRAIN_GRACE });
     setTimeout(() => this.killAll(), DRAIN_GRACE + 5_000).unref();
   }
 
-  private giveUp(): void {
+  private giveUp(code: string, why: string): void {
     this.draining = true;
+    this.cannotStart(code, why);
     this.killAll();
     this.stop(1);
+  }
+
+  cannotStart(code: string, why: string): void {
+    this.log.error({ code }, `akprox cannot start: ${why}`);
   }
 
   private killAll(): void {
@@ -309,28 +372,28 @@ class Primary {
     return this.readyCount() > 0 ? { ready: true, reason: 'ok' } : { ready: false, reason: 'no worker is ready' };
   }
 
-  private withDeparted(report: WorkerReport): WorkerReport {
+  private keepCounts(worker: Worker, { counted }: Member): void {
     const known = new Set(
       this.config.providers.flatMap(({ name, external_host }) => [name, new URL(external_host).host]),
     );
-    return asDeparted(mergeReports([this.departed, report]), known);
+    try {
+      this.departed = asDeparted(mergeReports([this.departed, counted.report()]), known);
+    } catch (error) {
+      this.log.error({ worker: worker.id, err: error }, 'what a dead worker had counted is lost');
+    }
   }
 
   /** What has been counted since the start. A worker that does not answer in time counts with its last report. */
   private async report(): Promise<WorkerReport> {
-    await this.askAll((request) => ({ type: 'report', request }));
+    await this.askAll('report');
     return mergeReports([this.departed, ...[...this.members.values()].map(({ counted }) => counted.report())]);
-  }
-
-  private async degraded(): Promise<readonly string[]> {
-    const { degraded } = await this.askAll((request) => ({ type: 'health', request }));
-    return [...degraded];
   }
 
   private metricFacts(): MetricFacts {
     const status = this.managed?.status() ?? null;
     return {
       workers: this.readyCount(),
+      workersWanted: this.slots.length,
       restarts: this.restarts,
       version: VERSION,
       checkResults: CHECK_RESULTS,
@@ -343,56 +406,22 @@ class Primary {
     };
   }
 
-  /** Resolves when every ready worker has answered or died, or the time is up. */
-  private askAll(message: (request: number) => ToWorker): Promise<Question> {
+  private askAll(question: 'report' | 'health'): Promise<readonly string[]> {
     const asked = [...this.members.values()].filter((member) => member.ready);
-    this.lastQuestion += 1;
-    const request = this.lastQuestion;
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.questions.delete(request);
-        resolve(question);
-      };
-      const timer = setTimeout(done, REPORT_TIMEOUT);
-      const question: Question = { waiting: new Set(asked.map(({ worker }) => worker.id)), done, degraded: new Set() };
-      this.questions.set(request, question);
-      for (const { worker } of asked) this.tell(worker, message(request));
-      if (asked.length === 0) done();
+    const ids = asked.map(({ worker }) => worker.id);
+    return this.questions.ask(ids, question, (id, message) => {
+      const member = this.members.get(id);
+      if (member !== undefined) this.tell(member.worker, message);
     });
-  }
-
-  private answered(worker: number, question: Question | undefined): void {
-    if (question?.waiting.delete(worker) && question.waiting.size === 0) question.done();
   }
 
   cleanUp(): void {
     this.managed?.stop();
     this.admin?.close();
     this.tls?.remove();
+    for (const slot of this.slots) slot.close();
     this.store?.close().catch((error: unknown) => this.log.warn(explain(error)));
     process.removeAllListeners('SIGHUP');
     cluster.removeAllListeners();
   }
-}
-
-/** Port 0 means "any": each worker would get its own, so one is chosen here for all of them. */
-async function withRealPorts(config: Config): Promise<Config> {
-  const choose = async (address: string | null): Promise<string | null> => {
-    if (address === null || !address.endsWith(':0')) return address;
-    const { host } = parseAddress(address);
-    const port = await new Promise<number>((resolve, reject) => {
-      const probe = createProbe().once('error', reject);
-      probe.listen(0, host, () => {
-        const bound = probe.address();
-        probe.close(() => resolve(typeof bound === 'object' && bound !== null ? bound.port : 0));
-      });
-    });
-    return address.replace(/0$/, String(port));
-  };
-  const { http, https, compat, metrics } = config.listen;
-  return {
-    ...config,
-    listen: { http: await choose(http), https: await choose(https), compat: await choose(compat), metrics },
-  };
 }

@@ -20,7 +20,7 @@ import { createServer, type Server, type ServerOptions, type TlsFiles } from '..
 import { createTrustedProxies } from '../http/trusted-proxies.js';
 import { type Clock, createClock } from '../infra/clock.js';
 import { AkproxError, explain } from '../infra/errors.js';
-import { createLog } from '../infra/log.js';
+import { createLog, logTo, WORKER_LOG_FD } from '../infra/log.js';
 import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
 import type { ReportDelta } from '../infra/report-delta.js';
 import { forgetOldest, type WorkerReport } from '../infra/worker-report.js';
@@ -131,7 +131,7 @@ class Worker {
 
   static async start(setup: WorkerSetup): Promise<Worker> {
     const { config } = setup;
-    const log = createLog(config.log.level, 'worker');
+    const log = createLog(config.log.level, 'worker', logTo(WORKER_LOG_FD));
     const clock = createClock(Date.now, monotonic);
     const gated = createGatedLog(log, monotonic);
     const store = new MeasuredStore(await openStore(config.store, clock.now, log), () => performance.now() / 1_000);
@@ -174,7 +174,16 @@ class Worker {
     return started;
   }
 
+  /** Never throws: a message that cannot be dealt with is no reason to miss the next one. */
   hear(message: ToWorker): void {
+    try {
+      this.onMessage(message);
+    } catch (error) {
+      this.fault(error);
+    }
+  }
+
+  private onMessage(message: ToWorker): void {
     switch (message.type) {
       case 'configure':
         this.configure(message.config, message.providers);
@@ -223,6 +232,7 @@ class Worker {
         );
         server.listen(port, host, resolve);
       });
+      server.on('error', (error) => this.fault(error));
     }
   }
 

@@ -22,6 +22,10 @@ const TEXTS: Record<ErrorCode, { title: string; text: string }> = {
     title: 'Configuration error',
     text: 'The outpost is not set up correctly. Its operator finds the reason in its log.',
   },
+  worker_unusable: {
+    title: 'Configuration error',
+    text: 'The outpost is not set up correctly. Its operator finds the reason in its log.',
+  },
   store_unusable: {
     title: 'Not available',
     text: 'Sessions cannot be stored. The operator of the outpost finds the reason in its log.',

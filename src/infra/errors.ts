@@ -5,6 +5,7 @@
 export const ERROR_CODES = {
   config_invalid: { status: 500 },
   listen_failed: { status: 500 },
+  worker_unusable: { status: 500 },
   store_unusable: { status: 500 },
   store_unavailable: { status: 503 },
   idp_unreachable: { status: 503 },

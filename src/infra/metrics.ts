@@ -6,7 +6,10 @@ import { HistogramPage } from './histogram-page.js';
 import type { WorkerReport } from './worker-report.js';
 
 export interface MetricFacts {
+  /** That are ready. */
   readonly workers: number;
+  /** That should be. */
+  readonly workersWanted: number;
   readonly restarts: number;
   readonly version: string;
   /** The `result` labels of the counts in a report's `checks`. */
@@ -62,6 +65,7 @@ async function restOf(report: WorkerReport, facts: MetricFacts): Promise<string>
   );
   gauge('akprox_session_cache_bytes', 'Bytes in the session caches of all workers.', cache.bytes);
   gauge('akprox_workers', 'Workers that are ready.', facts.workers);
+  gauge('akprox_workers_wanted', 'Workers that should be ready.', facts.workersWanted);
   counter('akprox_worker_restarts_total', 'Workers that died and were started again.').inc(facts.restarts);
 
   if (outpost !== null) {

@@ -142,7 +142,9 @@ for (const [argv, message] of [
 
 /** A metrics listener that answers `/livez` with `status`; on the loopback address, asked for through the wildcard. */
 async function probe(t: { after: (done: () => void) => void }, status: number): Promise<Ran> {
-  const server = createServer((req, res) => res.writeHead(req.url === '/livez' ? status : 404).end());
+  const server = createServer((req, res) =>
+    res.writeHead(req.url === '/livez' ? status : 404).end(status === 503 ? 'nobody is ready\n' : ''),
+  );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => server.close());
   const { port } = server.address() as AddressInfo;
@@ -159,7 +161,7 @@ test('healthcheck: alive', async (t) => {
 test('healthcheck: not alive', async (t) => {
   const { code, stdout, stderr } = await probe(t, 503);
   assert.deepEqual([code, stdout], [1, '']);
-  assert.match(stderr, /^unhealthy: .* answered 503\n$/);
+  assert.match(stderr, /^unhealthy: .* answered 503: nobody is ready\n$/);
 });
 
 test('healthcheck: nobody listens', async () => {

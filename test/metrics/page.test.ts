@@ -17,6 +17,7 @@ import { readmeMetrics } from './readme-metrics.js';
 
 const FACTS: MetricFacts = {
   workers: 8,
+  workersWanted: 8,
   restarts: 1,
   version: '1.2.3',
   checkResults: CHECK_RESULTS,

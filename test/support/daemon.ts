@@ -47,7 +47,7 @@ export type ConfigInput = Record<string, unknown> & { listen?: Record<string, un
 /** Starts the daemon; rejects with its output when it exits before it listens. */
 export async function startDaemon(
   config: ConfigInput,
-  options: { directory?: string; env?: Record<string, string> } = {},
+  options: { directory?: string; env?: Record<string, string>; main?: string } = {},
 ): Promise<Daemon> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'akprox-test-'));
   const configPath = join(directory, 'akprox.yaml');
@@ -60,7 +60,7 @@ export async function startDaemon(
   };
   writeConfig(full);
   const child = endsWithTest(
-    spawn(process.execPath, [MAIN], {
+    spawn(process.execPath, [options.main ?? MAIN], {
       env: { PATH: process.env['PATH'], AKPROX_CONFIG: configPath, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     }),

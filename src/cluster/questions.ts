@@ -1,0 +1,53 @@
+// Questions of the primary to every ready worker. Each ends when all have answered or died, or the time is up.
+import type { ToPrimary, ToWorker } from './messages.js';
+
+const TIMEOUT = 1_000;
+
+interface Question {
+  readonly waiting: Set<number>;
+  readonly done: () => void;
+  readonly degraded: Set<string>;
+}
+
+export class Questions {
+  private readonly open = new Map<number, Question>();
+  private last = 0;
+
+  /** Resolves with what is worse than it should be, in the words of those who answered. */
+  ask(
+    workers: readonly number[],
+    question: 'report' | 'health',
+    send: (worker: number, message: ToWorker) => void,
+  ): Promise<readonly string[]> {
+    this.last += 1;
+    const request = this.last;
+    return new Promise((resolve) => {
+      const degraded = new Set<string>();
+      const done = (): void => {
+        clearTimeout(timer);
+        this.open.delete(request);
+        resolve([...degraded]);
+      };
+      const timer = setTimeout(done, TIMEOUT);
+      this.open.set(request, { waiting: new Set(workers), done, degraded });
+      for (const worker of workers) send(worker, { type: question, request });
+      if (workers.length === 0) done();
+    });
+  }
+
+  answered(worker: number, answer: Extract<ToPrimary, { type: 'report' | 'health' }>): void {
+    const question = this.open.get(answer.request);
+    if (question === undefined) return;
+    if (answer.type === 'health' && answer.degraded !== null) question.degraded.add(answer.degraded);
+    this.settle(worker, question);
+  }
+
+  /** A worker that died answers nothing any more. */
+  gone(worker: number): void {
+    for (const question of this.open.values()) this.settle(worker, question);
+  }
+
+  private settle(worker: number, question: Question): void {
+    if (question.waiting.delete(worker) && question.waiting.size === 0) question.done();
+  }
+}

@@ -1,0 +1,52 @@
+// What becomes of a worker's place when its worker is gone. One that was ready is replaced at once, however often that happens:
+// whoever can make workers die must not also decide how long they stay away. One that never became ready is waited for,
+// longer each time, and its wait is nobody else's.
+
+const FIRST_WAIT = 1_000;
+const LONGEST_WAIT = 30_000;
+
+export class Slot {
+  /** How many workers of this place in a row died before they were ready. */
+  private failures = 0;
+  private timer: NodeJS.Timeout | undefined;
+
+  /** `fork`: fills this place. */
+  constructor(private readonly fork: (slot: Slot) => void) {}
+
+  fill(): void {
+    this.fork(this);
+  }
+
+  /** Milliseconds until this place is filled again. */
+  refill(wasReady: boolean): number {
+    this.failures = wasReady ? 0 : this.failures + 1;
+    if (wasReady) {
+      this.fill();
+      return 0;
+    }
+    const wait = Math.min(FIRST_WAIT * 2 ** (this.failures - 1), LONGEST_WAIT);
+    this.timer = setTimeout(() => this.fill(), wait);
+    return wait;
+  }
+
+  /** Without this a wait would hold up the end of the process. */
+  close(): void {
+    clearTimeout(this.timer);
+  }
+}
+
+/** How a worker ended. */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+/**
+ * Whether a worker that was never ready would end the same way each time: it gave up by itself, or its machine code cannot
+ * run here. What kills from outside (out of memory, an operator) and what keeps it from being forked may pass.
+ */
+export function isHopeless({ code, signal }: Ending): boolean {
+  return (
+    code !== null || ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP'].includes(signal ?? '')
+  );
+}
