@@ -9,7 +9,7 @@ import { Liveness, PATIENCE } from '../../src/cluster/liveness.js';
 import { isHopeless, Slot } from '../../src/cluster/respawn.js';
 import { injected } from '../support/app-copy.js';
 import { type Daemon, type LogLine, request, startDaemon, testProvider, traefikCheck } from '../support/daemon.js';
-import { until } from '../support/redis-server.js';
+import { until } from '../support/until.js';
 
 const providers = [testProvider('http://127.0.0.1:9')];
 const EARLY = 'a worker died before it was ready';
@@ -115,7 +115,7 @@ describe('a worker that cannot be forked', { skip: noPrlimit }, () => {
     await daemon.waitFor(({ msg, restart_in_ms }) => restart_in_ms === 1_000 && /^a worker /.test(msg));
     assert.equal((await traefikCheck(daemon.http, 'http://whoami.localhost:8080/')).status, 302);
     limit('4096');
-    await until(async () => (await daemon.metric('akprox_workers')) === 2, 30_000);
+    await until(async () => (await daemon.metric('akprox_workers')) === 2);
   });
 });
 

@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { copyApp, injected } from '../support/app-copy.js';
 import { type LogLine, request, startDaemon, testProvider, traefikCheck } from '../support/daemon.js';
-import { until } from '../support/redis-server.js';
+import { endsWithTest } from '../support/ends-with-test.js';
+import { until } from '../support/until.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const LISTENER = 'dist/http/server.js';
@@ -23,13 +24,15 @@ async function runToEnd(main: string, prepare: (directory: string) => Record<str
   const listen = { http: '127.0.0.1:0', https: null, metrics: '127.0.0.1:0' };
   const store = { kind: 'embedded', path: join(directory, 'data') };
   writeFileSync(file, stringify({ workers: 2, listen, store, providers }));
-  const child = spawn(process.execPath, [main], {
-    env: { PATH: process.env['PATH'], AKPROX_CONFIG: file, ...prepare(directory) },
-    stdio: ['ignore', 'pipe', 'ignore'],
-    // A daemon that stays is what this is about.
-    timeout: 60_000,
-    killSignal: 'SIGKILL',
-  });
+  const child = endsWithTest(
+    spawn(process.execPath, [main], {
+      env: { PATH: process.env['PATH'], AKPROX_CONFIG: file, ...prepare(directory) },
+      stdio: ['ignore', 'pipe', 'ignore'],
+      // A daemon that stays is what this is about.
+      timeout: 60_000,
+      killSignal: 'SIGKILL',
+    }),
+  );
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString();
@@ -131,14 +134,14 @@ describe('files that are damaged under a running daemon', () => {
       assert.equal(await daemon.metric('akprox_workers_wanted'), 2);
 
       writeFileSync(file, whole);
-      await until(async () => (await daemon.metric('akprox_workers')) === 2, 30_000);
+      await until(async () => (await daemon.metric('akprox_workers')) === 2);
       const third = ready()[2] ?? 0;
 
       writeFileSync(file, 'export {');
       process.kill(second, 'SIGKILL');
       process.kill(third, 'SIGKILL');
       await until(async () => (await status('/readyz')) === 503);
-      await until(async () => (await status('/livez')) === 503, 30_000);
+      await until(async () => (await status('/livez')) === 503);
       const { status: code, stderr } = health();
       assert.equal(code, 1);
       assert.match(
