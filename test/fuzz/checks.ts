@@ -109,9 +109,9 @@ export function makeCheck(r: Random, world: FuzzWorld): Fuzzed {
   const host = family === 'original-url' && chosen.host.includes('/') ? 'evil.example' : chosen.host;
   const relays = family === 'forward-auth' || family === 'envoy' || family === 'envoy-query';
   const known = family !== 'minimal' && family !== 'envoy-query';
-  let path = known ? choosePath(r, site, hostName, relays) : noPath(site, hostName);
+  let path = known ? choosePath(r, site, hostName, relays) : noPath(site, hostName, family !== 'minimal');
   // In the request target nothing can be wrong in this way: it would be another request.
-  if (family === 'envoy' && (path.kind === 'unreadable' || /[ #]/.test(path.path))) path = noPath(site, hostName);
+  if (family === 'envoy' && (path.kind === 'unreadable' || /[ #]/.test(path.path))) path = noPath(site, hostName, true);
   const cookies = chooseCookies(r, world, site, path.kind === 'in-band');
 
   let sure = true;
@@ -269,6 +269,8 @@ export function makeCheck(r: Random, world: FuzzWorld): Fuzzed {
     // Bytes in the request target are answered by one listener and refused by another.
     framing: oddMethod || damaged || /[^\x21-\x7e]|\\/.test(target) ? 'last' : 'plain',
     waits: path.kind === 'in-band' || authorization !== null,
+    // A path nearly public, a step that is none any more, a dialect to which a foreign header is its own.
+    fragile: damaged || contradicts ? 'field' : /nearly|a step|foreign/.test(what) ? 'byte' : 'no',
   };
 }
 

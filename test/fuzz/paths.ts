@@ -166,9 +166,9 @@ export function choosePath(r: Random, site: Site | null, host: string, relays: b
   return { path: r.pick(PRIVATE), kind: privately, what: '' };
 }
 
-/** Where nobody says which path was asked for. */
-export function noPath(site: Site | null, host: string): PathChoice {
-  return { path: '/', kind: site !== null && isOpenHost(site, host) ? 'public' : 'private', what: '' };
+/** `known`: whether the proxy says which path was asked for; else it is on no allow-list. */
+export function noPath(site: Site | null, host: string, known: boolean): PathChoice {
+  return { path: '/', kind: known && site !== null && isOpenHost(site, host) ? 'public' : 'private', what: '' };
 }
 
 /** Public as a whole, unlike a site with some public paths. */

@@ -114,6 +114,7 @@ export function makeStep(r: Random, world: FuzzWorld): Fuzzed {
     },
     framing: posts ? 'last' : 'plain',
     waits: true,
+    fragile: 'no',
   };
 }
 

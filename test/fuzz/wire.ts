@@ -27,6 +27,8 @@ export interface Fuzzed {
   readonly framing: 'plain' | 'last' | 'odd' | 'unfinished';
   /** Whether the answer may have to wait for something: uWebSockets.js ends a connection on which another request follows. */
   readonly waits: boolean;
+  /** What must not be changed: one byte, or one field, and it would be another request that may have another answer. */
+  readonly fragile: 'no' | 'byte' | 'field';
 }
 
 export function encode({ method, target, version, fields, body }: Draft): string {
