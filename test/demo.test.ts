@@ -114,7 +114,9 @@ for (const gateway of ['builtin', ...PROXIES] as const) {
 
     it('has a gateway in which akprox doctor finds nothing', async () => {
       const [, command = ''] = /^ {2}node (dist\/main\.js doctor .*)$/m.exec(demo.output()) ?? [];
-      const doctor = spawn(process.execPath, command.split(' '), { cwd: ROOT, stdio: ['ignore', 'pipe', 'ignore'] });
+      const doctor = endsWithTest(
+        spawn(process.execPath, command.split(' '), { cwd: ROOT, stdio: ['ignore', 'pipe', 'ignore'] }),
+      );
       const said: string[] = [];
       doctor.stdout.on('data', (chunk: Buffer) => said.push(chunk.toString()));
       const [code] = (await once(doctor, 'close')) as [number | null];

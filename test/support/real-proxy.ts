@@ -2,14 +2,13 @@
 // addresses and paths are replaced in them; host names stay, and the browser is told where they are really served.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
-import { fileURLToPath } from 'node:url';
 import { generate } from 'selfsigned';
 import { WebSocketServer } from 'ws';
 import { type Browser, createBrowser } from './browser.js';
@@ -18,18 +17,15 @@ import { findProgram } from './demo/proxies.js';
 import { endsWithTest } from './ends-with-test.js';
 import { startIdp } from './idp.js';
 import { freePorts } from './ports.js';
+import { type Changes, type Mode, type Place, PREPARE, type ProxyName } from './proxy-commands.js';
 import { PATIENCE_MS } from './until.js';
 import { ACCOUNTS, clientFor } from './world.js';
-
-export type ProxyName = 'nginx' | 'caddy' | 'haproxy' | 'traefik' | 'envoy';
-export type Mode = 'single' | 'domain';
 
 export const APP = 'https://whoami.company.tld';
 export const LOGIN = 'https://login.company.tld';
 /** A host that anybody may see: what a request must not be judged by when it goes elsewhere. */
 const OPEN = 'https://open.company.tld';
 
-const DEPLOY = fileURLToPath(new URL('../../deploy/proxies/', import.meta.url));
 const TRIES = 3;
 
 /** Group names as directories have them, in both families of headers: `carol` has just less than `headers.max_bytes`, `dave` more. */
@@ -41,6 +37,8 @@ const LARGE_ACCOUNTS = {
   carol: { groups: groups(256), email: 'carol@example.com', name: 'Carol', preferred_username: 'carol' },
   dave: { groups: groups(260), email: 'dave@example.com', name: 'Dave', preferred_username: 'dave' },
 };
+
+export type { Mode, ProxyName } from './proxy-commands.js';
 
 /** A request as the application got it. */
 export interface Seen {
@@ -72,12 +70,6 @@ export function findProxy(name: ProxyName): string | null {
 /** Why a suite that needs it is skipped; null when it is here. */
 export function proxyMissing(name: ProxyName): string | null {
   return findProxy(name) === null ? `${name} is not installed (${name.toUpperCase()}_BIN names one)` : null;
-}
-
-/** Deliberate changes: `script` of akprox.lua, `edits` of the configuration, everywhere in it. */
-export interface Changes {
-  readonly script?: readonly [from: string, to: string];
-  readonly edits?: readonly (readonly [from: string, to: string])[];
 }
 
 /** What stands around a proxy: several of them, one after the other, can stand in the same. */
@@ -267,164 +259,6 @@ async function writeCertificate(directory: string): Promise<Place['certificate']
   writeFileSync(certificate.key, pems.private);
   writeFileSync(certificate.both, `${pems.cert}\n${pems.private}`);
   return certificate;
-}
-
-interface Place extends Changes {
-  readonly mode: Mode;
-  readonly directory: string;
-  readonly certificate: { readonly cert: string; readonly key: string; readonly both: string };
-  readonly port: number;
-  readonly check: number;
-  readonly plain: number;
-  readonly outpost: number;
-  readonly application: number;
-}
-
-interface Command {
-  readonly args: string[];
-  /** Has the proxy read the configuration and end; not every proxy can. */
-  readonly check?: string[];
-  readonly env?: Record<string, string>;
-}
-
-const PREPARE: Record<ProxyName, (place: Place) => Command> = {
-  nginx: (place) => {
-    const { directory, certificate } = place;
-    const conf = join(directory, 'site.conf');
-    const tls = place.mode === 'single' ? '/etc/nginx/tls/whoami.company.tld' : '/etc/nginx/tls/company.tld';
-    writeFileSync(
-      conf,
-      replaced(`nginx/${place.mode}.conf`, [
-        ['listen 443 ssl;', `listen 127.0.0.1:${place.port} ssl;`],
-        [`${tls}.crt`, certificate.cert],
-        [`${tls}.key`, certificate.key],
-        ['127.0.0.1:9000', `127.0.0.1:${place.outpost}`],
-        ['127.0.0.1:5000', `127.0.0.1:${place.application}`],
-        ...(place.edits ?? []),
-      ]),
-    );
-    const main = join(directory, 'nginx.conf');
-    // What Debian's nginx.conf does around conf.d/, in one process and in one directory.
-    writeFileSync(
-      main,
-      `${process.getuid?.() === 0 ? `user ${userInfo().username};\n` : ''}daemon off;
-master_process off;
-pid ${directory}/nginx.pid;
-error_log stderr warn;
-events { worker_connections 512; }
-http {
-  access_log off;
-${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_temp_path ${directory}/${kind};`).join('\n')}
-  include ${conf};
-}
-`,
-    );
-    const args = ['-p', directory, '-e', 'stderr', '-c', main];
-    return { args, check: ['-t', ...args] };
-  },
-
-  caddy: (place) => {
-    const conf = join(place.directory, 'Caddyfile');
-    // Global options come first: another port, and certificates of Caddy's own authority.
-    const options = `{
-	admin off
-	http_port ${place.plain}
-	https_port ${place.port}
-	local_certs
-	skip_install_trust
-	default_bind 127.0.0.1
-}
-`;
-    writeFileSync(
-      conf,
-      options +
-        replaced(`caddy/${place.mode}.Caddyfile`, [
-          ['127.0.0.1:9000', `127.0.0.1:${place.outpost}`],
-          ['127.0.0.1:5000', `127.0.0.1:${place.application}`],
-          ...(place.edits ?? []),
-        ]),
-    );
-    const home = { HOME: place.directory, XDG_DATA_HOME: place.directory, XDG_CONFIG_HOME: place.directory };
-    const args = ['--config', conf, '--adapter', 'caddyfile'];
-    return { args: ['run', ...args], check: ['validate', ...args], env: home };
-  },
-
-  haproxy: (place) => {
-    const lua = join(place.directory, 'akprox.lua');
-    const check: [string, string] = ['127.0.0.1:9001', `127.0.0.1:${place.check}`];
-    writeFileSync(lua, replaced('haproxy/akprox.lua', [check, ...(place.script ? [place.script] : [])]));
-    const conf = join(place.directory, 'haproxy.cfg');
-    writeFileSync(
-      conf,
-      replaced(`haproxy/${place.mode}.cfg`, [
-        check,
-        ['bind :443 ', `bind 127.0.0.1:${place.port} `],
-        ['/etc/haproxy/tls/company.tld.pem', place.certificate.both],
-        ['/etc/haproxy/akprox.lua', lua],
-        ['127.0.0.1:9000', `127.0.0.1:${place.outpost}`],
-        ['127.0.0.1:5000', `127.0.0.1:${place.application}`],
-        ...(place.edits ?? []),
-      ]),
-    );
-    return { args: ['-db', '-f', conf], check: ['-c', '-f', conf] };
-  },
-
-  // One file serves both modes: the router of the login host is only used in one of them.
-  traefik: (place) => {
-    const dynamic = join(place.directory, 'dynamic.yaml');
-    // An edit belongs to the file that has what it changes.
-    const installed = readFileSync(join(DEPLOY, 'traefik/traefik.yaml'), 'utf8');
-    const edits = (where: boolean) => (place.edits ?? []).filter(([from]) => installed.includes(from) === where);
-    // Where the operator has certificates from an authority, the test has one of its own.
-    const tls = `\ntls:\n  certificates:\n    - { certFile: ${place.certificate.cert}, keyFile: ${place.certificate.key} }\n`;
-    writeFileSync(
-      dynamic,
-      replaced('traefik/dynamic.yaml', [
-        ['http://akprox:9000', `http://127.0.0.1:${place.outpost}`],
-        ['http://whoami:5000', `http://127.0.0.1:${place.application}`],
-        ...edits(false),
-      ]) + tls,
-    );
-    const conf = join(place.directory, 'traefik.yaml');
-    const quiet = '\nglobal: { checkNewVersion: false, sendAnonymousUsage: false }\n';
-    writeFileSync(
-      conf,
-      replaced('traefik/traefik.yaml', [
-        ['":443"', `"127.0.0.1:${place.port}"`],
-        ['/etc/traefik/dynamic.yaml', dynamic],
-        ...edits(true),
-      ]) + quiet,
-    );
-    return { args: [`--configFile=${conf}`] };
-  },
-
-  envoy: (place) => {
-    const conf = join(place.directory, 'envoy.yaml');
-    const { certificate } = place;
-    writeFileSync(
-      conf,
-      replaced(`envoy/${place.mode}.yaml`, [
-        ['address: 0.0.0.0, port_value: 443', `address: 127.0.0.1, port_value: ${place.port}`],
-        ['/etc/envoy/tls/company.tld.crt', certificate.cert],
-        ['/etc/envoy/tls/company.tld.key', certificate.key],
-        ['address: akprox, port_value: 9000', `address: 127.0.0.1, port_value: ${place.outpost}`],
-        ['address: whoami, port_value: 5000', `address: 127.0.0.1, port_value: ${place.application}`],
-        ...(place.edits ?? []),
-      ]),
-    );
-    const args = ['-c', conf, '--concurrency', '1', '--disable-hot-restart', '-l', 'warn'];
-    return { args, check: ['--mode', 'validate', ...args] };
-  },
-};
-
-/** Every one of the replacements must have something to replace, or the file and the tests have parted ways. */
-function replaced(file: string, replacements: readonly (readonly [from: string, to: string])[]): string {
-  let text = readFileSync(join(DEPLOY, file), 'utf8');
-  for (const [from, to] of replacements) {
-    if (!text.includes(from)) throw new Error(`deploy/proxies/${file} has no ${from}`);
-    text = text.replaceAll(from, to);
-  }
-  return text;
 }
 
 /**
