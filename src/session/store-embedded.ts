@@ -1,22 +1,11 @@
 // The embedded SessionStore: one LMDB environment in a directory, shared by every worker of one host.
 // Nothing is cached in the process: each read opens a fresh snapshot, so a session that one worker ends is gone for all.
 
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  statSync,
-} from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { AkproxError, explain } from '../infra/errors.js';
 import type { LeaseStore } from './lease.js';
+import { LengthGuard, lmdbFileOf, prepareDirectory, unusable, verifyDataFile } from './lmdb-file.js';
 import type { SealedSession, SessionStore, StoreStats } from './store.js';
 
 /** A call is given up after this long: another process may hold the write lock, or the disk may hang. */
@@ -60,11 +49,14 @@ interface Owner {
 /** The outcome of a put that would go over the bound. */
 const FULL = Symbol('full');
 
-export async function openEmbeddedStore(options: {
-  path: string;
-  maxBytes: number;
-  now: () => number;
-}): Promise<SessionStore> {
+export interface EmbeddedStoreOptions {
+  readonly path: string;
+  readonly maxBytes: number;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+}
+
+export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<SessionStore> {
   const { path } = options;
   prepareDirectory(path);
   await verifyDataFile(path);
@@ -76,6 +68,8 @@ export async function openEmbeddedStore(options: {
       path,
       noSubdir: false,
       overlappingSync: false,
+      // We make batches ourselves; lmdb-js' own come with a promise of which nobody hears when a commit fails.
+      eventTurnBatching: false,
       permissionsMode: 0o600,
       cache: false,
       maxDbs: 8,
@@ -93,7 +87,8 @@ export async function openEmbeddedStore(options: {
       counts: table('counts'),
       leases: table('leases'),
     };
-    return new EmbeddedStore(root, tables, options.maxBytes, options.now);
+    const guard = new LengthGuard(lmdbFileOf(path));
+    return new EmbeddedStore(root, tables, guard, options);
   } catch (error) {
     throw unusable(path, `cannot be opened (${explain(error)})`, error);
   }
@@ -102,6 +97,8 @@ export async function openEmbeddedStore(options: {
 class EmbeddedStore implements SessionStore {
   readonly #root: RootDatabase<Buffer, Buffer>;
   readonly #tables: Tables;
+  readonly #guard: LengthGuard;
+  readonly #path: string;
   readonly #maxBytes: number;
   readonly #now: () => number;
   /** As `MAX_BATCH`, but less in a small store: what a transaction copies has to fit in the spare pages. */
@@ -110,12 +107,14 @@ class EmbeddedStore implements SessionStore {
   #pumping: Promise<void> | null = null;
   #closed = false;
 
-  constructor(root: RootDatabase<Buffer, Buffer>, tables: Tables, maxBytes: number, now: () => number) {
+  constructor(root: RootDatabase<Buffer, Buffer>, tables: Tables, guard: LengthGuard, options: EmbeddedStoreOptions) {
     this.#root = root;
     this.#tables = tables;
-    this.#maxBytes = maxBytes;
-    this.#now = now;
-    const spare = (maxBytes * (1 - LIVE_SHARE)) / tableStats(root).pageSize;
+    this.#guard = guard;
+    this.#path = options.path;
+    this.#maxBytes = options.maxBytes;
+    this.#now = options.now;
+    const spare = (options.maxBytes * (1 - LIVE_SHARE)) / tableStats(root).pageSize;
     this.#batch = Math.max(1, Math.min(MAX_BATCH, Math.floor(spare / COPIED_PAGES)));
   }
 
@@ -204,6 +203,19 @@ class EmbeddedStore implements SessionStore {
   }
 
   async sweep(): Promise<number> {
+    // Whoever sweeps goes through pages that nobody has looked at for long.
+    await this.#verify();
+    return this.#sweepNow();
+  }
+
+  async #verify(): Promise<void> {
+    if (this.#closed) return;
+    await verifyDataFile(this.#path).catch((error: unknown) => {
+      throw new AkproxError('store_unavailable', 'the embedded store cannot be used', error);
+    });
+  }
+
+  async #sweepNow(): Promise<number> {
     // A worker that was killed in the middle of a read leaves a reader slot that pins old pages: free it.
     this.#read(() => this.#root.readerCheck());
     let removed = 0;
@@ -217,6 +229,7 @@ class EmbeddedStore implements SessionStore {
     if (this.#closed) return;
     this.#closed = true;
     await bounded((this.#pumping ?? Promise.resolve()).then(() => this.#root.close()));
+    this.#guard.close();
   }
 
   async #store(session: SealedSession, onlyIfThere: boolean): Promise<boolean> {
@@ -224,7 +237,7 @@ class EmbeddedStore implements SessionStore {
     const attempt = () => this.#write(() => this.#putNow(session, onlyIfThere));
     let outcome = await attempt();
     if (outcome === FULL) {
-      await this.sweep();
+      await this.#sweepNow();
       outcome = await attempt();
     }
     if (outcome === FULL) {
@@ -362,6 +375,7 @@ class EmbeddedStore implements SessionStore {
   #read<T>(action: () => T): T {
     if (this.#closed) throw new AkproxError('store_unavailable', 'the embedded store is closed');
     try {
+      this.#guard.check();
       this.#root.resetReadTxn(); // lmdb-js keeps a snapshot for an event turn; another process may have committed since
       return action();
     } catch (error) {
@@ -389,7 +403,10 @@ class EmbeddedStore implements SessionStore {
     while (this.#queue.length > 0) {
       const batch = this.#nextBatch();
       try {
+        this.#guard.check();
         await this.#root.transaction(() => {
+          // It may have waited for the lock of another process.
+          this.#guard.check();
           for (const operation of batch) operation.run();
         });
         for (const operation of batch) operation.committed();
@@ -545,145 +562,4 @@ function tableStats(table: Table): TableStats {
 
 function pagesOf(counts: PageCounts): number {
   return counts.treeBranchPageCount + counts.treeLeafPageCount + counts.overflowPages;
-}
-
-// --- Before LMDB sees the file ----------------------------------------------------------------------------------------------
-
-function unusable(path: string, problem: string, cause?: unknown): AkproxError {
-  return new AkproxError('store_unusable', `store.path ${JSON.stringify(path)} ${problem}`, cause);
-}
-
-function prepareDirectory(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    if (!statSync(path).isDirectory()) throw new Error('not a directory');
-    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : '';
-    if (code === 'EEXIST' || code === 'ENOTDIR') throw unusable(path, 'is not a directory', error);
-    throw unusable(path, `is not a directory that can be made and written (${explain(error)})`, error);
-  }
-}
-
-/**
- * LMDB maps the file and trusts it: a damaged one ends the process with a signal instead of an error. So its meta pages and the
- * upper part of its trees are checked first. Other processes may commit meanwhile: only what fails twice over an unchanged
- * file is damage.
- */
-async function verifyDataFile(path: string): Promise<void> {
-  const file = join(path, 'data.mdb');
-  for (let attempt = 0; existsSync(file); attempt += 1) {
-    let before = '';
-    try {
-      before = fingerprint(file);
-      checkFile(file);
-      return;
-    } catch (error) {
-      if (attempt > 0 && before === fingerprint(file)) {
-        throw unusable(path, `holds a damaged data.mdb (${explain(error)}): move it away, or restore it`, error);
-      }
-      // In use and busy: whoever commits to it has checked it.
-      if (attempt >= 20) return;
-    }
-    await delay(25);
-  }
-}
-
-/** Changes with every commit. */
-function fingerprint(file: string): string {
-  const { size, mtimeMs, ino } = statSync(file);
-  return `${ino}/${size}/${mtimeMs}`;
-}
-
-/** The format of LMDB data version 2 on a 64-bit little-endian machine: `MDB_meta`, `MDB_db` and `MDB_page_header` in mdb.c. */
-const PAGE_HEADER = 24;
-const META_FLAG = 0x08;
-const BRANCH = 0x01;
-const LEAF = 0x02;
-const OVERFLOW = 0x04;
-const BIG_DATA = 0x01;
-const SUB_TABLE = 0x02;
-const NO_PAGE = 0xffff_ffff_ffff_ffffn;
-const MAX_PAGES_CHECKED = 8_192;
-
-function checkFile(file: string): void {
-  const descriptor = openSync(file, 'r');
-  try {
-    const { size } = fstatSync(descriptor);
-    if (size === 0) return; // LMDB starts such a file anew
-    const read = (offset: number, length: number): Buffer => {
-      const bytes = Buffer.alloc(length);
-      if (readSync(descriptor, bytes, 0, length, offset) !== length) throw new Error('the file is too short');
-      return bytes;
-    };
-    const first = parseMeta(read(0, 256));
-    const second = parseMeta(read(first.pageSize, 256));
-    if (second.pageSize !== first.pageSize) throw new Error('its meta pages disagree');
-    const meta = second.transaction > first.transaction ? second : first;
-    const pages = Math.floor(size / meta.pageSize);
-    checkTrees(meta.roots, pages, (page) => read(page * meta.pageSize, meta.pageSize));
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function parseMeta(page: Buffer): { pageSize: number; transaction: bigint; roots: bigint[] } {
-  if (page.readUInt16LE(18) !== META_FLAG || page.readUInt32LE(PAGE_HEADER) !== 0xbeefc0de) {
-    throw new Error('it is not an LMDB file');
-  }
-  const version = page.readUInt32LE(PAGE_HEADER + 4) & 0xffff;
-  if (version !== 2) throw new Error(`its format is version ${version}, not 2`);
-  const pageSize = page.readUInt32LE(PAGE_HEADER + 24);
-  if (pageSize < 256 || pageSize > 65_536 || (pageSize & (pageSize - 1)) !== 0)
-    throw new Error('its page size is wrong');
-  return {
-    pageSize,
-    transaction: page.readBigUInt64LE(PAGE_HEADER + 128),
-    roots: [page.readBigUInt64LE(PAGE_HEADER + 24 + 40), page.readBigUInt64LE(PAGE_HEADER + 72 + 40)],
-  };
-}
-
-/** Breadth first, so that the branch pages come before the many leaves. */
-function checkTrees(roots: readonly bigint[], pages: number, read: (page: number) => Buffer): void {
-  const pending: number[] = [];
-  const visit = (page: bigint): void => {
-    if (page === NO_PAGE) return;
-    if (page < 2n || page >= BigInt(pages)) throw new Error('it is cut off, or points outside itself');
-    pending.push(Number(page));
-  };
-  roots.forEach(visit);
-  for (let i = 0; i < pending.length && i < MAX_PAGES_CHECKED; i += 1) {
-    const page = pending[i] ?? 0;
-    for (const child of childrenOf(read(page), page, pages)) visit(child);
-  }
-}
-
-function childrenOf(page: Buffer, number: number, pages: number): bigint[] {
-  const flags = page.readUInt16LE(18) & (BRANCH | LEAF | OVERFLOW | META_FLAG);
-  // All offsets in a page count from the end of its header, where the slots begin.
-  const lower = PAGE_HEADER + page.readUInt16LE(20);
-  const upper = PAGE_HEADER + page.readUInt16LE(22);
-  if (page.readBigUInt64LE(0) !== BigInt(number) || (flags !== BRANCH && flags !== LEAF))
-    throw new Error('a page is damaged');
-  if (lower > upper || upper > page.length) throw new Error('a page is damaged');
-  const children: bigint[] = [];
-  for (let slot = PAGE_HEADER; slot < lower; slot += 2) {
-    const node = PAGE_HEADER + page.readUInt16LE(slot);
-    if (node < upper || node + 8 > page.length) throw new Error('a page is damaged');
-    const low = page.readUInt32LE(node);
-    const nodeFlags = page.readUInt16LE(node + 4);
-    const data = node + 8 + page.readUInt16LE(node + 6);
-    if (flags === BRANCH) {
-      if (data > page.length) throw new Error('a page is damaged');
-      children.push(BigInt(low) | (BigInt(nodeFlags) << 32n));
-    } else if (nodeFlags & BIG_DATA) {
-      if (data + 24 > page.length) throw new Error('a page is damaged');
-      const end = page.readBigUInt64LE(data) + page.readBigUInt64LE(data + 16);
-      if (end > BigInt(pages)) throw new Error('it is cut off, or points outside itself');
-    } else {
-      if (data + low > page.length) throw new Error('a page is damaged');
-      if (nodeFlags & SUB_TABLE && low >= 48) children.push(page.readBigUInt64LE(data + 40));
-    }
-  }
-  return children;
 }
