@@ -133,10 +133,15 @@ export async function startDaemon(
       await stop(how);
       const { http: h, https: s, compat: c } = listening as unknown as Record<string, unknown>;
       const m = metricsUrl.slice('http://'.length);
-      return startDaemon(
-        { ...full, listen: { ...full.listen, http: h, https: s, compat: c, metrics: m } },
-        { ...options, directory },
-      );
+      const again = { ...full, listen: { ...full.listen, http: h, https: s, compat: c, metrics: m } };
+      // The system gave these ports, and may have lent one to somebody's connection in the meantime.
+      for (const deadline = performance.now() + PATIENCE_MS; ; ) {
+        try {
+          return await startDaemon(again, { ...options, directory });
+        } catch (error) {
+          if (!/on that port|the port is taken/.test(String(error)) || performance.now() > deadline) throw error;
+        }
+      }
     },
     async [Symbol.asyncDispose]() {
       await stop('SIGKILL');
