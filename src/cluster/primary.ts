@@ -358,6 +358,7 @@ class Primary {
   }
 
   private sweep(): void {
+    if (!this.clock.settled()) return;
     this.store?.sweep().catch((error: unknown) => this.log.warn({ err: error }, 'expired sessions could not be swept'));
   }
 

@@ -10,6 +10,8 @@ export interface Clock {
   now(): number;
   /** Milliseconds; never goes back and never jumps. */
   monotonic(): number;
+  /** Whether `now` can be told from a jump: false in the first minute of a process, in which nothing may be deleted for its age. */
+  settled(): boolean;
 }
 
 /** Smaller steps are followed at once: they are what NTP corrects, and a leap second. */
@@ -27,8 +29,12 @@ export function createClock(wall: () => number, monotonic: () => number): Clock 
   let believed: number | null = null;
   /** As first seen, and when. */
   let candidate = { offset: wall() - monotonic(), since: monotonic() };
-  return {
+  const clock: Clock = {
     monotonic,
+    settled() {
+      clock.now();
+      return believed !== null;
+    },
     now() {
       const time = monotonic();
       const offset = wall() - time;
@@ -43,4 +49,5 @@ export function createClock(wall: () => number, monotonic: () => number): Clock 
       return time + (believed ?? offset);
     },
   };
+  return clock;
 }

@@ -87,6 +87,20 @@ describe('the clock', () => {
     }
   });
 
+  it('says that it has settled after a minute, and not because of a jump', () => {
+    for (const shift of [0, 25 * HOUR]) {
+      const { time, clock, runs } = machine();
+      runs(59_000);
+      assert.equal(clock.settled(), false);
+      time.shift = shift;
+      runs(1_000);
+      assert.equal(clock.settled(), shift === 0);
+      time.shift = 0;
+      runs(75_000);
+      assert.equal(clock.settled(), true);
+    }
+  });
+
   it('needs nobody who asks it often', () => {
     const { time, clock, error } = machine();
     for (let i = 0; i < 3; i += 1) {
