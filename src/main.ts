@@ -8,11 +8,11 @@ const { env } = process;
 const cwd = process.cwd();
 
 // Loaded on demand: `akprox check` and the container probe need neither uWebSockets.js nor a store, a worker no schema.
-async function serve({ config, warnings, authentik }: Loaded): Promise<number> {
+async function serve(loaded: Loaded): Promise<number> {
   // For the workers: glibc would give every thread of V8's an arena of its own, with room that no other can use.
   env['MALLOC_ARENA_MAX'] ??= '2';
   const [primary, { loadConfig }] = await Promise.all([import('./cluster/primary.js'), import('./config/load.js')]);
-  return primary.serve({ config, warnings, authentik, reload: () => loadConfig({ env, cwd }) });
+  return primary.serve({ ...loaded, reload: () => loadConfig({ env, cwd }) });
 }
 
 try {

@@ -1,10 +1,10 @@
 // Certificates from authentik as files, because the HTTPS listener reads files: private ones, in a directory that is gone
 // when the daemon is. A changed certificate gets a new name, so that a worker sees that it changed.
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { explain } from '../infra/errors.js';
+import { makePrivateDirectory, usualParents } from '../infra/private-directory.js';
 import type { CertificatePair } from './api.js';
 
 export interface CertificateFiles {
@@ -16,15 +16,17 @@ export interface CertificateFiles {
   remove(): void;
 }
 
-export function createCertificateFiles(parent: string = tmpdir()): CertificateFiles {
+export function createCertificateFiles(parents: readonly string[] = usualParents()): CertificateFiles {
   let directory: string | null = null;
-  const written = new Set<string>();
 
   const put = (name: string, pem: string): string => {
-    directory ??= mkdtempSync(join(parent, 'akprox-certificates-')); // mode 0700
+    directory ??= makePrivateDirectory('akprox-certificates-', parents);
     const path = join(directory, name);
-    if (!written.has(path)) writeFileSync(path, pem, { mode: 0o600 });
-    written.add(path);
+    // Something that tidies up temporary directories may have been here.
+    if (!existsSync(path)) {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      writeFileSync(path, pem, { mode: 0o600 });
+    }
     return path;
   };
 
@@ -45,7 +47,6 @@ export function createCertificateFiles(parent: string = tmpdir()): CertificateFi
     remove() {
       if (directory !== null) rmSync(directory, { recursive: true, force: true });
       directory = null;
-      written.clear();
     },
   };
 }

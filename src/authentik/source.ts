@@ -61,7 +61,7 @@ export interface AuthentikSourceOptions {
 
 export interface AuthentikSource {
   stop(): void;
-  /** True when core answered and its answer is in force. Never rejects. */
+  /** True when core answered and its answer was handed on. Never rejects. */
   refresh(): Promise<boolean>;
   status(): AuthentikStatus;
   /** Reports a misconfiguration to core, within limits. */
@@ -140,7 +140,7 @@ export function startAuthentikSource(options: AuthentikSourceOptions): Authentik
       if (problem !== null) log.info({}, 'authentik answers again');
       problem = null;
       retry = FIRST_RETRY;
-      use(fetched, 'the providers from authentik are in force');
+      use(fetched, 'authentik sent providers: the workers are told');
       if (JSON.stringify(former) !== JSON.stringify(fetched)) await keep(fetched);
       if (stopped) return false;
       connect(fetched.instance.pk);

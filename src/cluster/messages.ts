@@ -38,7 +38,8 @@ export type ToPrimary =
   | { readonly type: 'hello' }
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
-  | { readonly type: 'configured'; readonly generation: number }
+  /** `problem`: what of it could not be put in force; null when all was. */
+  | { readonly type: 'configured'; readonly generation: number; readonly problem: string | null }
   | { readonly type: 'revoke'; readonly revocation: Revocation }
   | { readonly type: 'report'; readonly request: number; readonly delta: ReportDelta }
   /** `degraded`: why this worker is worse than it should be; null when it is well. */

@@ -4,6 +4,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
+import { systemTimers } from '../authentik/timers.js';
 import type { AuthentikEnv } from '../config/environment.js';
 import type { LoadResult } from '../config/load.js';
 import type { Config } from '../config/schema.js';
@@ -12,25 +13,30 @@ import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
 import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
 import type { MetricFacts } from '../infra/metrics.js';
-import { DeltaSink } from '../infra/report-delta.js';
 import { VERSION } from '../infra/version.js';
-import { asDeparted, EMPTY_REPORT, mergeReports, type WorkerReport } from '../infra/worker-report.js';
+import type { WorkerReport } from '../infra/worker-report.js';
 import { CHECK_RESULTS } from '../provider/provider.js';
 import { openStore } from '../session/open-store.js';
 import type { SessionStore } from '../session/store.js';
 import { type Admin, startAdmin } from './admin.js';
+import { Counts } from './counts.js';
 import { Liveness } from './liveness.js';
 import { type Managed, startManaged } from './managed.js';
-import type { ToPrimary, ToWorker } from './messages.js';
+import { type Member, Members } from './members.js';
+import type { ToPrimary } from './messages.js';
 import { choosePorts } from './ports.js';
 import { Questions } from './questions.js';
+import { type OnDisk, refusal, withoutRestart } from './reload.js';
 import { type Ending, isHopeless, Slot } from './respawn.js';
-import { writeSelfSigned } from './self-signed.js';
+import { Rollout } from './rollout.js';
+import { openSelfSigned, type SelfSigned } from './self-signed.js';
 import { UnfinishedDeletions } from './unfinished-deletions.js';
 
 export interface ServeOptions {
   readonly config: Config;
   readonly warnings: readonly string[];
+  /** How many settings the file has. */
+  readonly settings: number;
   /** How to reach authentik core, when the environment says so. */
   readonly authentik: AuthentikEnv | null;
   /** Reads the configuration again, for SIGHUP. */
@@ -58,27 +64,14 @@ export async function serve(options: ServeOptions): Promise<number> {
   }
 }
 
-interface Member {
-  readonly worker: Worker;
-  readonly slot: Slot;
-  /** Whether it has been given a configuration; what is told before that is not heard. */
-  setUp: boolean;
-  ready: boolean;
-  /** What it said about why it cannot start. */
-  failure: string | null;
-  /** What it has told so far; what counts when it does not answer in time, or dies. */
-  readonly counted: DeltaSink;
-}
-
 class Primary {
   readonly stopped: Promise<number>;
   private stop: (code: number) => void = () => {};
-  private readonly members = new Map<number, Member>();
+  private readonly members: Members;
   private slots: readonly Slot[] = [];
   private readonly liveness = new Liveness(() => performance.now());
   private readonly questions = new Questions();
-  /** What workers that are no more had counted: a counter must not fall because one died. */
-  private departed: WorkerReport = EMPTY_REPORT;
+  private readonly counts = new Counts();
   private admin: Admin | null = null;
   private readonly clock = createClock(Date.now, () => performance.now());
   /** For lines that a request can cause. */
@@ -87,18 +80,29 @@ class Primary {
   private store: SessionStore | null = null;
   private managed: Managed | null = null;
   private config: Config;
-  private generation = 0;
+  /** The last configuration from the disk that was taken. */
+  private onDisk: OnDisk;
+  private readonly rollout = new Rollout(systemTimers, {
+    done: (generation, problems) => this.configured(generation, problems),
+    late: (generation, workers) =>
+      this.log.error(
+        { generation, workers },
+        'workers have not acknowledged the configuration; they may answer by the former one',
+      ),
+  });
   private restarts = 0;
   private draining = false;
   private everReady = false;
   private listening = false;
-  private tls: Awaited<ReturnType<typeof writeSelfSigned>> | null = null;
+  private tls: SelfSigned | null = null;
 
   constructor(
     private readonly options: ServeOptions,
     private readonly log: Logger,
   ) {
     this.config = options.config;
+    this.onDisk = options;
+    this.members = new Members(log);
     this.gated = createGatedLog(log, this.clock.monotonic);
     this.unfinished = new UnfinishedDeletions({
       store: () => this.store,
@@ -124,7 +128,8 @@ class Primary {
     this.config = { ...this.config, listen: await choosePorts(this.config.listen) };
     // Opened here first: an unusable path is one clear error, not one per worker.
     this.store = await openStore(this.config.store, this.clock.now);
-    if (this.config.listen.https !== null) this.tls = await writeSelfSigned();
+    this.tls = await openSelfSigned(this.config, log);
+    if (this.tls === null) this.config = { ...this.config, listen: { ...this.config.listen, https: null } };
 
     // No standard input, none of the output that native code prints, and ours as a descriptor of its own (WORKER_LOG_FD).
     cluster.setupPrimary({ stdio: ['ignore', 'ignore', 'inherit', 'ipc', 1] });
@@ -141,7 +146,7 @@ class Primary {
         config: this.config,
         log,
         configure: (config) => this.configure(config),
-        sessionEnd: (sid) => this.tellOne({ type: 'session_end', sid }),
+        sessionEnd: (sid) => this.members.tellOne({ type: 'session_end', sid }),
       });
     }
 
@@ -157,14 +162,7 @@ class Primary {
   private fork(slot: Slot): void {
     try {
       const worker = cluster.fork({ UWS_HTTP_MAX_HEADERS_SIZE: String(this.config.max_header_bytes) });
-      this.members.set(worker.id, {
-        worker,
-        slot,
-        setUp: false,
-        ready: false,
-        failure: null,
-        counted: new DeltaSink(),
-      });
+      this.members.add(worker, slot);
       // A process that could not be made tells so here, and nothing else about it ever comes.
       worker.on('error', (error) => {
         if (worker.process.pid === undefined) this.onEnd(worker, { code: null, signal: null }, error);
@@ -173,22 +171,6 @@ class Primary {
     } catch (error) {
       this.log.error({ err: error, restart_in_ms: slot.refill(false) }, 'a worker could not be started');
     }
-  }
-
-  private tell(worker: Worker, message: ToWorker): void {
-    if (worker.isConnected())
-      worker.send(message, (error) => error && this.log.warn({ err: error }, 'a worker could not be told'));
-  }
-
-  /** False when no worker is ready. */
-  private tellOne(message: ToWorker): boolean {
-    const member = [...this.members.values()].find(({ ready, worker }) => ready && worker.isConnected());
-    if (member !== undefined) this.tell(member.worker, message);
-    return member !== undefined;
-  }
-
-  private broadcast(message: ToWorker, except?: Worker): void {
-    for (const { worker } of this.members.values()) if (worker !== except) this.tell(worker, message);
   }
 
   /** Whatever a worker sends, however late: the primary goes on. */
@@ -213,10 +195,10 @@ class Primary {
         break;
       case 'revoke':
         this.unfinished.add(message.revocation);
-        this.broadcast({ type: 'revoked', revocation: message.revocation }, worker);
+        this.members.broadcast({ type: 'revoked', revocation: message.revocation }, worker);
         break;
       case 'report':
-        this.members.get(worker.id)?.counted.add(message.delta);
+        this.members.get(worker)?.counted.add(message.delta);
         this.questions.answered(worker.id, message);
         break;
       case 'health':
@@ -226,41 +208,44 @@ class Primary {
         this.managed?.misconfigured(message.event);
         break;
       case 'configured':
+        this.rollout.acknowledged(worker.id, message.generation, message.problem);
+        break;
       case 'drained':
         break;
     }
   }
 
   private setUp(worker: Worker): void {
-    const member = this.members.get(worker.id);
+    const member = this.members.get(worker);
     if (member === undefined) return;
     member.setUp = true;
+    this.tls?.restore();
     const { config } = this;
     const setup = { config, providers: config.providers, selfSigned: this.tls?.paths ?? null };
-    this.tell(worker, { type: 'setup', setup });
-    for (const revocation of this.unfinished.revocations()) this.tell(worker, { type: 'revoked', revocation });
+    this.members.tell(worker, { type: 'setup', setup });
+    for (const revocation of this.unfinished.revocations()) this.members.tell(worker, { type: 'revoked', revocation });
   }
 
   private onReady(worker: Worker): void {
-    const member = this.members.get(worker.id);
+    const member = this.members.get(worker);
     if (member === undefined) return;
     member.ready = true;
     this.everReady = true;
-    this.liveness.update(this.readyCount());
+    this.liveness.update(this.members.ready().length);
     this.log.info({ worker: worker.id, worker_pid: worker.process.pid }, 'worker ready');
     this.sayListening();
   }
 
   /** Once: when every worker is ready, but for those that are waited for. */
   private sayListening(): void {
-    if (this.listening || !this.everReady || this.readyCount() < this.members.size) return;
+    if (this.listening || !this.everReady || this.members.ready().length < this.members.size) return;
     this.listening = true;
     const { http, https, compat } = this.config.listen;
     this.log.info({ http, https, compat, metrics: this.admin?.address ?? null }, 'listening');
   }
 
   private onFailed(worker: Worker, code: string, message: string): void {
-    const member = this.members.get(worker.id);
+    const member = this.members.get(worker);
     if (member === undefined) return;
     member.failure = message;
     // At the start nothing will get better by itself; later it may, and the others go on.
@@ -269,12 +254,13 @@ class Primary {
   }
 
   private onEnd(worker: Worker, ending: Ending, error?: unknown): void {
-    const member = this.members.get(worker.id);
+    const member = this.members.get(worker);
     if (member === undefined) return;
-    this.members.delete(worker.id);
+    this.members.remove(worker);
     this.keepCounts(worker, member);
     this.questions.gone(worker.id);
-    this.liveness.update(this.readyCount());
+    this.rollout.gone(worker.id);
+    this.liveness.update(this.members.ready().length);
     if (this.draining) {
       if (this.members.size === 0) this.stop(0);
       return;
@@ -292,7 +278,7 @@ class Primary {
       worker: worker.id,
       exit: code,
       signal,
-      ready: this.readyCount(),
+      ready: this.members.ready().length,
       ...(error === undefined ? {} : { err: error }),
     };
     const wait = member.slot.refill(member.ready);
@@ -312,22 +298,33 @@ class Primary {
       this.log.error('the configuration was not changed: the new one has problems');
       return;
     }
-    const { listen, workers, store, cache, max_header_bytes } = this.config;
-    const next: Config = { ...result.config, listen, workers, store, cache, max_header_bytes };
-    for (const setting of ['listen', 'workers', 'store', 'cache', 'max_header_bytes'] as const) {
-      if (JSON.stringify(result.config[setting]) !== JSON.stringify(this.options.config[setting])) {
-        this.log.warn({ setting }, 'this setting changes at a restart only');
-      }
+    const why = refusal(this.onDisk, result);
+    if (why !== null) {
+      this.log.error(`the configuration was not changed: ${why}`);
+      return;
     }
-    this.configure(this.managed?.merge(next) ?? next);
+    this.onDisk = result;
+    for (const warning of result.warnings) this.log.warn(warning);
+    const { config, ignored } = withoutRestart(result.config, this.config, this.options.config);
+    for (const setting of ignored) this.log.warn({ setting }, 'this setting changes at a restart only');
+    this.configure(this.managed?.merge(config) ?? config);
   }
 
+  /** A worker that is forked meanwhile begins with it. */
   private configure(next: Config): void {
     this.config = next;
     this.log.level = next.log.level;
-    this.generation += 1;
-    this.broadcast({ type: 'configure', generation: this.generation, config: next, providers: next.providers });
-    this.log.info({ generation: this.generation, providers: next.providers.length }, 'the configuration was changed');
+    this.tls?.restore();
+    const told = this.members.setUp().map(({ worker }) => worker);
+    const generation = this.rollout.begin(told.map(({ id }) => id));
+    for (const worker of told)
+      this.members.tell(worker, { type: 'configure', generation, config: next, providers: next.providers });
+  }
+
+  private configured(generation: number, problems: readonly string[]): void {
+    const facts = { generation, providers: this.config.providers.length };
+    if (problems.length === 0) this.log.info(facts, 'the configuration was changed');
+    else this.log.error({ ...facts, problems }, 'the configuration was changed, but not all of it');
   }
 
   private drain(signal: string): void {
@@ -337,15 +334,14 @@ class Primary {
     for (const slot of this.slots) slot.close();
     this.log.info({ signal }, 'draining');
     if (this.members.size === 0) this.stop(0);
-    for (const { setUp, worker } of this.members.values()) if (!setUp) worker.process.kill('SIGKILL');
-    this.broadcast({ type: 'drain', graceMs: DRAIN_GRACE });
-    setTimeout(() => this.killAll(), DRAIN_GRACE + 5_000).unref();
+    this.members.drain(DRAIN_GRACE);
+    setTimeout(() => this.members.kill(), DRAIN_GRACE + 5_000).unref();
   }
 
   private giveUp(code: string, why: string): void {
     this.draining = true;
     this.cannotStart(code, why);
-    this.killAll();
+    this.members.kill();
     this.stop(1);
   }
 
@@ -353,32 +349,23 @@ class Primary {
     this.log.error({ code }, `akprox cannot start: ${why}`);
   }
 
-  private killAll(): void {
-    for (const { worker } of this.members.values()) worker.process.kill('SIGKILL');
-  }
-
   private sweep(): void {
     if (!this.clock.settled()) return;
     this.store?.sweep().catch((error: unknown) => this.log.warn({ err: error }, 'expired sessions could not be swept'));
-  }
-
-  private readyCount(): number {
-    return [...this.members.values()].filter((member) => member.ready).length;
   }
 
   private readiness(): { ready: boolean; reason: string } {
     if (this.draining) return { ready: false, reason: 'draining' };
     const unready = this.managed?.unready() ?? null;
     if (unready !== null) return { ready: false, reason: unready };
-    return this.readyCount() > 0 ? { ready: true, reason: 'ok' } : { ready: false, reason: 'no worker is ready' };
+    return this.members.ready().length > 0
+      ? { ready: true, reason: 'ok' }
+      : { ready: false, reason: 'no worker is ready' };
   }
 
   private keepCounts(worker: Worker, { counted }: Member): void {
-    const known = new Set(
-      this.config.providers.flatMap(({ name, external_host }) => [name, new URL(external_host).host]),
-    );
     try {
-      this.departed = asDeparted(mergeReports([this.departed, counted.report()]), known);
+      this.counts.keep(counted.report(), this.config);
     } catch (error) {
       this.log.error({ worker: worker.id, err: error }, 'what a dead worker had counted is lost');
     }
@@ -387,13 +374,13 @@ class Primary {
   /** What has been counted since the start. A worker that does not answer in time counts with its last report. */
   private async report(): Promise<WorkerReport> {
     await this.askAll('report');
-    return mergeReports([this.departed, ...[...this.members.values()].map(({ counted }) => counted.report())]);
+    return this.counts.with(this.members.reports());
   }
 
   private metricFacts(): MetricFacts {
     const status = this.managed?.status() ?? null;
     return {
-      workers: this.readyCount(),
+      workers: this.members.ready().length,
       workersWanted: this.slots.length,
       restarts: this.restarts,
       version: VERSION,
@@ -408,12 +395,8 @@ class Primary {
   }
 
   private askAll(question: 'report' | 'health'): Promise<readonly string[]> {
-    const asked = [...this.members.values()].filter((member) => member.ready);
-    const ids = asked.map(({ worker }) => worker.id);
-    return this.questions.ask(ids, question, (id, message) => {
-      const member = this.members.get(id);
-      if (member !== undefined) this.tell(member.worker, message);
-    });
+    const asked = this.members.ready().map(({ worker }) => worker.id);
+    return this.questions.ask(asked, question, (id, message) => this.members.tellId(id, message));
   }
 
   cleanUp(): void {

@@ -1,7 +1,5 @@
 // A worker: the composition root, the only file that knows everybody. It is set up by the primary over IPC, listens, and
 // says `ready`; a configuration change swaps the context that its routes ask for, so that no check is ever refused.
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { hostname as hostnameOf } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
@@ -37,6 +35,7 @@ import { Sessions } from '../session/sessions.js';
 import { parseAddress } from './address.js';
 import { checkLogger } from './check-log.js';
 import type { ToPrimary, ToWorker, WorkerSetup } from './messages.js';
+import { SecureListener } from './secure-listener.js';
 
 /** Between two questions to a store that does not answer, in milliseconds. */
 const PROBE_PAUSE = 50;
@@ -83,8 +82,7 @@ function send(message: ToPrimary): void {
 
 class Worker {
   private plain: Server | null = null;
-  /** `versions`: a hash of each name's certificate and key. */
-  private secure: { readonly server: Server; readonly versions: ReadonlyMap<string, string> } | null = null;
+  private secure: SecureListener | null = null;
   private compat: ReturnType<typeof createCompatServer> | null = null;
   private providers: ProviderTable;
   private context: OutpostContext;
@@ -187,7 +185,7 @@ class Worker {
     switch (message.type) {
       case 'configure':
         this.configure(message.config, message.providers);
-        send({ type: 'configured', generation: message.generation });
+        void this.acknowledge(message.generation);
         break;
       case 'revoked':
         for (const handler of this.revocationHandlers) handler(message.revocation);
@@ -221,7 +219,15 @@ class Worker {
       this.plain = createServer(this.serverOptions(), null);
       await listenOn(this.plain, 'listen.http', http);
     }
-    await this.listenSecurely();
+    const { https } = this.config.listen;
+    const { selfSigned } = this.setup;
+    if (https !== null && selfSigned !== null) {
+      const listen = (server: Server): Promise<void> => listenOn(server, 'listen.https', https);
+      const options = { server: this.serverOptions(), fallback: selfSigned, listen };
+      this.secure = await SecureListener.start(options, this.certificates(), (host, error) =>
+        this.log.error({ host, err: error }, 'a certificate cannot be used: HTTPS answers with the self-signed one'),
+      );
+    }
     if (compat !== null) {
       const server = createCompatServer({ ...this.serverOptions(), maxHeaderBytes: this.config.max_header_bytes });
       this.compat = server;
@@ -234,30 +240,6 @@ class Worker {
       });
       server.on('error', (error) => this.fault(error));
     }
-  }
-
-  /**
-   * Starts the HTTPS listener. A new name is added to the one that runs; when a certificate has changed or gone, a successor
-   * takes over the port, and connections that wait to be accepted at that moment are reset.
-   */
-  private async listenSecurely(): Promise<void> {
-    const { https } = this.config.listen;
-    const { selfSigned } = this.setup;
-    if (https === null || selfSigned === null) return;
-    const byName = this.certificates();
-    const versions = new Map(
-      [...byName].map(([name, { cert, key }]) => [name, contentHash([readFileSync(cert), readFileSync(key)])]),
-    );
-    const current = this.secure;
-    if (current !== null && [...current.versions].every(([name, version]) => versions.get(name) === version)) {
-      for (const [name, files] of byName) if (!current.versions.has(name)) current.server.addCertificate(name, files);
-      this.secure = { server: current.server, versions };
-      return;
-    }
-    const server = createServer(this.serverOptions(), { fallback: selfSigned, byName });
-    await listenOn(server, 'listen.https', https);
-    current?.server.retire();
-    this.secure = { server, versions };
   }
 
   private serverOptions(): ServerOptions {
@@ -282,10 +264,12 @@ class Worker {
       client.close();
       this.oidc.delete(provider);
     }
-    this.listenSecurely().catch((error: unknown) =>
-      this.log.error({ err: error }, 'the certificates stay as they were'),
-    );
     this.warmUp();
+  }
+
+  private async acknowledge(generation: number): Promise<void> {
+    const problem = this.secure === null ? null : await this.secure.change(this.certificates());
+    send({ type: 'configured', generation, problem });
   }
 
   private makeContext(): OutpostContext {
@@ -436,7 +420,7 @@ class Worker {
 
   private async drain(graceMs: number): Promise<void> {
     this.compat?.close();
-    await Promise.all([this.plain?.drain(graceMs), this.secure?.server.drain(graceMs)]);
+    await Promise.all([this.plain?.drain(graceMs), this.secure?.drain(graceMs)]);
     for (const client of this.oidc.values()) client.close();
     await this.redis?.close();
     await this.store.close();
@@ -445,13 +429,6 @@ class Worker {
     process.disconnect?.();
     process.exit(0);
   }
-}
-
-/** A renewed certificate often has the same file name, so the content decides. */
-function contentHash(parts: readonly Buffer[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part).update('\0');
-  return hash.digest('hex');
 }
 
 /**

@@ -25,6 +25,8 @@ export interface Loaded {
   readonly authentik: AuthentikEnv | null;
   /** Absolute path of the file; null when the environment was enough. */
   readonly path: string | null;
+  /** How many settings the file has at its top level: 0 when it is empty, and when there is none. */
+  readonly settings: number;
   readonly warnings: string[];
 }
 
@@ -63,7 +65,8 @@ export function loadConfig({ env, cwd, readFile: read = readText }: LoadOptions)
 
   const config = normalise(parsed.data, directory);
   const warnings = [...overlay.warnings, ...doubts(config, core.authentik)];
-  return { ok: true, config, authentik: core.authentik, path: source.path, warnings };
+  const settings = isRecord(source.raw) ? Object.keys(source.raw).length : 0;
+  return { ok: true, config, authentik: core.authentik, path: source.path, settings, warnings };
 }
 
 /**

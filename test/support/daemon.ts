@@ -29,6 +29,8 @@ export interface Daemon {
   readonly metrics: string;
   /** Every line that it has logged. */
   readonly lines: readonly LogLine[];
+  /** What it wrote that is no line of the log, on both streams. */
+  stray(): string;
   /** Resolves with the first line, past or future, that fits. */
   waitFor(fits: (line: LogLine) => boolean): Promise<LogLine>;
   writeConfig(config: unknown): void;
@@ -116,6 +118,7 @@ export async function startDaemon(
     compat: url('http', listening['compat']),
     metrics: metricsUrl,
     lines,
+    stray: () => stray,
     waitFor,
     writeConfig,
     metric: async (name, filter = '') => {

@@ -1,0 +1,34 @@
+// What SIGHUP makes of the configuration on disk: what may not replace the one that runs, and what a restart alone can change.
+import type { Loaded } from '../config/load.js';
+import type { Config } from '../config/schema.js';
+
+const AT_RESTART_ONLY = ['listen', 'workers', 'store', 'cache', 'max_header_bytes'] as const;
+
+/** What a configuration says that came from the disk, without the providers of authentik. */
+export type OnDisk = Pick<Loaded, 'config' | 'settings'>;
+
+/**
+ * Why `next` must not take the place of `former`; null when it may. An editor that truncates before it writes, a full disk or
+ * a file that is replaced leave an empty file, or none, for a moment: that would take every application away.
+ */
+export function refusal(former: OnDisk, next: OnDisk & Pick<Loaded, 'path'>): string | null {
+  if (next.settings === 0 && former.settings > 0) {
+    return next.path === null ? 'the file is gone' : 'the file is empty';
+  }
+  const [before, after] = [former, next].map(({ config }) => config.providers.length);
+  if (after === 0 && before !== 0) return `it has no provider where there were ${before}; a restart would take it`;
+  return null;
+}
+
+/** `next` with what cannot change as it runs; `ignored`: what was written otherwise than at the start. */
+export function withoutRestart(
+  next: Config,
+  running: Config,
+  started: Config,
+): { readonly config: Config; readonly ignored: readonly string[] } {
+  const { listen, workers, store, cache, max_header_bytes } = running;
+  return {
+    config: { ...next, listen, workers, store, cache, max_header_bytes },
+    ignored: AT_RESTART_ONLY.filter((setting) => JSON.stringify(next[setting]) !== JSON.stringify(started[setting])),
+  };
+}
