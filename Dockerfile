@@ -6,9 +6,9 @@ RUN npm ci --no-audit --no-fund
 
 # The OpenID provider of the demo (deploy/compose.yaml, profile demo): docker build --target idp
 FROM packages AS idp
-COPY test/support ./test/support
+COPY test/kit ./test/kit
 USER node
-CMD ["node", "--import", "tsx", "test/support/demo/provider.ts"]
+CMD ["node", "--import", "tsx", "test/kit/demo/provider.ts"]
 
 FROM packages AS build
 COPY src ./src

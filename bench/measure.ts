@@ -2,7 +2,7 @@
 // them. A cell in which one answer was wrong has no figures, only the reason.
 import { STATUS_CODES } from 'node:http';
 import https from 'node:https';
-import { type Answer, request } from '../test/support/daemon.js';
+import { type Answer, request } from '../test/kit/daemon.js';
 import { type LoadResult, load } from './load.js';
 import type { Settings } from './options.js';
 import { acceptedConnections, cpuMicros, residentBytes } from './processes.js';

@@ -1,16 +1,16 @@
 // Sessions without a login each: written to the store as a worker writes them, for benches that need more than a few.
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { createProvider, type Provider } from '../src/application/application.js';
+import { readClaims } from '../src/application/claims.js';
 import { configSchema } from '../src/config/schema.js';
 import { createLog } from '../src/infra/log.js';
-import { readClaims } from '../src/provider/claims.js';
-import { createProvider, type Provider } from '../src/provider/provider.js';
 import { openStore } from '../src/session/open-store.js';
+import { encodeRecord } from '../src/session/redis/redis-record.js';
 import { Sessions } from '../src/session/sessions.js';
 import type { SealedSession, SessionStore } from '../src/session/store.js';
-import { encodeRecord } from '../src/session/store-record.js';
-import { testProvider } from '../test/support/daemon.js';
-import { ACCOUNTS } from '../test/support/world.js';
+import { testProvider } from '../test/kit/daemon.js';
+import { ACCOUNTS } from '../test/kit/world.js';
 
 const AT_ONCE = 500;
 

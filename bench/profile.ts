@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { startRedis } from '../test/support/redis-server.js';
+import { startRedis } from '../test/kit/redis-server.js';
 import { type LoadPlan, load } from './load.js';
 import { recordAnswers } from './measure.js';
 import { openMint } from './mint.js';

@@ -6,14 +6,14 @@
 import { Agent } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
+import { createProvider, type Provider } from '../src/application/application.js';
+import { readClaims } from '../src/application/claims.js';
 import { configSchema } from '../src/config/schema.js';
 import { createLog } from '../src/infra/log.js';
-import { readClaims } from '../src/provider/claims.js';
-import { createProvider, type Provider } from '../src/provider/provider.js';
 import { openStore } from '../src/session/open-store.js';
 import { Sessions } from '../src/session/sessions.js';
-import { type Daemon, request, startDaemon, testProvider, traefikCheck } from '../test/support/daemon.js';
-import { startRedis } from '../test/support/redis-server.js';
+import { type Daemon, request, startDaemon, testProvider, traefikCheck } from '../test/kit/daemon.js';
+import { startRedis } from '../test/kit/redis-server.js';
 import { buildIfStale } from './targets/akprox.js';
 
 const APP = 'http://whoami.localhost:8080';

@@ -10,7 +10,7 @@ import { htmlReport } from './report-html.js';
 export const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
 
 /** What can change a figure. */
-const MEASURED = ['src', 'bench', 'test/support', 'package.json', 'package-lock.json', ':!bench/results'];
+const MEASURED = ['src', 'bench', 'test/kit', 'package.json', 'package-lock.json', ':!bench/results'];
 
 export interface Revision {
   readonly commit: string;

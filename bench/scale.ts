@@ -3,9 +3,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { testProvider } from '../test/support/daemon.js';
-import { startRedis } from '../test/support/redis-server.js';
-import { ACCOUNTS, type WorldOptions } from '../test/support/world.js';
+import { testProvider } from '../test/kit/daemon.js';
+import { startRedis } from '../test/kit/redis-server.js';
+import { ACCOUNTS, type WorldOptions } from '../test/kit/world.js';
 import { type Cell, makeCells, measure, recordAnswers } from './measure.js';
 import { type Mint, openMint, zipf } from './mint.js';
 import { installed, type Options } from './options.js';

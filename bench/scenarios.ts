@@ -1,9 +1,9 @@
 // The scenarios of the budget (budget.ts has its ratios): what is sent, and what a right answer looks like.
 
 import { issueTicket } from '../src/session/ticket.js';
-import type { Answer } from '../test/support/daemon.js';
-import { makeProvider } from '../test/support/provider.js';
-import { APP } from '../test/support/world.js';
+import { makeProvider } from '../test/kit/application.js';
+import type { Answer } from '../test/kit/daemon.js';
+import { APP } from '../test/kit/world.js';
 
 export const CHECK_PATH = '/akprox/auth/traefik';
 

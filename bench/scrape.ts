@@ -8,7 +8,7 @@ import { Agent, createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { request, startDaemon, testProvider, traefikCheck } from '../test/support/daemon.js';
+import { request, startDaemon, testProvider, traefikCheck } from '../test/kit/daemon.js';
 import { progressLine } from './session.js';
 import { buildIfStale } from './targets/akprox.js';
 

@@ -4,16 +4,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { createProvider, type Provider } from '../src/application/application.js';
 import { configSchema } from '../src/config/schema.js';
 import { createLog } from '../src/infra/log.js';
-import { createProvider, type Provider } from '../src/provider/provider.js';
 import { openStore } from '../src/session/open-store.js';
 import type { Session } from '../src/session/session.js';
 import { Sessions } from '../src/session/sessions.js';
 import type { SessionStore } from '../src/session/store.js';
-import { type Daemon, request, startDaemon, testProvider, traefikCheck } from '../test/support/daemon.js';
-import { type RedisServer, startRedis } from '../test/support/redis-server.js';
-import { APP, startWorld, type World } from '../test/support/world.js';
+import { type Daemon, request, startDaemon, testProvider, traefikCheck } from '../test/kit/daemon.js';
+import { type RedisServer, startRedis } from '../test/kit/redis-server.js';
+import { APP, startWorld, type World } from '../test/kit/world.js';
 import { buildIfStale } from './targets/akprox.js';
 
 const LOGINS = 20;

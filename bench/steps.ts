@@ -2,20 +2,20 @@
 // Headers come from a fake request: reading them from uWebSockets.js, and the kernel's share, are in none of these figures.
 import { cpus } from 'node:os';
 import { pino } from 'pino';
+import { ProviderTable } from '../src/application/application.js';
+import { readClaims } from '../src/application/claims.js';
+import { renderIdentity } from '../src/application/identity.js';
 import { type CheckContext, check, checkSlowly, type Decision, inBandStep, render } from '../src/http/check.js';
 import { findCookie, findTickets } from '../src/http/cookies.js';
 import { DIALECTS } from '../src/http/dialects.js';
 import type { HeaderSource } from '../src/http/exchange.js';
 import { Snapshot } from '../src/http/exchange.js';
 import { isNavigation } from '../src/http/fetch-metadata.js';
-import { readClaims } from '../src/provider/claims.js';
-import { renderIdentity } from '../src/provider/identity.js';
-import { ProviderTable } from '../src/provider/provider.js';
 import { Sessions } from '../src/session/sessions.js';
 import { issueTicket, verifyTicket } from '../src/session/ticket.js';
-import { MemoryStore } from '../test/support/memory-store.js';
-import { makeProvider } from '../test/support/provider.js';
-import { ACCOUNTS, APP } from '../test/support/world.js';
+import { makeProvider } from '../test/kit/application.js';
+import { MemoryStore } from '../test/kit/memory-store.js';
+import { ACCOUNTS, APP } from '../test/kit/world.js';
 import { median } from './measure.js';
 import { SCENARIOS } from './scenarios.js';
 

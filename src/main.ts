@@ -19,7 +19,7 @@ try {
   if (cluster.isWorker) {
     await (await import('./cluster/start-worker.js')).startWorker();
   } else {
-    const { run } = await import('./cli.js');
+    const { run } = await import('./commands/command-line.js');
     process.exitCode = await run(process.argv.slice(2), {
       env,
       cwd,

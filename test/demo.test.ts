@@ -10,16 +10,16 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { createBrowser } from './support/browser.js';
-import { claimPorts } from './support/demo/options.js';
-import { findProgram, PROXIES, unfit } from './support/demo/proxies.js';
-import { endsWithTest } from './support/ends-with-test.js';
-import { IDENTITY_HEADERS } from './support/gateway.js';
-import { describeWith } from './support/needs.js';
-import { until } from './support/until.js';
+import { createBrowser } from './kit/browser.js';
+import { claimPorts } from './kit/demo/options.js';
+import { findProgram, PROXIES, unfit } from './kit/demo/proxies.js';
+import { endsWithTest } from './kit/ends-with-test.js';
+import { IDENTITY_HEADERS } from './kit/gateway.js';
+import { describeWith } from './kit/needs.js';
+import { until } from './kit/until.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const MAIN = fileURLToPath(new URL('support/demo/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('kit/demo/main.ts', import.meta.url));
 const ANY_PORTS = ['--port', '--idp-port', '--outpost-port', '--metrics-port', '--app-port'].flatMap((flag) => [
   flag,
   '0',

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { APP, startWorld, type World, type WorldOptions } from '../../test/support/world.js';
+import { APP, startWorld, type World, type WorldOptions } from '../../test/kit/world.js';
 import { childrenOf } from '../processes.js';
 import { CHECK_PATH } from '../scenarios.js';
 import type { Target } from './target.js';

@@ -1,6 +1,6 @@
 // authentik says that a session of its own is over: every session of ours with that `sid` ends, at every provider of
 // authentik. Core says it once, so a store that is down just now is asked again until it has heard it.
-import type { Provider } from '../provider/provider.js';
+import type { Provider } from '../application/application.js';
 import type { Sessions } from '../session/sessions.js';
 import type { SourceLog } from './socket.js';
 import type { Timers } from './timers.js';

@@ -1,8 +1,8 @@
 // The websocket to authentik core: says that we are alive, and hears of changes and of sessions that ended. It reconnects
 // for ever; whatever comes in over it that makes no sense is dropped, never a reason to stop.
 import WebSocket from 'ws';
+import { isRecord } from '../application/claims.js';
 import { explain } from '../infra/errors.js';
-import { isRecord } from '../provider/claims.js';
 import { USER_AGENT } from './api.js';
 import { isTlsFault } from './core-request.js';
 import type { Timers } from './timers.js';

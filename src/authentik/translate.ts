@@ -1,13 +1,13 @@
 // What authentik says about its proxy providers → the configuration that the rest of the daemon understands. Pure, and as
 // lenient as the many versions of core are different; a provider that cannot work is left out and named, the others go on.
 import { RE2JS } from 're2js';
+import { anchorsTheEnd, END_UNSEEN } from '../application/allow-list.js';
+import { isRecord } from '../application/claims.js';
+import { DEFAULT_MAX_BYTES } from '../application/identity.js';
 import type { AuthentikEnv } from '../config/environment.js';
 import type { isWithin, parseCookieDomain, parseOrigin } from '../config/hosts.js';
 import type { AuthentikProviderFacts, ProviderConfig } from '../config/schema.js';
 import { explain } from '../infra/errors.js';
-import { anchorsTheEnd, END_UNSEEN } from '../provider/allow-list.js';
-import { isRecord } from '../provider/claims.js';
-import { DEFAULT_MAX_BYTES } from '../provider/identity.js';
 import type { OutpostInstance } from './api.js';
 
 /** The configuration's rules for hosts; handed in, because nothing down here imports the loader. */

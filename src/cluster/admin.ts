@@ -3,10 +3,10 @@
 import http from 'node:http';
 import { answering } from '../http/node-answer.js';
 import { AkproxError } from '../infra/errors.js';
+import { parseAddress } from '../infra/host-port.js';
 import type { GatedLog } from '../infra/log-gate.js';
-import { type MetricFacts, MetricsPage } from '../infra/metrics.js';
-import type { WorkerReport } from '../infra/worker-report.js';
-import { parseAddress } from './address.js';
+import { type MetricFacts, MetricsPage } from '../metrics/page.js';
+import type { WorkerReport } from '../metrics/report.js';
 
 export interface AdminOptions {
   readonly ready: () => { ready: boolean; reason: string };

@@ -1,6 +1,6 @@
 // What all workers have counted since the start, those that are no more among them: a counter must not fall because one died.
 import type { Config } from '../config/schema.js';
-import { asDeparted, EMPTY_REPORT, mergeReports, type WorkerReport } from '../infra/worker-report.js';
+import { asDeparted, EMPTY_REPORT, mergeReports, type WorkerReport } from '../metrics/report.js';
 
 export class Counts {
   private departed: WorkerReport = EMPTY_REPORT;

@@ -1,8 +1,8 @@
 // The workers that there are, and what the primary tells them.
 import type { Worker } from 'node:cluster';
 import type { Logger } from 'pino';
-import { DeltaSink } from '../infra/report-delta.js';
-import type { WorkerReport } from '../infra/worker-report.js';
+import type { WorkerReport } from '../metrics/report.js';
+import { DeltaSink } from '../metrics/report-delta.js';
 import type { ToWorker } from './messages.js';
 import type { Slot } from './respawn.js';
 

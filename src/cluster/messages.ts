@@ -1,7 +1,7 @@
 // Every message between the primary and its workers, in one union per direction. Plain JSON: IPC serializes it.
 import type { Misconfiguration } from '../authentik/events.js';
 import type { Config, ProviderConfig } from '../config/schema.js';
-import type { ReportDelta } from '../infra/report-delta.js';
+import type { ReportDelta } from '../metrics/report-delta.js';
 import type { Revocation } from '../session/revocation.js';
 
 export interface TlsPaths {

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import type { Config } from '../config/schema.js';
 import { AkproxError, explain } from '../infra/errors.js';
-import { parseAddress } from './address.js';
+import { parseAddress } from '../infra/host-port.js';
 
 /** The workers of a daemon that was killed need a moment to notice: how often we ask, and after how many milliseconds. */
 const TRIES = 20;

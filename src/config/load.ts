@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
-import { anchorsTheEnd, END_UNSEEN } from '../provider/allow-list.js';
+import { anchorsTheEnd, END_UNSEEN } from '../application/allow-list.js';
 import { type AuthentikEnv, type Env, overlayEnvironment, type ReadFile, readAuthentikEnv } from './environment.js';
 import { parseCookieDomain, parseOrigin } from './hosts.js';
 import { isRecord, type Problem, readFailure, schemaProblems, valueAt } from './problems.js';

@@ -1,7 +1,7 @@
 // The configuration: its schema, its defaults and the type that everything else is written against.
 // A `Config` is plain JSON (no functions, no class instances), because the primary sends it to the workers over IPC.
 import { z } from 'zod';
-import { DEFAULT_MAX_BYTES } from '../provider/identity.js';
+import { DEFAULT_MAX_BYTES } from '../application/identity.js';
 
 const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

@@ -258,7 +258,7 @@ export class PendingAnswer {
 }
 
 /**
- * All headers in one write, behind the name of the first: response splitting on purpose, as in provider/identity.ts. So no
+ * All headers in one write, behind the name of the first: response splitting on purpose, as in application/identity.ts. So no
  * part may bring a control character of its own; what does is answered with 500.
  */
 function fieldLines(first: string, rest: Reply['headers']): string {

@@ -1,8 +1,8 @@
 // A login attempt: everything that a login has to remember, sealed into one short-lived cookie of the browser that began
 // it. The server keeps nothing until the login has succeeded. At most five at once, never more than 4 KiB together.
 import { createHash } from 'node:crypto';
-import { isRecord } from '../provider/claims.js';
-import type { Provider } from '../provider/provider.js';
+import type { Provider } from '../application/application.js';
+import { isRecord } from '../application/claims.js';
 import { seal, unseal } from '../session/seal.js';
 import { cookiesWithPrefix, writeCookie } from './cookies.js';
 import type { Snapshot } from './exchange.js';

@@ -1,6 +1,7 @@
 // P/backchannel_logout: the IdP says that a session of its own has ended (OIDC Back-Channel Logout 1.0 §2.5 to §2.8).
+
+import type { Provider } from '../application/application.js';
 import { verifyLogoutToken } from '../oidc/logout-token.js';
-import type { Provider } from '../provider/provider.js';
 import { json, type Reply, type Snapshot } from './exchange.js';
 import type { StepContext } from './steps.js';
 

@@ -1,8 +1,8 @@
 // P/callback ends a login: matches the browser's attempt, redeems the code, begins a session under a new id.
 import { createHash } from 'node:crypto';
+import type { Provider } from '../application/application.js';
 import { AkproxError } from '../infra/errors.js';
 import { type CallbackOutcome, callbackOutcome, finishLogin, type LoginResult } from '../oidc/flow.js';
-import type { Provider } from '../provider/provider.js';
 import { type Attempt, dropAttempt, findAttempt } from './attempt.js';
 import { findTickets, sessionCookie } from './cookies.js';
 import { type Reply, redirect, type Snapshot } from './exchange.js';

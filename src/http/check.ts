@@ -3,16 +3,17 @@
 // Deny by default: a 2xx leaves this daemon's check for exactly one reason, a decision of kind `allow`. Nothing here makes
 // one except a session that the store vouched for, an allow-listed path, a CORS preflight that the operator lets through,
 // and credentials that the identity provider accepted.
-import type { GatedLog } from '../infra/log-gate.js';
-import type { ForwardUrl } from '../provider/forward-url.js';
+
 import {
   CHECK_RESULTS,
   type CheckResult,
   countCheck,
   type Provider,
   type ProviderTable,
-} from '../provider/provider.js';
-import type { Verdict } from '../provider/verdict.js';
+} from '../application/application.js';
+import type { ForwardUrl } from '../application/forward-url.js';
+import type { Verdict } from '../application/verdict.js';
+import type { GatedLog } from '../infra/log-gate.js';
 import type { CacheEntry } from '../session/cache.js';
 import type { Sessions } from '../session/sessions.js';
 import { TICKET_LENGTH, type Ticket, verifyTicket } from '../session/ticket.js';

@@ -1,15 +1,15 @@
 // The compat listener: the same routes over node:http, for proxies that speak HTTP/1.0 (stock nginx up to 1.29.6), which
 // uWebSockets.js refuses. Slower, and only started when `listen.compat` asks for it.
 import http from 'node:http';
-import { blockHeaders } from '../provider/identity.js';
+import { blockHeaders } from '../application/identity.js';
+import type { CheckTiming } from '../metrics/check-timing.js';
 import { LOGOUT_BODY_LIMIT } from './backchannel-logout.js';
 import { type Allow, check, checkSlowly, render } from './check.js';
-import type { CheckTiming } from './check-timing.js';
 import type { Dialect } from './dialects.js';
 import { type HeaderSource, type Reply, Snapshot } from './exchange.js';
 import { answering, type NodeAnswer } from './node-answer.js';
-import { answerStep, checkDialect, type OutpostContext } from './outpost.js';
 import type { RequestBody } from './request-body.js';
+import { answerStep, checkDialect, type OutpostContext } from './router.js';
 
 export interface CompatOptions {
   readonly context: () => OutpostContext;

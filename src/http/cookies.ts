@@ -1,6 +1,6 @@
 // Cookies: find one by name in the raw header (hot path), list those with a prefix, write one with its attributes.
 // RFC 6265 §4. Nothing here decodes: our own values need no decoding and nobody else's concern us.
-import type { Provider } from '../provider/provider.js';
+import type { Provider } from '../application/application.js';
 import { TICKET_LENGTH } from '../session/ticket.js';
 
 // Not as methods of the header: V8 would look each of them up again at every check.

@@ -1,7 +1,8 @@
 // How each proxy asks, and nothing else is read: a proxy passes the client's copies of the other header families through,
 // so "whichever header is there" would let a client choose the host that the policy is looked up for (contract §2.1).
-import { type ForwardUrl, parseAbsolute, parseForwardUrl, UNKNOWN_PATH } from '../provider/forward-url.js';
-import type { Provider, ProviderTable } from '../provider/provider.js';
+
+import type { Provider, ProviderTable } from '../application/application.js';
+import { type ForwardUrl, parseAbsolute, parseForwardUrl, UNKNOWN_PATH } from '../application/forward-url.js';
 import type { HeaderSource } from './exchange.js';
 import {
   type HeaderName,

@@ -2,8 +2,8 @@
 // too much time repeats the callback. The provider may end a grant whose code comes twice (RFC 6749 §4.1.2).
 // Bounded: an attempt that was pushed out costs one more token request.
 import { LRUCache } from 'lru-cache';
+import type { Provider } from '../application/application.js';
 import type { ErrorCode } from '../infra/errors.js';
-import type { Provider } from '../provider/provider.js';
 import type { Attempt } from './attempt.js';
 import type { Reply } from './exchange.js';
 

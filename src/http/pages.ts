@@ -1,7 +1,8 @@
 // The readable pages, escaped, with no script and nothing fetched from elsewhere; and the one table that turns an error
 // code into what a person reads. A page never shows a token, a parameter of the IdP or anything else that was sent to us.
+
+import type { Provider } from '../application/application.js';
 import { type AkproxError, ERROR_CODES, type ErrorCode } from '../infra/errors.js';
-import type { Provider } from '../provider/provider.js';
 import type { Reply } from './exchange.js';
 
 export interface Page {

@@ -1,17 +1,17 @@
 // The listeners on uWebSockets.js, and the only file that imports it. Requests come in here; every answer goes out through
 // answer.ts, which knows the traps of that. `req` is dead after the first await: `Snapshot.of` before it.
 import * as uWS from 'uWebSockets.js';
+import { BLOCK_HEADER } from '../application/identity.js';
 import { AkproxError } from '../infra/errors.js';
-import { BLOCK_HEADER } from '../provider/identity.js';
+import type { CheckTiming } from '../metrics/check-timing.js';
 import { Answers, BODY, CLOSE, type Framing, HEAD, KEEP_ALIVE } from './answer.js';
 import { LOGOUT_BODY_LIMIT } from './backchannel-logout.js';
 import { type Allow, check, checkSlowly, type Decision, render } from './check.js';
-import type { CheckTiming } from './check-timing.js';
 import type { Dialect } from './dialects.js';
 import { dialectOfQuery } from './dialects.js';
 import { type HeaderSource, Snapshot } from './exchange.js';
 import { CONTENT_LENGTH, type HeaderName, TRANSFER_ENCODING } from './header-names.js';
-import { answerStep, CHECK_PATHS, type OutpostContext, PREFIXES } from './outpost.js';
+import { answerStep, CHECK_PATHS, type OutpostContext, PREFIXES } from './router.js';
 
 export interface ServerOptions {
   /** Asked for anew at each request: a new configuration is a new context. */

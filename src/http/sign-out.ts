@@ -1,9 +1,10 @@
 // P/sign_out ends every session of the user at this provider, clears the cookie and goes on to the IdP's end-session
 // endpoint (OIDC RP-Initiated Logout 1.0).
+
+import type { Provider } from '../application/application.js';
+import { resolveReturnUrl } from '../application/return-url.js';
 import { AkproxError } from '../infra/errors.js';
 import { endSessionUrl } from '../oidc/flow.js';
-import type { Provider } from '../provider/provider.js';
-import { resolveReturnUrl } from '../provider/return-url.js';
 import { findTickets, sessionCookie } from './cookies.js';
 import { json, type Reply, redirect, type Snapshot } from './exchange.js';
 import { isUnasked } from './fetch-metadata.js';

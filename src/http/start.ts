@@ -1,8 +1,8 @@
 // P/start begins a login: checks where it shall lead, seals the attempt into a cookie, sends the browser to the IdP.
 import { randomBytes } from 'node:crypto';
+import type { Provider } from '../application/application.js';
+import { resolveReturnUrl, returnsToCallback } from '../application/return-url.js';
 import { beginLogin } from '../oidc/flow.js';
-import type { Provider } from '../provider/provider.js';
-import { resolveReturnUrl, returnsToCallback } from '../provider/return-url.js';
 import { saveAttempt } from './attempt.js';
 import { type Reply, redirect, type Snapshot } from './exchange.js';
 import { callbackNotRoutedPage } from './pages.js';

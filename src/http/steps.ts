@@ -1,8 +1,9 @@
 // What the steps of a login share, and the one place where their errors become a page.
+
+import type { Provider } from '../application/application.js';
 import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { OidcClient } from '../oidc/client.js';
-import type { Provider } from '../provider/provider.js';
 import type { Sessions } from '../session/sessions.js';
 import type { EndedLogins } from './ended-logins.js';
 import type { Reply, Snapshot } from './exchange.js';

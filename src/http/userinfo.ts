@@ -1,5 +1,5 @@
 // P/userinfo: JSON about the caller's own session, without tokens. Also the cheap "am I signed in?" for applications.
-import type { Provider } from '../provider/provider.js';
+import type { Provider } from '../application/application.js';
 import { findTickets } from './cookies.js';
 import { json, type Reply, type Snapshot } from './exchange.js';
 import type { StepContext } from './steps.js';

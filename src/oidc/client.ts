@@ -2,9 +2,9 @@
 // algorithm its tokens are verified with. The algorithm comes from the configuration or from discovery, never from a token.
 import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
 import * as openid from 'openid-client';
+import { isRecord } from '../application/claims.js';
 import type { ProviderConfig } from '../config/schema.js';
 import { AkproxError } from '../infra/errors.js';
-import { isRecord } from '../provider/claims.js';
 import { translate } from './failures.js';
 import { createKeySet } from './key-set.js';
 import { createTransport, type Transport } from './transport.js';

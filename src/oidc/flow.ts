@@ -2,8 +2,8 @@
 // login has to remember between them is the caller's.
 import { decodeJwt } from 'jose';
 import * as openid from 'openid-client';
+import { type Claims, readClaims } from '../application/claims.js';
 import { AkproxError } from '../infra/errors.js';
-import { type Claims, readClaims } from '../provider/claims.js';
 import type { Connection, OidcClient } from './client.js';
 import { knownOauthError, translate } from './failures.js';
 import { checkJwt, verifyJwt } from './verify-jwt.js';

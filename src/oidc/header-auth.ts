@@ -3,11 +3,11 @@
 import { isUtf8 } from 'node:buffer';
 import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import type { Provider } from '../application/application.js';
+import type { Claims } from '../application/claims.js';
+import { type Verdict, verdictOn } from '../application/verdict.js';
 import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
-import type { Claims } from '../provider/claims.js';
-import type { Provider } from '../provider/provider.js';
-import { type Verdict, verdictOn } from '../provider/verdict.js';
 import type { OidcClient } from './client.js';
 import { clientCredentials, introspect } from './introspection.js';
 

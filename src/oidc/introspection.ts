@@ -1,8 +1,8 @@
 // What header authentication asks the provider: is this bearer token good and ours (RFC 7662), and do this name and
 // password make a token (authentik's client-credentials grant)? Neither makes a session here.
 import * as openid from 'openid-client';
+import { type Claims, readClaims } from '../application/claims.js';
 import { AkproxError } from '../infra/errors.js';
-import { type Claims, readClaims } from '../provider/claims.js';
 import { LEEWAY, type OidcClient } from './client.js';
 import { refusal, translate } from './failures.js';
 import { expiryOf, type LoginResult } from './flow.js';

@@ -1,7 +1,7 @@
 // Renews a login with its refresh token (OIDC Core §12). The new ID token is optional, and must be about the same user.
 import * as openid from 'openid-client';
+import { type Claims, readClaims } from '../application/claims.js';
 import { AkproxError } from '../infra/errors.js';
-import { type Claims, readClaims } from '../provider/claims.js';
 import type { OidcClient } from './client.js';
 import { refusal, translate } from './failures.js';
 import { completeClaims, expiryOf, jwtToPassOn, type LoginResult } from './flow.js';

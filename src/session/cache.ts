@@ -2,8 +2,8 @@
 // hit proves that this very value was verified before and costs no cryptography.
 // Invariants: bounded in bytes; an entry counts for its own provider only; a revocation removes at once.
 import { LRUCache } from 'lru-cache';
+import type { Provider } from '../application/application.js';
 import { ownString } from '../infra/own-string.js';
-import type { Provider } from '../provider/provider.js';
 import { TICKET_LENGTH } from './ticket.js';
 
 /** What one cookie is worth. `kind` doubles as the check's decision, so that a hit allocates nothing. */

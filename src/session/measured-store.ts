@@ -1,6 +1,7 @@
 // A SessionStore that counts what it is asked and how long it took; what `akprox_store_*` is made of.
-import { Buckets, STORE_BOUNDS } from '../infra/buckets.js';
+
 import { explain } from '../infra/errors.js';
+import { Buckets, STORE_BOUNDS } from '../metrics/buckets.js';
 import type { LeaseStore } from './lease.js';
 import type { SealedSession, SessionStore, StoreStats } from './store.js';
 

@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { StoreConfig } from '../config/schema.js';
 import { createLog } from '../infra/log.js';
-import type { RedisChannel, RedisChannelOptions } from './channel-redis.js';
+import type { RedisChannel, RedisChannelOptions } from './redis/redis-channel.js';
 import type { SessionStore } from './store.js';
 
 // Loaded on demand: an idle worker has a budget of memory, and each of them takes much of it.
@@ -11,12 +11,12 @@ export async function openStore(
   now: () => number,
   log: Logger = createLog('info', 'store'),
 ): Promise<SessionStore> {
-  if (config.kind === 'redis') return (await import('./store-redis.js')).openRedisStore(config, { now, log });
-  const { openEmbeddedStore } = await import('./store-embedded.js');
+  if (config.kind === 'redis') return (await import('./redis/redis-store.js')).openRedisStore(config, { now, log });
+  const { openEmbeddedStore } = await import('./embedded/embedded-store.js');
   return openEmbeddedStore({ path: config.path, maxBytes: config.max_bytes, now });
 }
 
 /** Null for the embedded store: its workers have one parent, and hear of revocations through it. */
 export async function openChannel(config: StoreConfig, options: RedisChannelOptions): Promise<RedisChannel | null> {
-  return config.kind === 'redis' ? (await import('./channel-redis.js')).openRedisChannel(config, options) : null;
+  return config.kind === 'redis' ? (await import('./redis/redis-channel.js')).openRedisChannel(config, options) : null;
 }

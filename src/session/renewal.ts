@@ -3,9 +3,9 @@
 // rotates them ends everything when one is used twice); a renewal never brings a revoked session back; only the provider's
 // own word (`invalid_grant`) ends a session, a network fault does not.
 import { randomBytes } from 'node:crypto';
+import type { Provider } from '../application/application.js';
+import type { Claims } from '../application/claims.js';
 import type { GatedLog } from '../infra/log-gate.js';
-import type { Claims } from '../provider/claims.js';
-import type { Provider } from '../provider/provider.js';
 import type { LeaseStore } from './lease.js';
 import type { Session } from './session.js';
 import type { Ticket } from './ticket.js';

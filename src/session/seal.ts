@@ -1,8 +1,8 @@
 // Sealing: AES-256-GCM, so that a stolen store or cookie can be neither read nor changed.
 // Wire format: version (1 byte, 0x01) · nonce (12) · tag (16) · ciphertext. The context is authenticated, not sent.
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import type { Provider } from '../application/application.js';
 import { hmacOnce } from '../infra/hmac.js';
-import type { Provider } from '../provider/provider.js';
 
 const VERSION = 1;
 const HEAD = 29;

@@ -1,9 +1,10 @@
 // Sessions of one worker: cache in front, store behind, revocations from the side.
 // `peek` is on the hot path; everything else may be slow. An outage of the store ends nobody's session.
-import { Buckets, LAG_BOUNDS } from '../infra/buckets.js';
+
+import type { Provider } from '../application/application.js';
+import { verdictOn } from '../application/verdict.js';
 import type { GatedLog } from '../infra/log-gate.js';
-import type { Provider } from '../provider/provider.js';
-import { verdictOn } from '../provider/verdict.js';
+import { Buckets, LAG_BOUNDS } from '../metrics/buckets.js';
 import { type CacheEntry, SessionCache } from './cache.js';
 import { Refusals } from './refusals.js';
 import { Renewal, type RenewalOptions, renewalDue } from './renewal.js';

@@ -1,5 +1,5 @@
 // SessionStore: where sessions live. It sees sealed bytes and hashes, never an id, a name or a token.
-// One contract suite (test/store/contract.ts) holds for every implementation.
+// One contract suite (test/session/store-contract.ts) holds for every implementation.
 
 import type { LeaseStore } from './lease.js';
 

@@ -3,7 +3,7 @@
 //   mac  HMAC-SHA-256 over the id under a key of this provider: a forged cookie is refused without asking the store,
 //        and a session of one provider is no session at another.
 import { hash, randomBytes } from 'node:crypto';
-import { type Provider, TICKET_ID_LENGTH } from '../provider/provider.js';
+import { type Provider, TICKET_ID_LENGTH } from '../application/application.js';
 
 export interface Ticket {
   /** Secret: the session's sealing key comes from it. Never logged, never stored. */

@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { generate } from 'selfsigned';
 import { createCoreApi, USER_AGENT } from '../../src/authentik/api.js';
 import { AkproxError } from '../../src/infra/errors.js';
-import type { FakeCore } from '../support/fake-core.js';
+import type { FakeCore } from '../kit/fake-core.js';
 import { startTestCore, WHOAMI, WIKI } from './setup.js';
 
 function apiOf(core: FakeCore, options: { token?: string; insecure?: boolean; timeoutMs?: number } = {}) {

@@ -10,8 +10,8 @@ import { translateProviders } from '../../src/authentik/translate.js';
 import { createOidcClient, type OidcClient } from '../../src/oidc/client.js';
 import { beginLogin, callbackOutcome, finishLogin } from '../../src/oidc/flow.js';
 import { clientCredentials, introspect } from '../../src/oidc/introspection.js';
-import { createBrowser } from '../support/browser.js';
-import type { FakeCore, FakeCoreOptions } from '../support/fake-core.js';
+import { createBrowser } from '../kit/browser.js';
+import type { FakeCore, FakeCoreOptions } from '../kit/fake-core.js';
 import { HOSTS, startTestCore, WHOAMI } from './setup.js';
 
 const CALLBACK = `${WHOAMI.external_host}/outpost.goauthentik.io/callback?X-authentik-auth-callback=true`;

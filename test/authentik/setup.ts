@@ -5,7 +5,7 @@ import type { OutpostInstance } from '../../src/authentik/api.js';
 import type { SourceLog } from '../../src/authentik/socket.js';
 import type { Timers } from '../../src/authentik/timers.js';
 import { isWithin, parseCookieDomain, parseOrigin } from '../../src/config/hosts.js';
-import { type FakeCore, type FakeCoreOptions, startFakeCore } from '../support/fake-core.js';
+import { type FakeCore, type FakeCoreOptions, startFakeCore } from '../kit/fake-core.js';
 
 export const HOSTS = { parseOrigin, parseCookieDomain, isWithin };
 

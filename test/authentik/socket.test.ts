@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { USER_AGENT } from '../../src/authentik/api.js';
 import { type CoreSocket, type CoreSocketOptions, connectCore } from '../../src/authentik/socket.js';
-import type { FakeCoreOptions } from '../support/fake-core.js';
+import type { FakeCoreOptions } from '../kit/fake-core.js';
 import { createTestLog, createTestTimers, createWaiter, startTestCore } from './setup.js';
 
 const INSTANCE = '0f8fad5b-d9cb-469f-a165-70867728950e';

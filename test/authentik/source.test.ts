@@ -12,7 +12,7 @@ import {
   startAuthentikSource,
 } from '../../src/authentik/source.js';
 import type { ProviderConfig } from '../../src/config/schema.js';
-import type { FakeCore } from '../support/fake-core.js';
+import type { FakeCore } from '../kit/fake-core.js';
 import { createTestLog, createTestTimers, createWaiter, HOSTS, startTestCore, WHOAMI, WIKI } from './setup.js';
 
 const INSTANCE = '0f8fad5b-d9cb-469f-a165-70867728950e';

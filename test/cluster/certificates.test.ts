@@ -11,7 +11,7 @@ import { openSelfSigned } from '../../src/cluster/self-signed.js';
 import { configSchema } from '../../src/config/schema.js';
 import { createLog } from '../../src/infra/log.js';
 import { makePrivateDirectory } from '../../src/infra/private-directory.js';
-import { type Daemon, request, startDaemon, testProvider } from '../support/daemon.js';
+import { type Daemon, request, startDaemon, testProvider } from '../kit/daemon.js';
 
 const providers = [testProvider('http://127.0.0.1:9')];
 

@@ -10,10 +10,10 @@ import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { generate } from 'selfsigned';
 import { stringify } from 'yaml';
-import { request, startDaemon, testProvider, traefikCheck } from '../support/daemon.js';
-import { endsWithTest } from '../support/ends-with-test.js';
-import { freePorts } from '../support/ports.js';
-import { until } from '../support/until.js';
+import { request, startDaemon, testProvider, traefikCheck } from '../kit/daemon.js';
+import { endsWithTest } from '../kit/ends-with-test.js';
+import { freePorts } from '../kit/ports.js';
+import { until } from '../kit/until.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const APP = 'http://whoami.localhost:8080';

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { choosePorts } from '../../src/cluster/ports.js';
 import { AkproxError } from '../../src/infra/errors.js';
-import { startDaemon, testProvider } from '../support/daemon.js';
+import { startDaemon, testProvider } from '../kit/daemon.js';
 
 const providers = [testProvider('http://127.0.0.1:9')];
 

@@ -8,8 +8,8 @@ import type { Timers } from '../../src/authentik/timers.js';
 import { refusal } from '../../src/cluster/reload.js';
 import { Rollout } from '../../src/cluster/rollout.js';
 import { loadConfig } from '../../src/config/load.js';
-import { type Daemon, type LogLine, startDaemon, testProvider, traefikCheck } from '../support/daemon.js';
-import { APP } from '../support/world.js';
+import { type Daemon, type LogLine, startDaemon, testProvider, traefikCheck } from '../kit/daemon.js';
+import { APP } from '../kit/world.js';
 
 const whoami = testProvider('http://127.0.0.1:9');
 const second = testProvider('http://127.0.0.1:9', { name: 'second', external_host: 'http://second.localhost:8080' });

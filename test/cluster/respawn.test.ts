@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Liveness, PATIENCE } from '../../src/cluster/liveness.js';
 import { isHopeless, Slot } from '../../src/cluster/respawn.js';
-import { injected } from '../support/app-copy.js';
-import { type Daemon, type LogLine, request, startDaemon, testProvider, traefikCheck } from '../support/daemon.js';
-import { until } from '../support/until.js';
+import { injected } from '../kit/app-copy.js';
+import { type Daemon, type LogLine, request, startDaemon, testProvider, traefikCheck } from '../kit/daemon.js';
+import { until } from '../kit/until.js';
 
 const providers = [testProvider('http://127.0.0.1:9')];
 const EARLY = 'a worker died before it was ready';

@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { copyApp, injected } from '../support/app-copy.js';
-import { type LogLine, request, startDaemon, testProvider, traefikCheck } from '../support/daemon.js';
-import { endsWithTest } from '../support/ends-with-test.js';
-import { until } from '../support/until.js';
+import { copyApp, injected } from '../kit/app-copy.js';
+import { type LogLine, request, startDaemon, testProvider, traefikCheck } from '../kit/daemon.js';
+import { endsWithTest } from '../kit/ends-with-test.js';
+import { until } from '../kit/until.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const LISTENER = 'dist/http/server.js';

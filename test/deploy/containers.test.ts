@@ -10,12 +10,12 @@ import { fileURLToPath } from 'node:url';
 import { DCLinter } from 'dclint';
 import { validate } from 'dockerfile-utils';
 import { parse } from 'yaml';
-import { createBrowser } from '../support/browser.js';
-import { startDaemon } from '../support/daemon.js';
-import { endsWithTest } from '../support/ends-with-test.js';
-import { startGateway } from '../support/gateway.js';
-import { freePort } from '../support/ports.js';
-import { startWhoami } from '../support/whoami.js';
+import { createBrowser } from '../kit/browser.js';
+import { startDaemon } from '../kit/daemon.js';
+import { endsWithTest } from '../kit/ends-with-test.js';
+import { startGateway } from '../kit/gateway.js';
+import { freePort } from '../kit/ports.js';
+import { startWhoami } from '../kit/whoami.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const COMPOSE_FILES = ['deploy/compose.yaml', 'deploy/proxies/traefik/docker-compose.yaml'];

@@ -7,9 +7,9 @@ import { basename, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
-import { identityHeaderNames } from '../../src/provider/identity.js';
-import { findOnPath } from '../support/demo/proxies.js';
-import { checkFile, proxyMissing } from '../support/real-proxy.js';
+import { identityHeaderNames } from '../../src/application/identity.js';
+import { findOnPath } from '../kit/demo/proxies.js';
+import { checkFile, proxyMissing } from '../kit/real-proxy.js';
 
 const DEPLOY = fileURLToPath(new URL('../../deploy/', import.meta.url));
 const FILES = readdirSync(DEPLOY, { recursive: true, encoding: 'utf8' });
@@ -57,7 +57,7 @@ describe('deploy/', () => {
     'proxies/nginx/README.md',
     'proxies/ingress-nginx/ingress.yaml',
     '../README.md',
-    '../test/support/demo/proxies.ts',
+    '../test/kit/demo/proxies.ts',
   ]) {
     it(`${file} refuses raw bytes in a URL, as nginx has to`, () => {
       const text = readFileSync(join(DEPLOY, file), 'utf8').replaceAll('\\\\', '\\');

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type Answer, request, SECRET, testProvider, traefikCheck } from '../support/daemon.js';
-import { PATIENCE_MS } from '../support/until.js';
-import { APP, clientFor, startWorld, type World } from '../support/world.js';
+import { type Answer, request, SECRET, testProvider, traefikCheck } from '../kit/daemon.js';
+import { PATIENCE_MS } from '../kit/until.js';
+import { APP, clientFor, startWorld, type World } from '../kit/world.js';
 
 const HOST = 'whoami.localhost:8080';
 let world: World;

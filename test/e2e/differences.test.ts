@@ -1,8 +1,8 @@
 // Every row of contract.md §8: where akprox differs from the official outpost, on purpose, and that it does.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { request, testProvider, traefikCheck } from '../support/daemon.js';
-import { APP, clientFor, startWorld, type World } from '../support/world.js';
+import { request, testProvider, traefikCheck } from '../kit/daemon.js';
+import { APP, clientFor, startWorld, type World } from '../kit/world.js';
 
 const HOST = 'whoami.localhost:8080';
 

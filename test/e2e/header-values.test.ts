@@ -3,8 +3,8 @@
 // signed). The same request has the same answer whether its session is cached or not.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { type Answer, request, testProvider } from '../support/daemon.js';
-import { APP, clientFor, startWorld, type World } from '../support/world.js';
+import { type Answer, request, testProvider } from '../kit/daemon.js';
+import { APP, clientFor, startWorld, type World } from '../kit/world.js';
 
 const { host: HOST } = new URL(APP);
 const OTHER = 'http://other.localhost:8080';

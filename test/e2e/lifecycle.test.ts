@@ -8,8 +8,8 @@ import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { type Daemon, request, startDaemon, testProvider, traefikCheck } from '../support/daemon.js';
-import { APP, startWorld, type World } from '../support/world.js';
+import { type Daemon, request, startDaemon, testProvider, traefikCheck } from '../kit/daemon.js';
+import { APP, startWorld, type World } from '../kit/world.js';
 
 async function signedIn(world: World): Promise<string> {
   const browser = world.browser();

@@ -1,9 +1,9 @@
 // One login from end to end: real provider, real workers, real gateway. What issue 1 says must work, as a browser sees it.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { identityHeaderNames } from '../../src/provider/identity.js';
-import { request } from '../support/daemon.js';
-import { APP, startWorld, type World } from '../support/world.js';
+import { identityHeaderNames } from '../../src/application/identity.js';
+import { request } from '../kit/daemon.js';
+import { APP, startWorld, type World } from '../kit/world.js';
 
 for (const routeOutpostPaths of [true, false]) {
   describe(routeOutpostPaths ? 'a login, /akprox/ routed to the outpost' : 'a login, every step in-band', () => {

@@ -1,9 +1,9 @@
 // Refresh from end to end: tokens that live a few seconds, a provider that rotates refresh tokens, two workers.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { traefikCheck } from '../support/daemon.js';
-import { PATIENCE_MS } from '../support/until.js';
-import { APP, startWorld } from '../support/world.js';
+import { traefikCheck } from '../kit/daemon.js';
+import { PATIENCE_MS } from '../kit/until.js';
+import { APP, startWorld } from '../kit/world.js';
 
 describe('a session with a refresh token', () => {
   it('outlives its tokens while it is used, and ends with session.lifetime', async () => {

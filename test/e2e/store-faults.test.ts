@@ -4,11 +4,11 @@ import assert from 'node:assert/strict';
 import { statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { type Daemon, traefikCheck } from '../support/daemon.js';
-import { describeWith } from '../support/needs.js';
-import { redisMissing, startRedis } from '../support/redis-server.js';
-import { until } from '../support/until.js';
-import { APP, startWorld, type World } from '../support/world.js';
+import { type Daemon, traefikCheck } from '../kit/daemon.js';
+import { describeWith } from '../kit/needs.js';
+import { redisMissing, startRedis } from '../kit/redis-server.js';
+import { until } from '../kit/until.js';
+import { APP, startWorld, type World } from '../kit/world.js';
 
 /** Each check on a connection of its own, so that every worker is asked. */
 async function statuses(daemon: Daemon, cookie: string, times = 40): Promise<number[]> {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { connect } from 'node:tls';
 import { generate } from 'selfsigned';
-import { request, startDaemon, testProvider } from '../support/daemon.js';
+import { request, startDaemon, testProvider } from '../kit/daemon.js';
 
 /** Common name of the certificate for a server name, and the answer to one check over that connection. */
 async function ask(url: string, servername: string): Promise<{ name: string; answer: string }> {

@@ -1,10 +1,10 @@
 // What the fuzzer plays with: the built daemon with four applications, and people who signed in by real logins. Some stay
 // signed in to the end, some may be signed out by a request, some have been signed out already, one may not use the application.
 import { request as httpRequest } from 'node:http';
-import { createBrowser } from '../support/browser.js';
-import { type Daemon, request, SECRET, startDaemon } from '../support/daemon.js';
-import { type Idp, startIdp } from '../support/idp.js';
-import { clientFor } from '../support/world.js';
+import { createBrowser } from '../kit/browser.js';
+import { type Daemon, request, SECRET, startDaemon } from '../kit/daemon.js';
+import { type Idp, startIdp } from '../kit/idp.js';
+import { clientFor } from '../kit/world.js';
 
 export interface Site {
   readonly name: string;

@@ -3,9 +3,9 @@
 // connection is usable afterwards or closes as it was said.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { testProvider } from '../support/daemon.js';
-import { headerOf, Wire, type WireAnswer } from '../support/wire.js';
-import { APP, clientFor, startWorld, type World } from '../support/world.js';
+import { testProvider } from '../kit/daemon.js';
+import { headerOf, Wire, type WireAnswer } from '../kit/wire.js';
+import { APP, clientFor, startWorld, type World } from '../kit/world.js';
 
 const HOST = 'whoami.localhost:8080';
 const LISTENERS = ['http', 'https', 'compat'] as const;

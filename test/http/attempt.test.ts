@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Provider } from '../../src/application/application.js';
 import { ATTEMPT_LIFETIME, type Attempt, findAttempt, saveAttempt } from '../../src/http/attempt.js';
 import { Snapshot } from '../../src/http/exchange.js';
-import type { Provider } from '../../src/provider/provider.js';
-import { makeProvider } from '../support/provider.js';
+import { makeProvider } from '../kit/application.js';
 
 const NOW = 1_700_000_000_000;
 const attempt = (state: string, startedAt = NOW): Attempt => ({

@@ -6,11 +6,11 @@ import { DIALECTS } from '../../src/http/dialects.js';
 import { EndedLogins } from '../../src/http/ended-logins.js';
 import type { Reply } from '../../src/http/exchange.js';
 import { start } from '../../src/http/start.js';
+import { makeProvider } from '../kit/application.js';
+import { createBrowser } from '../kit/browser.js';
+import { createChecks, createLogins, headerOf, requestOf, stepRequest } from '../kit/checks.js';
+import type { Idp } from '../kit/idp.js';
 import { SECRET, startTestIdp, testClient } from '../oidc/setup.js';
-import { createBrowser } from '../support/browser.js';
-import { createChecks, createLogins, headerOf, requestOf, stepRequest } from '../support/checks.js';
-import type { Idp } from '../support/idp.js';
-import { makeProvider } from '../support/provider.js';
 
 const APP = 'http://app.localhost';
 const PREFIX = '/outpost.goauthentik.io';

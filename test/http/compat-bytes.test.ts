@@ -1,8 +1,8 @@
 // What node:http does to bytes when an answer does not go out at once, and what its callers have to see to. Found by test/fuzz/.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { headerOf, Wire } from '../support/wire.js';
-import { ACCOUNTS, APP, startWorld, type World } from '../support/world.js';
+import { headerOf, Wire } from '../kit/wire.js';
+import { ACCOUNTS, APP, startWorld, type World } from '../kit/world.js';
 
 const NAME = 'Žofie 名';
 let world: World;

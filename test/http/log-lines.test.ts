@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
+import type { Provider } from '../../src/application/application.js';
 import { backchannelLogout } from '../../src/http/backchannel-logout.js';
 import { callback } from '../../src/http/callback.js';
 import { DIALECTS } from '../../src/http/dialects.js';
@@ -17,9 +18,9 @@ import { AkproxError } from '../../src/infra/errors.js';
 import { createGatedLog } from '../../src/infra/log-gate.js';
 import { createOidcClient } from '../../src/oidc/client.js';
 import { HeaderAuth } from '../../src/oidc/header-auth.js';
-import type { Provider } from '../../src/provider/provider.js';
 import type { RenewalAnswer } from '../../src/session/renewal.js';
 import { issueTicket } from '../../src/session/ticket.js';
+import { makeProvider } from '../kit/application.js';
 import {
   type Checks,
   createChecks,
@@ -28,8 +29,7 @@ import {
   requestOf,
   stepRequest,
   traefikRequest,
-} from '../support/checks.js';
-import { makeProvider } from '../support/provider.js';
+} from '../kit/checks.js';
 
 const REQUESTS = 2_000;
 const HANDFUL = 5;

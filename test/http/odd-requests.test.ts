@@ -4,8 +4,8 @@ import { after, before, describe, it } from 'node:test';
 import { Answers, BODY, CLOSE, HEAD, KEEP_ALIVE, type PendingAnswer, type RawResponse } from '../../src/http/answer.js';
 import { empty, json } from '../../src/http/exchange.js';
 import { THROWN_AWAY } from '../../src/http/request-body.js';
-import { type Daemon, startDaemon, testProvider } from '../support/daemon.js';
-import { headerOf, Wire } from '../support/wire.js';
+import { type Daemon, startDaemon, testProvider } from '../kit/daemon.js';
+import { headerOf, Wire } from '../kit/wire.js';
 
 const LISTENERS = ['http', 'https', 'compat', 'metrics'] as const;
 const TARGETS = { http: '/akprox/auth/nginx', https: '/akprox/start', compat: '/akprox/auth/nginx', metrics: '/livez' };

@@ -6,8 +6,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { findCookie, findTickets } from '../../src/http/cookies.js';
 import { issueTicket, TICKET_LENGTH } from '../../src/session/ticket.js';
-import { type Checks, createChecks, traefikRequest } from '../support/checks.js';
-import { makeProvider } from '../support/provider.js';
+import { makeProvider } from '../kit/application.js';
+import { type Checks, createChecks, traefikRequest } from '../kit/checks.js';
 
 const provider = makeProvider({ access: { groups: ['staff'] } });
 const URL_ = 'https://whoami.company.tld/';

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { render } from '../../src/http/check.js';
 import { DIALECTS } from '../../src/http/dialects.js';
-import { createChecks, requestOf } from '../support/checks.js';
-import { makeProvider } from '../support/provider.js';
+import { makeProvider } from '../kit/application.js';
+import { createChecks, requestOf } from '../kit/checks.js';
 
 const HOST = 'whoami.company.tld';
 const AS_PROXIES_ASK: readonly (readonly [string, string])[] = [

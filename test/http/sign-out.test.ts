@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Snapshot } from '../../src/http/exchange.js';
 import { signOut } from '../../src/http/sign-out.js';
+import { makeProvider } from '../kit/application.js';
+import { createChecks, createLogins, headerOf, requestOf } from '../kit/checks.js';
 import { testClient } from '../oidc/setup.js';
-import { createChecks, createLogins, headerOf, requestOf } from '../support/checks.js';
-import { makeProvider } from '../support/provider.js';
 
 const IDP = 'https://idp.company.tld';
 const provider = makeProvider();

@@ -19,9 +19,9 @@ export const ROOMS: readonly Room[] = [
     change: 'nothing, most likely: `main.ts` is the only file with side effects at the top level',
   },
   {
-    names: ['cli', 'sessions-command', 'doctor'],
-    knows: 'the command line',
-    change: 'a new command: one entry in the table of `cli.ts`; a new finding of the doctor: `findings.ts`',
+    names: ['commands'],
+    knows: 'the command line: a file for each command, and the doctor',
+    change: 'a new command: one entry in the table of `command-line.ts`; a new finding of the doctor: `findings.ts`',
   },
   {
     names: ['cluster'],
@@ -32,7 +32,7 @@ export const ROOMS: readonly Room[] = [
   {
     names: ['http'],
     knows:
-      'requests: `server.ts` is the only importer of uWebSockets.js, `outpost.ts` is the table of paths, one file per step of a login',
+      'requests: `server.ts` is the only importer of uWebSockets.js, `router.ts` is the table of paths, one file per step of a login',
     change: 'a new proxy: a dialect in `dialects.ts`; a new page: `pages.ts`',
   },
   {
@@ -48,19 +48,23 @@ export const ROOMS: readonly Room[] = [
   {
     names: ['session'],
     knows: 'sessions: ticket (the cookie), seal, cache, store, revocation',
-    change: 'a new store: implement `store.ts`, run `test/store/contract.ts` against it',
+    change: 'a new store: implement `store.ts`, run `test/session/store-contract.ts` against it',
   },
   {
-    names: ['provider'],
+    names: ['application'],
     knows:
       'what is protected and for whom: hosts, access rules, allow-lists, return URLs, identity headers. Pure functions',
     change: 'a new identity header: `identity.ts`',
   },
   {
+    names: ['metrics'],
+    knows: 'what workers count, how their counts are merged, and the page that Prometheus reads',
+    change: 'a new counter: `report.ts`, `page.ts`',
+  },
+  {
     names: ['infra'],
-    knows: 'errors, log, metrics',
-    change:
-      'a new error: a code in `errors.ts` and its text in `pages.ts`; a new counter: `worker-report.ts`, `metrics.ts`',
+    knows: 'the ground floor, which knows nothing of the product: errors, clocks, the log and its gates, sealing',
+    change: 'a new error: a code in `errors.ts` and its text in `pages.ts`',
   },
 ];
 
@@ -71,9 +75,9 @@ export const CONFIG: Room & { readonly loaders: readonly string[]; readonly impo
   change:
     'a new setting: `schema.ts`, with its default and description; then `UPDATE_README=1 npx tsx --test test/config/readme-table.test.ts`',
   /** Who may import more than its types. */
-  loaders: ['main', 'cli', 'cluster'],
+  loaders: ['main', 'commands', 'cluster'],
   /** What it may import itself. */
-  imports: ['infra', 'provider'],
+  imports: ['infra', 'application'],
 };
 
 /** The floor that a folder or file is on, from 0 at the top; undefined for one that the list does not have. */

@@ -1,9 +1,9 @@
 // The sample of cached checks stands for all of them, and no client can add series.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CHECKS_PER_SAMPLE, CheckTiming } from '../../src/http/check-timing.js';
-import { CHECK_BOUNDS } from '../../src/infra/buckets.js';
-import { costInYardsticks } from '../support/cost.js';
+import { CHECK_BOUNDS } from '../../src/metrics/buckets.js';
+import { CHECKS_PER_SAMPLE, CheckTiming } from '../../src/metrics/check-timing.js';
+import { costInYardsticks } from '../kit/cost.js';
 
 function timing(): { timing: CheckTiming; pass(ms: number): void; reads(): number } {
   let now = 1_000;

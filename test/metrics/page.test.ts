@@ -1,8 +1,9 @@
 // The metrics page as text: what workers report, added up, and what it costs to make.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Buckets, escapeLabel, histogramText, LAG_BOUNDS, REQUEST_BOUNDS, trimmed } from '../../src/infra/buckets.js';
-import { type MetricFacts, MetricsPage } from '../../src/infra/metrics.js';
+import { CHECK_RESULTS } from '../../src/application/application.js';
+import { Buckets, escapeLabel, histogramText, LAG_BOUNDS, REQUEST_BOUNDS, trimmed } from '../../src/metrics/buckets.js';
+import { type MetricFacts, MetricsPage } from '../../src/metrics/page.js';
 import {
   asDeparted,
   EMPTY_REPORT,
@@ -10,9 +11,8 @@ import {
   mergeReports,
   REMEMBERED,
   type WorkerReport,
-} from '../../src/infra/worker-report.js';
-import { CHECK_RESULTS } from '../../src/provider/provider.js';
-import { costInYardsticks } from '../support/cost.js';
+} from '../../src/metrics/report.js';
+import { costInYardsticks } from '../kit/cost.js';
 import { readmeMetrics } from './readme-metrics.js';
 
 const FACTS: MetricFacts = {

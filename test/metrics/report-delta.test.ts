@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { CheckTiming } from '../../src/http/check-timing.js';
-import { DeltaSink } from '../../src/infra/report-delta.js';
-import { EMPTY_REPORT, type RequestRow } from '../../src/infra/worker-report.js';
+import { CheckTiming } from '../../src/metrics/check-timing.js';
+import { EMPTY_REPORT, type RequestRow } from '../../src/metrics/report.js';
+import { DeltaSink } from '../../src/metrics/report-delta.js';
 
 const hosts = fc.constantFrom('a.tld', 'b.tld', 'c.tld');
 const methods = fc.constantFrom('GET', 'POST');

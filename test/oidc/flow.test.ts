@@ -3,9 +3,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { exportSPKI, importJWK, SignJWT, UnsecuredJWT } from 'jose';
 import { beginLogin, callbackOutcome, endSessionUrl, finishLogin } from '../../src/oidc/flow.js';
-import { createBrowser } from '../support/browser.js';
-import type { Idp, IdpAlg } from '../support/idp.js';
-import { PATIENCE_MS } from '../support/until.js';
+import { createBrowser } from '../kit/browser.js';
+import type { Idp, IdpAlg } from '../kit/idp.js';
+import { PATIENCE_MS } from '../kit/until.js';
 import {
   ALICE,
   authorize,

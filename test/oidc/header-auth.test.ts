@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { pino } from 'pino';
+import type { Provider } from '../../src/application/application.js';
+import { blockHeaders } from '../../src/application/identity.js';
 import { HeaderAuth } from '../../src/oidc/header-auth.js';
-import { blockHeaders } from '../../src/provider/identity.js';
-import type { Provider } from '../../src/provider/provider.js';
-import type { Idp } from '../support/idp.js';
-import { makeProvider } from '../support/provider.js';
+import { makeProvider } from '../kit/application.js';
+import type { Idp } from '../kit/idp.js';
 import { logIn, SECRET, seconds, startTestIdp, type TestClient, tamper, testClient } from './setup.js';
 
 let idp: Idp;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { clientCredentials, introspect } from '../../src/oidc/introspection.js';
-import type { Idp } from '../support/idp.js';
-import { PATIENCE_MS } from '../support/until.js';
+import type { Idp } from '../kit/idp.js';
+import { PATIENCE_MS } from '../kit/until.js';
 import { ALICE, failsWith, logIn, seconds, startTestIdp, tamper, testClient } from './setup.js';
 
 let idp: Idp;

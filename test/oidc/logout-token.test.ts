@@ -7,8 +7,8 @@ import { after, before, test } from 'node:test';
 import { SignJWT } from 'jose';
 import { beginLogin, endSessionUrl, finishLogin } from '../../src/oidc/flow.js';
 import { verifyLogoutToken } from '../../src/oidc/logout-token.js';
-import { createBrowser } from '../support/browser.js';
-import type { Idp } from '../support/idp.js';
+import { createBrowser } from '../kit/browser.js';
+import type { Idp } from '../kit/idp.js';
 import { failsWith, REDIRECT_URI, SECRET, seconds, startTestIdp, testClient } from './setup.js';
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';

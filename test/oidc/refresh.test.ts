@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { refreshTokens } from '../../src/oidc/refresh.js';
-import type { Idp } from '../support/idp.js';
-import { PATIENCE_MS } from '../support/until.js';
+import type { Idp } from '../kit/idp.js';
+import { PATIENCE_MS } from '../kit/until.js';
 import { ALICE, logIn, seconds, startTestIdp, tamper, testClient } from './setup.js';
 
 let idp: Idp;

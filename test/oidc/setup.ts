@@ -6,8 +6,8 @@ import type { ProviderConfig } from '../../src/config/schema.js';
 import { AkproxError, type ErrorCode } from '../../src/infra/errors.js';
 import { createOidcClient, type OidcClient, type OidcEvent } from '../../src/oidc/client.js';
 import { beginLogin, callbackOutcome, finishLogin, type LoginRequest, type LoginResult } from '../../src/oidc/flow.js';
-import { createBrowser } from '../support/browser.js';
-import { type Idp, type IdpOptions, startIdp } from '../support/idp.js';
+import { createBrowser } from '../kit/browser.js';
+import { type Idp, type IdpOptions, startIdp } from '../kit/idp.js';
 
 // With a query, as providers from authentik have it.
 export const REDIRECT_URI = 'http://app.localhost/outpost.goauthentik.io/callback?X-authentik-auth-callback=true';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { exportJWK, exportSPKI, generateKeyPair, importJWK, SignJWT, UnsecuredJWT } from 'jose';
 import { checkJwt, type JwtCheck, verifyJwt } from '../../src/oidc/verify-jwt.js';
-import type { Idp } from '../support/idp.js';
+import type { Idp } from '../kit/idp.js';
 import { failsWith, SECRET, seconds, startTestIdp, tamper, testClient } from './setup.js';
 
 const utf8 = new TextEncoder();

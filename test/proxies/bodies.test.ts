@@ -2,8 +2,8 @@
 // way resets the connection, and whenever Traefik's writing fails before it has read the answer, its client gets a 500.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Browser } from '../support/browser.js';
-import { describeWith } from '../support/needs.js';
+import type { Browser } from '../kit/browser.js';
+import { describeWith } from '../kit/needs.js';
 import {
   APP,
   proxyMissing,
@@ -11,7 +11,7 @@ import {
   type Surroundings,
   startRealWorld,
   startSurroundings,
-} from '../support/real-proxy.js';
+} from '../kit/real-proxy.js';
 
 const SIZES = [1_024, 65_536, 262_144, 1_048_576];
 const TIMES = 80;

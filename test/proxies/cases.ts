@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, it } from 'node:test';
 import { WebSocket } from 'ws';
-import { identityHeaderNames } from '../../src/provider/identity.js';
-import type { Answer, Browser } from '../support/browser.js';
-import { describeWith } from '../support/needs.js';
+import { identityHeaderNames } from '../../src/application/identity.js';
+import type { Answer, Browser } from '../kit/browser.js';
+import { describeWith } from '../kit/needs.js';
 import {
   APP,
   LOGIN,
@@ -14,7 +14,7 @@ import {
   proxyMissing,
   type RealWorld,
   startRealWorld,
-} from '../support/real-proxy.js';
+} from '../kit/real-proxy.js';
 
 const XHR = { Accept: 'application/json', 'Sec-Fetch-Mode': 'cors' };
 const NAMES = identityHeaderNames(['akprox', 'authentik'], false).map((name) => name.toLowerCase());

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { APP, proxyMissing, startRealWorld } from '../support/real-proxy.js';
+import { APP, proxyMissing, startRealWorld } from '../kit/real-proxy.js';
 import { describeProxy } from './cases.js';
 
 describeProxy('haproxy', { relaysBodies: true, whenDown: 503 });

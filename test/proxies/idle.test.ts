@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Browser } from '../support/browser.js';
-import { describeWith } from '../support/needs.js';
+import type { Browser } from '../kit/browser.js';
+import { describeWith } from '../kit/needs.js';
 import {
   APP,
   type Mode,
@@ -14,7 +14,7 @@ import {
   type Surroundings,
   startRealWorld,
   startSurroundings,
-} from '../support/real-proxy.js';
+} from '../kit/real-proxy.js';
 
 const IDLE_MS = 15_000;
 const cases = (['nginx', 'caddy', 'haproxy', 'traefik', 'envoy'] as const)

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { describeWith } from '../support/needs.js';
+import { describeWith } from '../kit/needs.js';
 import {
   APP,
   type Application,
@@ -17,7 +17,7 @@ import {
   type Surroundings,
   startRealWorld,
   startSurroundings,
-} from '../support/real-proxy.js';
+} from '../kit/real-proxy.js';
 
 const HOST = new URL(APP).host;
 const UTF8 = Buffer.from('日本語').toString('latin1');

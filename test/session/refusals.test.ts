@@ -3,14 +3,14 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { pino } from 'pino';
+import { readClaims } from '../../src/application/claims.js';
 import { UnfinishedDeletions } from '../../src/cluster/unfinished-deletions.js';
 import { AkproxError } from '../../src/infra/errors.js';
-import { readClaims } from '../../src/provider/claims.js';
 import { Refusals } from '../../src/session/refusals.js';
 import type { Revocation } from '../../src/session/revocation.js';
 import { Sessions } from '../../src/session/sessions.js';
-import { MemoryStore } from '../support/memory-store.js';
-import { makeProvider } from '../support/provider.js';
+import { makeProvider } from '../kit/application.js';
+import { MemoryStore } from '../kit/memory-store.js';
 
 const HOUR = 3_600_000;
 const provider = makeProvider({ session: { lifetime: '8h', refresh: false } });

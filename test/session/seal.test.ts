@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { indexHash, seal, sessionKey, unseal } from '../../src/session/seal.js';
-import { makeProvider } from '../support/provider.js';
+import { makeProvider } from '../kit/application.js';
 
 describe('sealing', () => {
   const key = randomBytes(32);

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { pino } from 'pino';
+import { readClaims } from '../../src/application/claims.js';
 import { AkproxError } from '../../src/infra/errors.js';
-import { readClaims } from '../../src/provider/claims.js';
 import type { Revocation } from '../../src/session/revocation.js';
 import type { Session } from '../../src/session/session.js';
 import { Sessions } from '../../src/session/sessions.js';
 import { issueTicket } from '../../src/session/ticket.js';
-import { MemoryStore } from '../support/memory-store.js';
-import { makeProvider } from '../support/provider.js';
+import { makeProvider } from '../kit/application.js';
+import { MemoryStore } from '../kit/memory-store.js';
 
 const provider = makeProvider({ access: { groups: ['staff'] } });
 const log = pino({ level: 'silent' });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { issueTicket, TICKET_LENGTH, verifyTicket } from '../../src/session/ticket.js';
-import { makeProvider } from '../support/provider.js';
+import { makeProvider } from '../kit/application.js';
 
 describe('the session cookie', () => {
   const provider = makeProvider();

@@ -1,0 +1,43 @@
+// May this person pass, and what is the application told of him? The one answer for sessions and for credentials in a header.
+import type { GatedLog } from '../infra/log-gate.js';
+import { isAllowed } from './access.js';
+import type { Provider } from './application.js';
+import type { Claims } from './claims.js';
+import { blockHeaders, renderIdentity } from './identity.js';
+
+export type Verdict =
+  /** `block`: rendered identity headers, complete. */
+  | { readonly kind: 'allow'; readonly block: ArrayBuffer }
+  | { readonly kind: 'forbidden' }
+  /** The identity set is larger than `headers.max_bytes`: a proxy would answer 500, or leave headers out (contract §2.3). */
+  | { readonly kind: 'too_large' };
+
+const FORBIDDEN: Verdict = { kind: 'forbidden' };
+const TOO_LARGE: Verdict = { kind: 'too_large' };
+
+/** `jwt`: for `X-authentik-jwt`; ''. */
+export function verdictOn(provider: Provider, claims: Claims, jwt: string, log: GatedLog): Verdict {
+  if (!isAllowed(provider.config.access, claims)) return FORBIDDEN;
+  const { bytes } = renderIdentity(provider.identity, claims, jwt, (header) =>
+    log.warn({ provider: provider.name, header }, 'an identity header value was dropped', header),
+  );
+  const most = provider.config.headers.max_bytes;
+  if (bytes.byteLength <= most) return { kind: 'allow', block: bytes };
+  const [header, size] = largestHeader(bytes);
+  const facts = {
+    provider: provider.name,
+    user: claims.preferredUsername || claims.sub,
+    bytes: bytes.byteLength,
+    max_bytes: most,
+    header,
+    header_bytes: size,
+  };
+  log.warn(facts, 'the identity headers of a user are too large, so he may not pass: see headers.max_bytes');
+  return TOO_LARGE;
+}
+
+function largestHeader(block: ArrayBuffer): [name: string, bytes: number] {
+  let largest: [string, number] = ['', -1];
+  for (const [name, value] of blockHeaders(block)) if (value.length > largest[1]) largest = [name, value.length];
+  return largest;
+}

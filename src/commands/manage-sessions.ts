@@ -1,0 +1,225 @@
+// `akprox sessions`: how many there are, and ending them by hand. It works on the store itself, with or without a daemon.
+// A subject is an e-mail address as often as not: only its keyed hash is ever printed.
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { parseArgs } from 'node:util';
+import type { Logger } from 'pino';
+import { createProvider, type Provider } from '../application/application.js';
+import type { Loaded } from '../config/load.js';
+import type { StoreConfig } from '../config/schema.js';
+import { explain } from '../infra/errors.js';
+import { createLog } from '../infra/log.js';
+import { openChannel, openStore } from '../session/open-store.js';
+import type { RedisChannel } from '../session/redis/redis-channel.js';
+import { indexHash } from '../session/seal.js';
+import type { SessionStore } from '../session/store.js';
+import { LOGOUT_TOKENS } from '../session/used-tokens.js';
+
+export interface SessionsIo {
+  readonly cwd: string;
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+}
+
+export type SessionsRequest =
+  | { readonly kind: 'list' }
+  | { readonly kind: 'all'; readonly provider: string }
+  /** `provider` null: every provider of the configuration. */
+  | { readonly kind: 'sub' | 'sid'; readonly value: string; readonly provider: string | null };
+
+const OK = 0;
+const FAILED = 1;
+/** How long the channel may take to connect. */
+const CHANNEL_WAIT_MS = 5_000;
+
+/** What stands behind `sessions`; a text says what is wrong with it. Throws what `parseArgs` throws. */
+export function readSessionsRequest(args: string[]): SessionsRequest | string {
+  const { values } = parseArgs({
+    args,
+    options: {
+      provider: { type: 'string' },
+      sub: { type: 'string' },
+      sid: { type: 'string' },
+      all: { type: 'boolean' },
+    },
+  });
+  const { provider = null, sub, sid, all = false } = values;
+  const chosen = Number(sub !== undefined) + Number(sid !== undefined) + Number(all);
+  if (chosen > 1) return '--sub, --sid and --all exclude each other';
+  if (provider === '' || sub === '' || sid === '') return 'an option of sessions is empty';
+  if (sub !== undefined) return { kind: 'sub', value: sub, provider };
+  if (sid !== undefined) return { kind: 'sid', value: sid, provider };
+  if (all) return provider === null ? '--all needs --provider' : { kind: 'all', provider };
+  return provider === null ? { kind: 'list' } : '--provider needs --sub, --sid or --all';
+}
+
+export async function runSessions(request: SessionsRequest, loaded: Loaded, io: SessionsIo): Promise<number> {
+  const { config } = loaded;
+  const providers = config.providers.map((provider) => createProvider(provider));
+  const unknown = unknownProvider(request, providers, loaded);
+  if (unknown !== null) return failed(unknown, io);
+
+  const store =
+    config.store.kind === 'embedded' ? { ...config.store, path: resolve(io.cwd, config.store.path) } : config.store;
+  // Opening would make one; the wrong directory must not look like a store without sessions.
+  if (store.kind === 'embedded' && !existsSync(join(store.path, 'data.mdb')))
+    return failed(`store.path: there is no store in ${store.path}`, io);
+  const broken = (error: unknown) => {
+    const message = explain(error);
+    return failed(message.startsWith('store.') ? message : `${settingOf(store)}: ${message}`, io);
+  };
+  let opened: SessionStore;
+  try {
+    // What it would log is written for a daemon that goes on.
+    opened = await openStore(store, Date.now, createLog('silent', 'sessions'));
+  } catch (error) {
+    return broken(error);
+  }
+  try {
+    return request.kind === 'list'
+      ? await list(opened, providers, loaded, io)
+      : await revoke(opened, request, providers, loaded, io);
+  } catch (error) {
+    return broken(error);
+  } finally {
+    await opened.close();
+  }
+}
+
+async function list(
+  store: SessionStore,
+  providers: readonly Provider[],
+  loaded: Loaded,
+  io: SessionsIo,
+): Promise<number> {
+  const { sessions } = await store.stats();
+  const names = new Set([...providers.map(({ name }) => name), ...Object.keys(sessions)]);
+  names.delete(LOGOUT_TOKENS);
+  for (const name of [...names].sort()) io.stdout(`${name}: ${counted(sessions[name] ?? 0)}\n`);
+  if (names.size === 0) io.stdout(`no sessions${loaded.authentik ? '' : ', and no providers'}\n`);
+  return OK;
+}
+
+async function revoke(
+  store: SessionStore,
+  request: Exclude<SessionsRequest, { kind: 'list' }>,
+  providers: readonly Provider[],
+  loaded: Loaded,
+  io: SessionsIo,
+): Promise<number> {
+  const keys: string[] = [];
+  let problem: unknown = null;
+  try {
+    if (request.kind === 'all') {
+      const { sessions } = await store.stats();
+      const known = providers.some(({ name }) => name === request.provider);
+      if (request.provider === LOGOUT_TOKENS || (!known && sessions[request.provider] === undefined))
+        return failed(`${notThere(request.provider, providers, loaded)}, and it has no sessions in the store`, io);
+      const ended = await store.deleteProvider(request.provider);
+      keys.push(...ended);
+      io.stdout(`${request.provider}: ${counted(ended.length)} ended\n`);
+    } else {
+      const { kind, value } = request;
+      for (const provider of providers) {
+        if (request.provider !== null && provider.name !== request.provider) continue;
+        const hash = indexHash(provider, kind, value);
+        const ended = await (kind === 'sub' ? store.deleteSubject(hash) : store.deleteSid(hash));
+        keys.push(...ended);
+        io.stdout(`${provider.name}: ${counted(ended.length)} ended, ${kind} ${hash}\n`);
+      }
+      if (request.provider === null && loaded.authentik)
+        io.stderr('The providers that come from authentik are not known here: end their sessions in authentik.\n');
+    }
+  } catch (error) {
+    // What has ended so far must be told all the same.
+    problem = error;
+  }
+  const told = keys.length === 0 || (await tell(keys, loaded, io));
+  if (problem !== null) throw problem;
+  return told ? OK : FAILED;
+}
+
+/** False when the workers of a running daemon could not be told. */
+async function tell(keys: readonly string[], { config }: Loaded, io: SessionsIo): Promise<boolean> {
+  const { max_age, stale_max } = config.cache;
+  const later =
+    `Workers that have one of these sessions in their cache read it again at a check, when it was read longer than ` +
+    `cache.max_age (${max_age / 1_000} s) ago; none is served longer than cache.stale_max (${stale_max / 1_000} s).\n`;
+  let warnings = 0;
+  const log = createLog('warn', 'sessions', {
+    write: (line) => {
+      warnings += 1;
+      io.stderr(line);
+    },
+  });
+  const channel = await openChannel(config.store, {
+    log,
+    monotonic: () => performance.now(),
+    nodeId: 'akprox-sessions',
+  });
+  if (channel === null) {
+    io.stdout(`The running daemon is not told: a restart ends them at once. ${later}`);
+    return true;
+  }
+  try {
+    if (await connected(channel, log)) channel.publish({ keys, source: 'operator', at: Date.now() });
+    else warnings += 1;
+  } finally {
+    await channel.close();
+  }
+  // A warning: it may have been sent once more and arrived, but nobody can be sure.
+  if (warnings === 0) return true;
+  io.stderr(
+    `${settingOf(config.store)}: the sessions are gone from Redis, but not every worker could be told. ${later}`,
+  );
+  return false;
+}
+
+function connected(channel: RedisChannel, log: Logger): Promise<boolean> {
+  if (channel.connected) return Promise.resolve(true);
+  return new Promise((resolvePromise) => {
+    const timer = setTimeout(() => {
+      log.warn('the channel for revocations does not connect');
+      resolvePromise(false);
+    }, CHANNEL_WAIT_MS);
+    channel.onGap(() => {
+      clearTimeout(timer);
+      resolvePromise(true);
+    });
+  });
+}
+
+/** `--sub` and `--sid` are hashed with a secret of the provider, so it has to be in the configuration. */
+function unknownProvider(request: SessionsRequest, providers: readonly Provider[], loaded: Loaded): string | null {
+  if (request.kind === 'list' || request.kind === 'all') return null;
+  if (request.provider === null) return providers.length > 0 ? null : notThere(null, providers, loaded);
+  const known = providers.some(({ name }) => name === request.provider);
+  return known ? null : notThere(request.provider, providers, loaded);
+}
+
+function notThere(name: string | null, providers: readonly Provider[], loaded: Loaded): string {
+  const names = providers.map((provider) => `'${provider.name}'`).join(', ');
+  const missing =
+    name === null || names === '' ? 'there are none in the configuration' : `none is called '${name}', only ${names}`;
+  const elsewhere = loaded.authentik
+    ? '; those that come from authentik are not known here, end their sessions in authentik'
+    : '';
+  return `providers: ${missing}${elsewhere}`;
+}
+
+/** The setting that says where the store is. */
+function settingOf(store: StoreConfig): string {
+  if (store.kind === 'embedded') return 'store.path';
+  if (store.sentinels !== undefined) return 'store.sentinels';
+  return store.cluster === undefined ? 'store.url' : 'store.cluster';
+}
+
+function counted(count: number): string {
+  return `${count} ${count === 1 ? 'session' : 'sessions'}`;
+}
+
+function failed(message: string, io: SessionsIo): number {
+  io.stderr(`${message}\n`);
+  return FAILED;
+}

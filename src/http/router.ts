@@ -1,0 +1,111 @@
+// The outpost as a whole, whichever listener a request came in on: which host counts, which step answers.
+import type { Provider } from '../application/application.js';
+import { backchannelLogout } from './backchannel-logout.js';
+import { callback } from './callback.js';
+import { type CheckContext, signatureStep } from './check.js';
+import { DIALECTS, type Dialect, dialectOfQuery } from './dialects.js';
+import { empty, json, type Reply, type Snapshot } from './exchange.js';
+import { signOut } from './sign-out.js';
+import { start } from './start.js';
+import { runStep, type Step, type StepContext } from './steps.js';
+import type { TrustedProxies } from './trusted-proxies.js';
+import { userinfo } from './userinfo.js';
+
+export interface OutpostContext extends StepContext, CheckContext {
+  readonly trustedProxies: TrustedProxies;
+}
+
+export const PREFIXES = ['/akprox', '/outpost.goauthentik.io'] as const;
+
+/** Paths of a check, behind a prefix. `null`: the dialect is in the query. A `*` stands for whatever follows. */
+export const CHECK_PATHS: readonly { readonly path: string; readonly dialect: Dialect | null }[] = [
+  { path: '/auth', dialect: null },
+  { path: '/auth/traefik', dialect: DIALECTS.traefik },
+  { path: '/auth/caddy', dialect: DIALECTS.caddy },
+  { path: '/auth/nginx', dialect: DIALECTS.nginx },
+  { path: '/auth/envoy', dialect: DIALECTS.envoy },
+  { path: '/auth/envoy/*', dialect: DIALECTS.envoy },
+];
+
+export const BACKCHANNEL_PATH = '/backchannel_logout';
+
+export const STEPS: Readonly<Record<string, Step>> = {
+  '/start': start,
+  '/callback': callback,
+  '/sign_out': signOut,
+  '/userinfo': userinfo,
+};
+
+export const IN_BAND: Readonly<Record<'start' | 'callback' | 'sign_out', Step>> = {
+  start,
+  callback,
+  sign_out: signOut,
+};
+
+/** A check asked for at this path, or null; for listeners without a router of their own. */
+export function checkDialect(path: string, query: string): Dialect | null {
+  for (const prefix of PREFIXES) {
+    if (!path.startsWith(prefix)) continue;
+    const rest = path.slice(prefix.length);
+    const entry = CHECK_PATHS.find(
+      (check) => check.path === rest || (check.path.endsWith('*') && rest.startsWith(check.path.slice(0, -1))),
+    );
+    if (entry) return entry.dialect ?? dialectOfQuery(query);
+  }
+  return null;
+}
+
+/** Everything that is not a check. `readBody` is called by the one step that wants a body. */
+export async function answerStep(
+  context: OutpostContext,
+  request: Snapshot,
+  readBody: () => Promise<string | null>,
+): Promise<Reply> {
+  const prefix = PREFIXES.find((candidate) => request.path === candidate || request.path.startsWith(`${candidate}/`));
+  const rest = prefix === undefined ? null : request.path.slice(prefix.length);
+  if (rest === '/ping') return empty(204);
+
+  const host = requestHost(context, request);
+  const provider = context.providers.find(host);
+  if (provider === undefined) return noProvider(host);
+
+  // A look-alike of a check (`/auth/traefik/`, `/auth/envoy*`) is asked by a proxy: no step of ours may answer it.
+  if (rest?.startsWith('/auth')) return NOT_FOUND;
+
+  // The signatures count on any path of a provider's host: the redirect URI may be the bare external_host.
+  const signature = signatureStep(request.query);
+  if (signature !== null) return runStep(IN_BAND[signature], context, request, provider);
+  if (rest === BACKCHANNEL_PATH) return runStep(logoutStep(readBody), context, request, provider);
+  const step = rest === null || !Object.hasOwn(STEPS, rest) ? undefined : STEPS[rest];
+  if (step === undefined) return NOT_FOUND;
+  return runStep(step, context, request, provider);
+}
+
+const NOT_FOUND: Reply = json(404, { error: 'not_found', message: 'there is nothing at this path' });
+
+function logoutStep(readBody: () => Promise<string | null>): Step {
+  return async function backchannel_logout(context, request, provider): Promise<Reply> {
+    const body = request.method === 'POST' ? await readBody() : '';
+    if (body === null) return json(413, { error: 'invalid_request', error_description: 'the body is too large' });
+    return backchannelLogout(context, request, provider, body);
+  };
+}
+
+/** The browser's host on paths other than checks: `X-Forwarded-Host` from a trusted proxy, else `Host` (contract §2.1). */
+function requestHost(context: OutpostContext, request: Snapshot): string {
+  const forwarded = request.getHeaders('x-forwarded-host');
+  if (forwarded.length === 1 && context.trustedProxies.trusts(request.peer)) return forwarded[0] ?? '';
+  return request.getHeader('host');
+}
+
+function noProvider(host: string): Reply {
+  return json(400, {
+    message: 'no app for hostname',
+    host: host.slice(0, 260),
+    detail: `no provider has external_host ${JSON.stringify(host.slice(0, 260))} or a cookie_domain above it`,
+  });
+}
+
+export function inBandStepOf(context: () => OutpostContext): CheckContext['inBand'] {
+  return (step, request, provider: Provider) => runStep(IN_BAND[step], context(), request, provider);
+}

@@ -1,0 +1,98 @@
+// How long checks take. To read a clock twice costs about as much as the rest of a cached check, so of those that are answered
+// at once one in `CHECKS_PER_SAMPLE` is timed and counted for all of them; those that wait for somebody are timed each time.
+import { performance } from 'node:perf_hooks';
+import { Buckets, CHECK_BOUNDS, REQUEST_BOUNDS, trimmed } from './buckets.js';
+import { forgetOldest, type RequestRow, type WorkerReport } from './report.js';
+
+/** A prime: with a multiple of `CHECKS_PER_LOOK` (check.ts) the sample would hold only checks that look at every header, or none. */
+export const CHECKS_PER_SAMPLE = 61;
+
+/** A client chooses its method; what is none of these is `other`. */
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+const OTHER = 'other';
+
+export class CheckTiming {
+  readonly duration = new Buckets(CHECK_BOUNDS);
+  private readonly byHost = new Map<string, Map<string, Series>>();
+  private readonly changed = new Set<Series>();
+  private untilSample = CHECKS_PER_SAMPLE;
+
+  /** `clock`: milliseconds, monotonic, never 0. */
+  constructor(private readonly clock: () => number = () => performance.now()) {}
+
+  /** HOT PATH. When this check began if it is one of the sample, else 0. */
+  sample(): number {
+    this.untilSample -= 1;
+    return this.untilSample > 0 ? 0 : this.clock();
+  }
+
+  /** A check of the sample was answered at once. `host`: of its provider, if any. */
+  sampled(started: number, host: string | null, method: string): void {
+    this.untilSample = CHECKS_PER_SAMPLE;
+    this.add(started, host, method, CHECKS_PER_SAMPLE);
+  }
+
+  /** This check waits for somebody, and so neither is in the sample nor is one of those that it stands for. */
+  waits(host: string | null, method: string): () => void {
+    this.untilSample += 1;
+    return this.timed(host, method);
+  }
+
+  /** Outside the sample; call what is returned when the check has been answered. */
+  timed(host: string | null, method: string): () => void {
+    const started = this.clock();
+    return () => this.add(started, host, method, 1);
+  }
+
+  /** Drops the longest gone of the hosts that no provider has any more. */
+  forgetHosts(known: ReadonlySet<string>): void {
+    forgetOldest(this.byHost, known);
+    // Where nobody scrapes, nothing else would ever take them out.
+    for (const series of this.changed) if (!this.byHost.has(series.host)) this.changed.delete(series);
+  }
+
+  /** Everything; and `changes` begins anew. */
+  report(): Pick<WorkerReport, 'checkDuration' | 'requests'> {
+    this.changed.clear();
+    const series = [...this.byHost.values()].flatMap((methods) => [...methods.values()]);
+    return { checkDuration: trimmed(this.duration), requests: series.map(rowOf) };
+  }
+
+  /** Of the requests only the rows that have changed since the last `changes` or `report`. */
+  changes(): Pick<WorkerReport, 'checkDuration' | 'requests'> {
+    const requests = [...this.changed].map(rowOf);
+    this.changed.clear();
+    return { checkDuration: trimmed(this.duration), requests };
+  }
+
+  private add(started: number, host: string | null, method: string, weight: number): void {
+    const seconds = (this.clock() - started) / 1_000;
+    this.duration.observe(seconds, weight);
+    const known = METHODS.includes(method) ? method : OTHER;
+    const place = host ?? OTHER;
+    let methods = this.byHost.get(place);
+    if (methods === undefined) {
+      methods = new Map<string, Series>();
+      this.byHost.set(place, methods);
+    }
+    let series = methods.get(known);
+    if (series === undefined) {
+      series = { host: place, method: known, duration: new Buckets(REQUEST_BOUNDS) };
+      methods.set(known, series);
+    }
+    series.duration.observe(seconds, weight);
+    this.changed.add(series);
+  }
+}
+
+interface Series {
+  readonly host: string;
+  readonly method: string;
+  readonly duration: Buckets;
+}
+
+function rowOf({ host, method, duration }: Series): RequestRow {
+  const { counts, sum } = trimmed(duration);
+  // To the nanosecond: what additions leave behind it would only be long.
+  return [host, method, Math.round(sum * 1e9) / 1e9, ...counts];
+}

@@ -1,0 +1,351 @@
+// The connection to Redis that the store asks. Every command is answered or given up within half a second. A server, a balancer or
+// a fail-over that closes the connection is no reason to give up: what was asked is asked again on the next connection, in
+// what is left of that time. When Redis has been away for longer, commands fail at once; reconnecting goes on for ever.
+// Errors name the command and the setting, never keys or values: ioredis hangs both on its errors, so those stop here.
+import { performance } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Cluster, Redis, type RedisOptions, ReplyError } from 'ioredis';
+import type { Logger } from 'pino';
+import { AkproxError } from '../../infra/errors.js';
+import { createGatedLog, type GatedLog } from '../../infra/log-gate.js';
+import { backOff, clusterLookup, type RedisStoreConfig, type RedisTarget, redisTarget } from './redis-options.js';
+
+export interface RedisConnection {
+  readonly client: Redis | Cluster;
+  /**
+   * Runs one command; whatever goes wrong becomes `store_unavailable`, within `COMMAND_BOUND_MS`. `ask` is called again when the connection
+   * is lost before the answer has come: the command may then run twice, so twice must do the same as once. What is answered
+   * the second time may differ, and is the caller's to know.
+   */
+  run<T>(command: string, ask: (client: Redis | Cluster) => Promise<T>): Promise<T>;
+  /**
+   * At start: resolves when Redis can be used, or cannot be reached (logged; it may come). Rejects with `store_unusable`
+   * when waiting would not help: credentials, permissions, database number.
+   */
+  probe(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A command is given up after this long. */
+const COMMAND_BOUND_MS = 500;
+/** Commands that wait for a connection at once; more fail, as they do when Redis is away for longer. */
+const MOST_WAITING = 10_000;
+/** Before a command is asked again on what may be the same connection. */
+const PAUSE_MS = 20;
+/** A connection on which nothing has arrived for this long, though something was asked, is dead. */
+const SILENCE_MS = 2_000;
+/** How long the start waits for Redis before it goes on without. */
+const START_WAIT_MS = 3_000;
+
+export function connectRedis(
+  config: RedisStoreConfig,
+  options: { readonly log: Logger; readonly random?: () => number; readonly monotonic?: () => number },
+): RedisConnection {
+  const target = redisTarget(config);
+  const client = createClient(target, options.random ?? Math.random);
+  return new Connection(client, target, config.prefix, options.log, options.monotonic ?? (() => performance.now()));
+}
+
+function createClient(target: RedisTarget, random: () => number): Redis | Cluster {
+  const retry = (attempt: number) => backOff(attempt, random);
+  const common: RedisOptions = {
+    ...target.options,
+    protocol: 2,
+    socketTimeout: SILENCE_MS,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    // After a fail-over the old primary is a replica: ask again who the primary is. LOADING: the ready check waits it out.
+    reconnectOnError: (error) => MOVED.test(error.message),
+  };
+  if (target.kind === 'cluster') {
+    return new Cluster([...target.addresses], {
+      ...clusterLookup(target),
+      enableOfflineQueue: false,
+      redisOptions: common,
+      clusterRetryStrategy: retry,
+      slotsRefreshTimeout: 1_000,
+      slotsRefreshInterval: 5_000,
+      maxRedirections: 8,
+      retryDelayOnFailover: 50,
+      retryDelayOnClusterDown: 100,
+      retryDelayOnTryAgain: 50,
+    });
+  }
+  const [address] = target.kind === 'single' ? target.addresses : [];
+  return new Redis({
+    ...common,
+    ...(address !== undefined && { ...address }),
+    enableOfflineQueue: false,
+    retryStrategy: retry,
+    sentinelRetryStrategy: retry,
+  });
+}
+
+class Connection implements RedisConnection {
+  private ready = false;
+  private closed = false;
+  private gathering = false;
+  /** Why there is no connection, as far as known. */
+  private reason = '';
+  /** Set by the first answer that no waiting will change. */
+  private refusal: AkproxError | null = null;
+  private changed: () => void = () => undefined;
+  /** When there last was a connection, monotonic milliseconds. */
+  private lostAt = Number.NEGATIVE_INFINITY;
+  private readonly waiting = new Set<() => void>();
+  /** A server that closes idle connections does so every few seconds. */
+  private readonly gated: GatedLog;
+
+  constructor(
+    readonly client: Redis | Cluster,
+    private readonly target: RedisTarget,
+    private readonly prefix: string,
+    private readonly log: Logger,
+    private readonly monotonic: () => number,
+  ) {
+    this.gated = createGatedLog(log, monotonic);
+    client.on('ready', () => {
+      if (this.closed) return;
+      this.ready = true;
+      this.refusal = null;
+      this.gated.info({}, this.lostAt > 0 ? 'connected to Redis again' : 'connected to Redis');
+      this.changed();
+      for (const wake of this.waiting) wake();
+    });
+    client.on('close', () => {
+      if (this.ready) {
+        this.lostAt = this.monotonic();
+        if (!this.closed) this.gated.warn({ reason: this.reason }, 'the connection to Redis is lost');
+      }
+      this.ready = false;
+    });
+    client.on('error', (error: Error) => this.hear(error));
+    client.on('sentinelError', (error: Error) => this.hear(error));
+    client.on('node error', (error: Error) => this.hear(error));
+  }
+
+  private hear(error: Error): void {
+    this.reason = redisReason(error);
+    if (this.ready) return;
+    // ioredis would go on with database 0.
+    if (/DB index is out of range/i.test(error.message)) this.client.disconnect(true);
+    const message = refusalMessage(error, this.target);
+    if (message === null) return;
+    this.refusal = new AkproxError('store_unusable', message);
+    this.changed();
+  }
+
+  async run<T>(command: string, ask: (client: Redis | Cluster) => Promise<T>): Promise<T> {
+    const deadline = this.monotonic() + COMMAND_BOUND_MS;
+    for (let moved = false; ; ) {
+      if (this.closed) throw new AkproxError('store_unavailable', 'the connection to Redis is closed');
+      try {
+        if (!this.ready) await this.untilReady(deadline);
+        this.gather();
+        return await bounded(ask(this.client), deadline - this.monotonic());
+      } catch (error) {
+        const failure: RedisFailure = this.failureOf(command, error);
+        // Told that it is the wrong server, a client asks for the right one (see `reconnectOnError`): once is enough.
+        const elsewhere: boolean = MOVED.test(failure.reply) && !moved;
+        if (!(isLost(error) || elsewhere) || this.monotonic() + PAUSE_MS >= deadline) throw failure;
+        moved ||= elsewhere;
+        await delay(PAUSE_MS);
+      }
+    }
+  }
+
+  private failureOf(command: string, error: unknown): RedisFailure {
+    const reason = this.ready ? redisReason(error) : `not connected (${this.reason || redisReason(error)})`;
+    const reply =
+      error instanceof Error && error instanceof ReplyError ? (/^[A-Z]+/.exec(error.message)?.[0] ?? '') : '';
+    return new RedisFailure(command, reason, reply);
+  }
+
+  /** Rejects when no connection comes within `deadline`, or half a second after the last one was lost. */
+  private async untilReady(deadline: number): Promise<void> {
+    const wait = Math.min(deadline, this.lostAt + COMMAND_BOUND_MS) - this.monotonic();
+    if (wait <= 0 || this.waiting.size >= MOST_WAITING) throw new Error("the connection isn't ready");
+    let wake = (): void => {};
+    const ready = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    this.waiting.add(wake);
+    try {
+      await bounded(ready, wait);
+    } finally {
+      this.waiting.delete(wake);
+    }
+  }
+
+  /** Many checks come in with one turn of the event loop: their commands go out in one write, when all have been asked. */
+  private gather(): void {
+    const { client } = this;
+    if (this.gathering || !(client instanceof Redis) || !client.stream) return;
+    const { stream } = client;
+    this.gathering = true;
+    stream.cork();
+    setImmediate(() => {
+      this.gathering = false;
+      stream.uncork();
+    });
+  }
+
+  async probe(): Promise<void> {
+    await this.started();
+    if (this.refusal !== null) throw this.refusal;
+    if (!this.ready) {
+      this.log.error(
+        { reason: this.reason },
+        'Redis cannot be reached; starting without: sessions answer 503 until it is there',
+      );
+      return;
+    }
+    const key = `${this.prefix}probe`;
+    const asks: [string, (client: Redis | Cluster) => Promise<unknown>][] = [
+      ['SET', (client) => client.set(key, '1', 'PX', 1_000)],
+      ['GET', (client) => client.get(key)],
+      ['EVAL', (client) => client.eval(PROBE_SCRIPT, 1, key)],
+      ['DEL', (client) => client.del(key)],
+      ['PUBLISH', (client) => client.publish(key, '')],
+    ];
+    for (const [command, ask] of asks) {
+      try {
+        await this.run(command, ask);
+      } catch (error) {
+        if (error instanceof RedisFailure && error.reply === 'NOPERM') {
+          throw new AkproxError(
+            'store_unusable',
+            `store.username: Redis does not let this user run ${command} (${error.reason}); it needs the keys ~${this.prefix}*, ` +
+              `the channels &${this.prefix}* and +@read +@write +@pubsub +@scripting +@connection`,
+          );
+        }
+        // A full disk or memory (MISCONF, OOM) may be mended while sessions are still read.
+        this.log.error({ err: error }, 'Redis is there, but cannot be used now');
+        return;
+      }
+    }
+  }
+
+  private async started(): Promise<void> {
+    if (this.ready || this.refusal !== null) return;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.changed = resolve;
+      timer = setTimeout(resolve, START_WAIT_MS);
+    });
+    clearTimeout(timer);
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    this.client.disconnect();
+  }
+}
+
+/** What the scripts of the store need to be allowed. */
+const PROBE_SCRIPT =
+  "redis.call('DEL', KEYS[1]) redis.call('ZADD', KEYS[1], 1, '1') return redis.call('PEXPIRE', KEYS[1], 1000)";
+
+/** Answers of a server that is not, or not yet, the one to ask. Nothing was done. */
+const MOVED = /READONLY|LOADING|MASTERDOWN/;
+
+/** The connection went away before the answer came: nobody knows whether the command was run. */
+function isLost(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    !(error instanceof ReplyError) &&
+    /max retries per request|Connection is closed|Command aborted|isn't writeable/i.test(error.message)
+  );
+}
+
+/** `reply`: the code that Redis answered with (`OOM`, `WRONGTYPE`…), or '' when there was no answer. */
+export class RedisFailure extends AkproxError {
+  constructor(
+    readonly command: string,
+    readonly reason: string,
+    readonly reply: string,
+  ) {
+    super('store_unavailable', `Redis: ${command}: ${reason}`);
+  }
+}
+
+/** Null for what may pass by itself. */
+function refusalMessage(error: Error, target: RedisTarget): string | null {
+  const { message } = error;
+  // ioredis wraps what a Sentinel said into a sentence of its own.
+  const bySentinel = /sentinel/i.test(message);
+  const reason = redisReason(error);
+  if (/WRONGPASS|invalid (username-)?password/i.test(message)) {
+    if (bySentinel) return `store.sentinel_password: the Sentinel refuses it (${reason})`;
+    const setting = target.options.username === undefined ? 'store.password' : 'store.username or store.password';
+    return `${setting}: Redis refuses it (${reason})`;
+  }
+  if (/NOAUTH/.test(message)) {
+    // Sent in one go with a password that is refused: the refusal says more.
+    const { password, sentinelPassword } = target.options;
+    if ((bySentinel ? sentinelPassword : password) !== undefined) return null;
+    return bySentinel
+      ? `store.sentinel_password: the Sentinel asks for one (${reason})`
+      : `store.password: Redis asks for one (${reason})`;
+  }
+  if (/NOPERM/.test(message)) return `store.username: this user may not do what is needed (${reason})`;
+  if (/DB index is out of range/i.test(message)) {
+    return `store.db: Redis has no database ${target.options.db} (${reason})`;
+  }
+  return null;
+}
+
+/** One line that quotes neither keys nor values. */
+export function redisReason(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  const last = 'lastNodeError' in error && error.lastNodeError instanceof Error ? error.lastNodeError : null;
+  if (last !== null) return redisReason(last);
+  if (/max retries per request|Connection is closed|Command aborted/i.test(error.message))
+    return 'the connection was lost';
+  if (/isn't writeable|isn't ready/i.test(error.message)) return 'not connected';
+  if (error.message === '' && 'code' in error) return String(error.code);
+  return error.message.split(/,? with args/)[0]?.slice(0, 200) ?? '';
+}
+
+/** Rejects when `work` takes longer; what it does later is ignored. */
+export function bounded<T>(work: Promise<T>, milliseconds: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      // When this process was held up, the answer may have come and not been read: one more turn of the event loop is for that.
+      setImmediate(() => reject(new Error(`no answer within ${milliseconds} ms`)));
+    }, milliseconds);
+    // Each further `then` would be one more promise for each check that is not cached.
+    work.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
+  });
+}
+
+/**
+ * One attempt at a connection for the owner to watch: it never reconnects, so that no loss goes unnoticed. RESP3: it may
+ * publish and subscribe at once (Redis 6). In a Cluster it is a connection to one node, `address`: what is published on any node
+ * reaches all.
+ */
+export function dialRedis(target: RedisTarget, address: { host: string; port: number } | null): Redis {
+  return new Redis({
+    ...target.options,
+    ...(address !== null && { host: address.host, port: address.port }),
+    protocol: 3,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResubscribe: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: null,
+    sentinelRetryStrategy: () => null,
+    connectionName: 'akprox-channel',
+  });
+}

@@ -1,0 +1,109 @@
+// From `store` in the configuration to what ioredis wants: addresses, credentials, TLS, times. Every problem that shows
+// without asking a server ends here, with the name of the setting.
+import { readFileSync } from 'node:fs';
+import type { ConnectionOptions } from 'node:tls';
+import type { ClusterOptions, RedisOptions } from 'ioredis';
+import type { StoreConfig } from '../../config/schema.js';
+import { AkproxError, explain } from '../../infra/errors.js';
+
+export type RedisStoreConfig = Extract<StoreConfig, { kind: 'redis' }>;
+
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface RedisTarget {
+  readonly kind: 'single' | 'sentinel' | 'cluster';
+  /** The server, the Sentinels, or some nodes of the Cluster. */
+  readonly addresses: readonly RedisAddress[];
+  /** For every connection to a server that holds data. */
+  readonly options: RedisOptions;
+}
+
+const CONNECT_TIMEOUT_MS = 2_000;
+/** Bounds the handshake too: a server may accept a connection and then say nothing. */
+const COMMAND_TIMEOUT_MS = 1_000;
+
+export function redisTarget(config: RedisStoreConfig): RedisTarget {
+  const url = config.url === undefined ? null : parseUrl(config.url);
+  const tls = tlsOptions(config, url?.tls ?? false);
+  const db = config.db ?? url?.db;
+  const username = config.username ?? url?.username;
+  const password = config.password ?? url?.password;
+  const options: RedisOptions = {
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(db !== undefined && { db }),
+    ...(tls !== undefined && { tls }),
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    // What is left of a connection that is given up is not waited for.
+    disconnectTimeout: 200,
+    keepAlive: 10_000,
+    disableClientInfo: true,
+    connectionName: 'akprox',
+  };
+  if (url !== null) return { kind: 'single', addresses: [{ host: url.host, port: url.port }], options };
+  if (config.cluster !== undefined) return { kind: 'cluster', addresses: config.cluster.map(parseAddress), options };
+  const addresses = (config.sentinels ?? []).map(parseAddress);
+  const sentinel: RedisOptions = {
+    sentinels: [...addresses],
+    name: config.name,
+    ...(config.sentinel_password !== undefined && { sentinelPassword: config.sentinel_password }),
+    ...(tls !== undefined && { enableTLSForSentinelMode: true, sentinelTLS: tls }),
+    sentinelCommandTimeout: COMMAND_TIMEOUT_MS,
+  };
+  return { kind: 'sentinel', addresses, options: { ...options, ...sentinel } };
+}
+
+/** Certificates of a Cluster are usually for host names, which ioredis would turn into addresses first. */
+export function clusterLookup(target: RedisTarget): Pick<ClusterOptions, 'dnsLookup'> {
+  return target.options.tls === undefined ? {} : { dnsLookup: (host, done) => done(null, host) };
+}
+
+/** Doubles from 50 ms to 2 s; up to half of it is left out at random, so that a fleet does not come back all at once. */
+export function backOff(attempt: number, random: () => number): number {
+  return Math.round(Math.min(50 * 2 ** Math.min(attempt - 1, 10), 2_000) * (1 - random() / 2));
+}
+
+function parseUrl(text: string): RedisAddress & { tls: boolean; username?: string; password?: string; db?: number } {
+  try {
+    const url = new URL(text);
+    const path = url.pathname.replace(/^\/|\/$/g, '');
+    if (path !== '' && !/^\d+$/.test(path)) throw new Error('its path is not a database number');
+    return {
+      host: url.hostname.replace(/^\[|\]$/g, ''),
+      port: url.port === '' ? 6379 : Number(url.port),
+      tls: url.protocol === 'rediss:',
+      ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
+      ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
+      ...(path !== '' && { db: Number(path) }),
+    };
+  } catch (error) {
+    // A URL may hold a password: the message of `new URL` would quote it.
+    const why = error instanceof TypeError || error instanceof URIError ? 'it cannot be parsed' : explain(error);
+    throw new AkproxError('store_unusable', `store.url: ${why}`);
+  }
+}
+
+function parseAddress(text: string): RedisAddress {
+  const colon = text.lastIndexOf(':');
+  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
+}
+
+function tlsOptions(config: RedisStoreConfig, fromUrl: boolean): ConnectionOptions | undefined {
+  const { tls } = config;
+  if (tls === undefined || tls === false) return fromUrl ? {} : undefined;
+  if (tls === true) return {};
+  const file = (name: 'ca' | 'cert' | 'key') => {
+    const path = tls[name];
+    if (path === undefined) return {};
+    try {
+      return { [name]: readFileSync(path) };
+    } catch (error) {
+      throw new AkproxError('store_unusable', `store.tls.${name} cannot be read (${explain(error)})`);
+    }
+  };
+  return { ...file('ca'), ...file('cert'), ...file('key'), rejectUnauthorized: !tls.insecure };
+}

@@ -1,0 +1,180 @@
+// The commands: what they print, where, and their exit codes.
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { type Io, run } from '../../src/commands/command-line.js';
+import type { Loaded } from '../../src/config/load.js';
+import { VERSION } from '../../src/infra/version.js';
+
+const GOOD = `
+providers:
+  - name: whoami
+    mode: forward_single
+    external_host: https://whoami.company.tld
+    cookie_secret: ${'s'.repeat(32)}
+    oidc: { issuer: "https://auth.company.tld/", client_id: whoami }
+`;
+
+interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly served: Loaded[];
+}
+
+async function akprox(argv: string[], yaml: string | null = GOOD, env: Io['env'] = {}): Promise<Ran> {
+  const written = { stdout: '', stderr: '' };
+  const served: Loaded[] = [];
+  const code = await run(argv, {
+    env,
+    cwd: '/etc/akprox',
+    readFile: (path) => {
+      if (yaml !== null && path === '/etc/akprox/akprox.yaml') return yaml;
+      throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
+    },
+    stdout: (text) => {
+      written.stdout += text;
+    },
+    stderr: (text) => {
+      written.stderr += text;
+    },
+    serve: async (loaded) => {
+      served.push(loaded);
+      return 7;
+    },
+  });
+  return { code, ...written, served };
+}
+
+test('without a command it serves, and passes the exit code on', async () => {
+  const { code, served } = await akprox([]);
+  assert.equal(code, 7);
+  assert.equal(served[0]?.config.providers[0]?.name, 'whoami');
+});
+
+test('a bad configuration is not served', async () => {
+  const { code, served, stderr } = await akprox([], 'banana: 1\n');
+  assert.deepEqual([code, served.length], [1, 0]);
+  assert.equal(stderr, 'banana: unknown key\n1 problem\n');
+});
+
+test('check: ok', async () => {
+  assert.deepEqual(await akprox(['check']), {
+    code: 0,
+    stdout: 'akprox.yaml: ok, 1 provider, store embedded\n',
+    stderr: '',
+    served: [],
+  });
+});
+
+test('check: ok, with a warning', async () => {
+  const { code, stdout, stderr } = await akprox(['check'], '{}');
+  assert.deepEqual([code, stdout], [0, 'akprox.yaml: ok, 0 providers, store embedded\n']);
+  assert.match(stderr, /^warning: there are no providers/);
+});
+
+test('check: the environment alone', async () => {
+  const { code, stdout } = await akprox(['check'], null, {
+    AUTHENTIK_HOST: 'https://ak.tld',
+    AUTHENTIK_TOKEN: 't',
+    AUTHENTIK_REDIS__HOST: 'r',
+  });
+  assert.deepEqual([code, stdout], [0, 'environment: ok, 0 providers and those of authentik, store redis\n']);
+});
+
+test('check: every problem on a line of its own, and how many', async () => {
+  const { code, stdout, stderr } = await akprox(['check'], 'banana: 1\nworkers: 0\nlog: { level: loud }\n');
+  assert.deepEqual([code, stdout], [1, '']);
+  const lines = stderr.trimEnd().split('\n');
+  assert.deepEqual(lines.slice(0, 2), [
+    'banana: unknown key',
+    'log.level: expected one of "trace", "debug", "info", "warn", "error"',
+  ]);
+  assert.match(lines[2] ?? '', /^workers: /);
+  assert.equal(lines[3], '3 problems');
+});
+
+test('secret: a fresh one that the configuration accepts', async () => {
+  const first = await akprox(['secret']);
+  const second = await akprox(['secret']);
+  assert.match(first.stdout, /^[A-Za-z0-9_-]{43}\n$/);
+  assert.notEqual(first.stdout, second.stdout);
+});
+
+test('--help names every command and no other', async () => {
+  const { code, stdout } = await akprox(['--help']);
+  assert.equal(code, 0);
+  for (const name of ['check', 'healthcheck', 'secret', 'sessions', 'doctor', '--version'])
+    assert.match(stdout, new RegExp(`akprox ${name} `));
+  const named = [...stdout.matchAll(/^ {2}akprox ([a-z]+) /gm)].map((match) => match[1]);
+  assert.deepEqual(named, ['check', 'healthcheck', 'secret', 'sessions', 'doctor']);
+  assert.equal((await akprox(['-h'])).stdout, stdout);
+  assert.match((await akprox(['check', '--help'])).stdout, /^akprox check: /);
+  assert.match((await akprox(['doctor', '--help'])).stdout, /--session-file FILE/);
+});
+
+test('--version', async () => {
+  assert.deepEqual(await akprox(['--version']), { code: 0, stdout: `akprox ${VERSION}\n`, stderr: '', served: [] });
+});
+
+for (const [argv, message] of [
+  [['chek'], "akprox: unknown command 'chek', did you mean 'check'?"],
+  [['sessions', '--all'], 'akprox: --all needs --provider'],
+  [['doctor'], 'akprox: doctor wants one URL: https://whoami.company.tld/'],
+  [['doctor', 'ftp://x/'], 'akprox: doctor wants an http or https URL, without user and password'],
+  [['doctor', 'https://x/', '--echo', 'x'], 'akprox: --echo wants a path such as /headers'],
+  [['sessions', '--provider', 'whoami'], 'akprox: --provider needs --sub, --sid or --all'],
+  [['sessions', '--sub', 'a', '--sid', 'b'], 'akprox: --sub, --sid and --all exclude each other'],
+  [['sessions', '--user', 'a'], "akprox: Unknown option '--user'"],
+  [['--verbose'], "akprox: Unknown option '--verbose'"],
+  [['check', '--fast'], "akprox: Unknown option '--fast'"],
+  [['check', 'file.yaml'], "akprox: Unexpected argument 'file.yaml'. This command does not take positional arguments"],
+  [['--version', 'x'], "akprox: Unexpected argument 'x'. This command does not take positional arguments"],
+] as const) {
+  test(`akprox ${argv.join(' ')} is a wrong call`, async () => {
+    const { code, stdout, stderr } = await akprox([...argv]);
+    // A command that exists explains itself.
+    const hint = ['check', 'sessions', 'doctor'].includes(argv[0]) ? `${argv[0]} ` : '';
+    assert.deepEqual([code, stdout, stderr], [2, '', `${message}\nTry 'akprox ${hint}--help'.\n`]);
+  });
+}
+
+/** A metrics listener that answers `/livez` with `status`; on the loopback address, asked for through the wildcard. */
+async function probe(t: { after: (done: () => void) => void }, status: number): Promise<Ran> {
+  const server = createServer((req, res) =>
+    res.writeHead(req.url === '/livez' ? status : 404).end(status === 503 ? 'nobody is ready\n' : ''),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  // The unknown key: a bad file on disk must not make a living daemon look dead.
+  return akprox(['healthcheck'], `listen: { metrics: "0.0.0.0:${port}" }\nbanana: 1\n`);
+}
+
+test('healthcheck: alive', async (t) => {
+  const { code, stdout, stderr } = await probe(t, 204);
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.match(stdout, /^healthy: http:\/\/127\.0\.0\.1:\d+\/livez answered 204\n$/);
+});
+
+test('healthcheck: not alive', async (t) => {
+  const { code, stdout, stderr } = await probe(t, 503);
+  assert.deepEqual([code, stdout], [1, '']);
+  assert.match(stderr, /^unhealthy: .* answered 503: nobody is ready\n$/);
+});
+
+test('healthcheck: nobody listens', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  const { code, stderr } = await akprox(['healthcheck'], `listen: { metrics: "127.0.0.1:${port}" }`);
+  assert.equal(code, 1);
+  assert.match(stderr, /^unhealthy: .*ECONNREFUSED.*\n$/);
+});
+
+test('healthcheck: nothing to ask', async () => {
+  const { code, stderr } = await akprox(['healthcheck'], 'listen: { metrics: null }');
+  assert.deepEqual([code, stderr], [1, 'unhealthy: listen.metrics is null, there is nothing to ask\n']);
+});

@@ -1,0 +1,39 @@
+// The doctor as an operator would call it: with the outpost beside the proxy, whoami on a public path and a session.
+import { examine, type Report } from '../../../src/commands/doctor/examine.js';
+import type { ProxyName } from '../../../src/commands/doctor/findings.js';
+import { createProbe } from '../../../src/commands/doctor/probe.js';
+import type { Browser } from '../../kit/browser.js';
+import { APP } from '../../kit/real-proxy.js';
+
+export interface Clinic {
+  readonly port: number;
+  readonly daemon: { readonly http: string };
+  browser(): Browser;
+}
+
+export async function diagnose(world: Clinic, options: { proxy?: ProxyName; url?: URL } = {}): Promise<Report> {
+  const url = options.url ?? new URL(`${APP}/page?x=1&y=%2F`);
+  const probe = { insecure: true, timeoutMs: 20_000 };
+  return examine({
+    url,
+    ask: createProbe({ ...probe, connect: { host: '127.0.0.1', port: world.port } }),
+    outpost: { origin: new URL(world.daemon.http), ask: createProbe({ ...probe, connect: null }) },
+    echo: new URL('/public/', url),
+    session: await sessionOf(world),
+    proxy: options.proxy ?? null,
+    mark: 'd0c70rmark',
+    progress: () => {},
+  });
+}
+
+/** Null where nobody can log in. Behind some broken proxies a login ends in a loop, and yet there is a session. */
+async function sessionOf(world: Clinic): Promise<string | null> {
+  const browser = world.browser();
+  try {
+    await browser.logIn(`${APP}/`, 'alice');
+  } catch {
+    // What is wrong is for the doctor to find.
+  }
+  const cookies = await browser.cookies(`${APP}/`);
+  return cookies.some((cookie) => cookie.startsWith('authentik_proxy_')) ? cookies.join('; ') : null;
+}

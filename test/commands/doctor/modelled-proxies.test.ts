@@ -1,0 +1,96 @@
+// The doctor behind models of the proxies that cannot be started on every machine: broken copies of their files are named, good ones pass.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { FindingCode } from '../../../src/commands/doctor/findings.js';
+import { createBrowser } from '../../kit/browser.js';
+import { type Daemon, startDaemon, testProvider } from '../../kit/daemon.js';
+import { startIdp } from '../../kit/idp.js';
+import { APP } from '../../kit/real-proxy.js';
+import { startWhoami } from '../../kit/whoami.js';
+import { ACCOUNTS, clientFor } from '../../kit/world.js';
+import { type Breakage, ENVOY, TRAEFIK } from './breakages.js';
+import { diagnose } from './diagnose.js';
+import { type ModelledName, readSettings, startModel } from './model-proxy.js';
+
+const BREAKAGES: Record<ModelledName, readonly Breakage[]> = {
+  traefik: TRAEFIK.filter(({ only }) => only !== 'real'),
+  envoy: ENVOY.filter(({ only }) => only !== 'real'),
+  'ingress-nginx': [
+    {
+      what: 'no auth-url',
+      edits: [['nginx.ingress.kubernetes.io/auth-url', 'nginx.ingress.kubernetes.io/no-auth-url']],
+      code: 'not_protected',
+      alongside: ['identity_header_survives', 'identity_missing'],
+    },
+    {
+      what: 'a wrong path of the check',
+      edits: [['/akprox/auth/nginx', '/akprox/auth/nothing']],
+      code: 'check_failed',
+    },
+    {
+      what: 'no auth-signin',
+      edits: [['nginx.ingress.kubernetes.io/auth-signin', 'nginx.ingress.kubernetes.io/no-auth-signin']],
+      code: 'denied_without_login',
+    },
+    {
+      what: 'auth-signin is the portal',
+      edits: [['https://whoami.company.tld/akprox/start', 'https://portal.company.tld/']],
+      code: 'redirected_elsewhere',
+    },
+    { what: 'no Ingress for /akprox/', edits: [['path: /akprox/', 'path: /nothing/']], code: 'login_loop' },
+    {
+      what: 'a name missing in auth-response-headers',
+      edits: [['X-Auth-Username,', '']],
+      code: 'identity_header_survives',
+      alongside: ['identity_missing'],
+    },
+  ],
+};
+
+describe('doctor behind models', () => {
+  let daemon: Daemon;
+  let application: Awaited<ReturnType<typeof startWhoami>>;
+  let idp: Awaited<ReturnType<typeof startIdp>>;
+  before(async () => {
+    idp = await startIdp({ clients: [clientFor('whoami', APP)], accounts: ACCOUNTS });
+    const provider = testProvider(idp.issuer, { external_host: APP, skip_path_regex: ['^/public/'] });
+    daemon = await startDaemon({ workers: 1, providers: [provider] });
+    application = await startWhoami({ port: 0 });
+  });
+  after(async () => {
+    await application?.close();
+    await daemon?.[Symbol.asyncDispose]();
+    await idp?.close();
+  });
+
+  async function codesOf(name: ModelledName, edits: Breakage['edits']): Promise<FindingCode[]> {
+    const places = { outpost: daemon.http, application: `http://127.0.0.1:${application.port}` };
+    const model = await startModel(name, readSettings(name, edits), places);
+    const connect = (url: URL) =>
+      url.hostname.endsWith('.company.tld') ? { host: '127.0.0.1', port: model.port } : undefined;
+    try {
+      const { findings } = await diagnose({ port: model.port, daemon, browser: () => createBrowser({ connect }) });
+      return [...new Set(findings.map(({ code }) => code))];
+    } finally {
+      await model.close();
+    }
+  }
+
+  for (const name of ['traefik', 'envoy', 'ingress-nginx'] as const) {
+    it(`${name}: finds nothing in the good configuration`, async () => {
+      // ingress-nginx redirects scripts too: that is how auth-signin works, and the doctor says so.
+      assert.deepEqual(await codesOf(name, []), name === 'ingress-nginx' ? ['xhr_redirected'] : []);
+    });
+    for (const { what, edits, code, alongside = [] } of BREAKAGES[name]) {
+      it(`${name}, ${what}: ${code}`, async () => {
+        const codes = await codesOf(name, edits);
+        assert.ok(codes.includes(code), codes.join());
+        const usual = name === 'ingress-nginx' ? ['xhr_redirected'] : [];
+        assert.deepEqual(
+          codes.filter((other) => other !== code && !alongside.includes(other) && !usual.includes(other)),
+          [],
+        );
+      });
+    }
+  }
+});
