@@ -1,7 +1,7 @@
 // Sessions without a login each: written to the store as a worker writes them, for benches that need more than a few.
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { createProvider, type Provider } from '../src/application/application.js';
+import { type Application, createApplication } from '../src/application/application.js';
 import { readClaims } from '../src/application/claims.js';
 import { configSchema } from '../src/config/schema.js';
 import { createLog } from '../src/infra/log.js';
@@ -15,7 +15,7 @@ import { ACCOUNTS } from '../test/kit/world.js';
 const AT_ONCE = 500;
 
 export interface Mint {
-  readonly provider: Provider;
+  readonly application: Application;
   /** `name=value` of so many new sessions, all alice's. */
   mint(count: number, minted?: (soFar: number) => void): Promise<string[]>;
   close(): Promise<void>;
@@ -37,7 +37,7 @@ export async function openMint(
   });
   const [providerConfig] = config.providers;
   if (providerConfig === undefined) throw new Error('no provider');
-  const provider = createProvider(providerConfig);
+  const application = createApplication(providerConfig);
   const log = createLog('silent', 'bench');
   const opened =
     redis === null || config.store.kind !== 'redis'
@@ -57,8 +57,8 @@ export async function openMint(
   const one = async (): Promise<string> => {
     const now = Date.now();
     number += 1;
-    const cookie = await sessions.create(provider, {
-      provider: provider.id,
+    const cookie = await sessions.create(application, {
+      provider: application.id,
       claims: { ...readClaims({ sub: `user-${number}`, ...ACCOUNTS.alice }), sid: `sid-${number}` },
       createdAt: now,
       renewedAt: now,
@@ -69,10 +69,10 @@ export async function openMint(
       loginState: '',
       loginTarget: '',
     });
-    return `${provider.cookieName}=${cookie}`;
+    return `${application.cookieName}=${cookie}`;
   };
   return {
-    provider,
+    application,
     mint: async (count, minted) => {
       const cookies: string[] = [];
       while (cookies.length < count) {

@@ -6,7 +6,7 @@
 import { Agent } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { createProvider, type Provider } from '../src/application/application.js';
+import { type Application, createApplication } from '../src/application/application.js';
 import { readClaims } from '../src/application/claims.js';
 import { configSchema } from '../src/config/schema.js';
 import { createLog } from '../src/infra/log.js';
@@ -83,10 +83,10 @@ async function measureOne(lines: readonly Line[], cookie: string, node: Daemon):
   return last - start;
 }
 
-function makeSession(provider: Provider, number: number): Parameters<Sessions['create']>[1] {
+function makeSession(application: Application, number: number): Parameters<Sessions['create']>[1] {
   const now = Date.now();
   return {
-    provider: provider.id,
+    provider: application.id,
     claims: readClaims({ sub: `user-${number}`, sid: `sid-${number}`, groups: ['staff'], name: 'Alice Liddell' }),
     createdAt: now,
     renewedAt: now,
@@ -136,7 +136,7 @@ async function run(): Promise<void> {
   const config = configSchema.parse(written);
   const [signOutNode, [providerConfig]] = [nodes[0], config.providers];
   if (providerConfig === undefined || signOutNode === undefined) throw new Error('no provider or no node');
-  const provider = createProvider(providerConfig);
+  const application = createApplication(providerConfig);
   const log = createLog('silent', 'bench');
   const store = await openStore(config.store, Date.now, log);
   closers.push(() => store.close());
@@ -152,7 +152,7 @@ async function run(): Promise<void> {
   let made = 0;
   const create = async () => {
     made += 1;
-    return `${provider.cookieName}=${await sessions.create(provider, makeSession(provider, made))}`;
+    return `${application.cookieName}=${await sessions.create(application, makeSession(application, made))}`;
   };
   const lines: Line[] = [];
   for (const node of nodes) lines.push(...(await linesTo(node, create)));

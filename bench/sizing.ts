@@ -4,7 +4,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { createProvider, type Provider } from '../src/application/application.js';
+import { type Application, createApplication } from '../src/application/application.js';
 import { configSchema } from '../src/config/schema.js';
 import { createLog } from '../src/infra/log.js';
 import { openStore } from '../src/session/open-store.js';
@@ -160,9 +160,9 @@ async function stored(redis: RedisServer, session: Session): Promise<void> {
   const used = async () => Number(/used_memory:(\d+)/.exec(await redis.client.info('memory'))?.[1]);
   const opened = await openStore(configOf(redis).store, Date.now, createLog('silent', 'bench'));
   closers.push(() => opened.close());
-  const { provider, sessions } = sessionsOn(opened, configOf(redis));
+  const { application, sessions } = sessionsOn(opened, configOf(redis));
   const before = await used();
-  await fill(STORED, (i) => sessions.create(provider, copyOf(session, i)));
+  await fill(STORED, (i) => sessions.create(application, copyOf(session, i)));
   const each = (await used()) - before;
   const [, keys] = await redis.client.scan(0, 'MATCH', 'akprox:s:*', 'COUNT', 1_000);
   const [key = ''] = keys;
@@ -185,9 +185,9 @@ async function cached(session: Session): Promise<void> {
     return heapUsed + external;
   };
   const nothing = { put: async () => undefined } as unknown as SessionStore;
-  const { provider, sessions } = sessionsOn(nothing, configOf(null, 2 ** 31));
+  const { application, sessions } = sessionsOn(nothing, configOf(null, 2 ** 31));
   const before = used();
-  await fill(CACHED, (i) => sessions.create(provider, copyOf(session, i)));
+  await fill(CACHED, (i) => sessions.create(application, copyOf(session, i)));
   const bytes = used() - before;
   const { cache } = sessions;
   print(`bytes per cached session in a worker: ${Math.round(bytes / cache.size)} (heap and buffers of ${cache.size})`);
@@ -220,7 +220,7 @@ function configOf(redis: RedisServer | null, maxBytes = 65_536): ReturnType<type
 function sessionsOn(
   store: SessionStore,
   config: ReturnType<typeof configOf>,
-): { provider: Provider; sessions: Sessions } {
+): { application: Application; sessions: Sessions } {
   const [providerConfig] = config.providers;
   if (providerConfig === undefined) throw new Error('no provider');
   const channel = { publish: () => {}, subscribe: () => {} };
@@ -234,7 +234,7 @@ function sessionsOn(
     random: Math.random,
     log,
   });
-  return { provider: createProvider(providerConfig), sessions };
+  return { application: createApplication(providerConfig), sessions };
 }
 
 /** What a real login has put into Redis. */
@@ -242,8 +242,8 @@ async function readSession(world: World, redis: RedisServer, cookie: string): Pr
   const config = configOf(redis);
   const opened = await openStore(config.store, Date.now, createLog('silent', 'bench'));
   try {
-    const { provider, sessions } = sessionsOn(opened, config);
-    const found = await sessions.read(cookie.slice(cookie.indexOf('=') + 1), provider);
+    const { application, sessions } = sessionsOn(opened, config);
+    const found = await sessions.read(cookie.slice(cookie.indexOf('=') + 1), application);
     if (found === null) throw new Error(`no session of a login at ${world.idp.issuer}`);
     return found.session;
   } finally {

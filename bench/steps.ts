@@ -2,7 +2,7 @@
 // Headers come from a fake request: reading them from uWebSockets.js, and the kernel's share, are in none of these figures.
 import { cpus } from 'node:os';
 import { pino } from 'pino';
-import { ProviderTable } from '../src/application/application.js';
+import { ApplicationTable } from '../src/application/application.js';
 import { readClaims } from '../src/application/claims.js';
 import { renderIdentity } from '../src/application/identity.js';
 import { type CheckContext, check, checkSlowly, type Decision, inBandStep, render } from '../src/http/check.js';
@@ -34,7 +34,7 @@ function fakeRequest(headers: Readonly<Record<string, string>>): HeaderSource {
   };
 }
 
-const provider = makeProvider({ external_host: APP });
+const application = makeProvider({ external_host: APP });
 const others = Array.from({ length: 999 }, (_, i) =>
   makeProvider({ name: `app${i}`, external_host: `https://app${i}.company.tld` }),
 );
@@ -50,8 +50,8 @@ const sessions = new Sessions({
 });
 const claims = readClaims({ sub: 'alice', ...ACCOUNTS.alice });
 const newSession = () =>
-  sessions.create(provider, {
-    provider: provider.id,
+  sessions.create(application, {
+    provider: application.id,
     claims,
     createdAt: now,
     renewedAt: now,
@@ -70,7 +70,7 @@ const unused = (): never => {
   throw new Error('not part of these checks');
 };
 const context: CheckContext = {
-  providers: new ProviderTable([provider, ...others]),
+  applications: new ApplicationTable([application, ...others]),
   sessions,
   clock: { time: now },
   inBand: unused,
@@ -81,7 +81,7 @@ const context: CheckContext = {
 const noPeer = (): string => '';
 const dialect = DIALECTS.traefik;
 const requests = new Map(
-  SCENARIOS.map(({ name, headers }) => [name, fakeRequest(headers(`${provider.cookieName}=${cookie}`))]),
+  SCENARIOS.map(({ name, headers }) => [name, fakeRequest(headers(`${application.cookieName}=${cookie}`))]),
 );
 const requestOf = (name: string): HeaderSource => requests.get(name) ?? unused();
 const signedIn = requestOf('signed-in');
@@ -89,8 +89,8 @@ const noCookie = requestOf('no-cookie');
 const forged = requestOf('forged');
 const unknown = requestOf('unknown');
 const header = signedIn.getHeader('cookie');
-const forgedCookie = findCookie(forged.getHeader('cookie'), provider.cookieNeedle);
-const url = dialect.forwardUrl(noCookie, provider) ?? unused();
+const forgedCookie = findCookie(forged.getHeader('cookie'), application.cookieNeedle);
+const url = dialect.forwardUrl(noCookie, application) ?? unused();
 const challenge = decidedNow(noCookie);
 const named = new Set(dialect.single.map(({ text }) => text));
 let seen = 0;
@@ -119,26 +119,26 @@ function decidedNow(req: HeaderSource): Decision {
 
 const STEPS: readonly (readonly [string, (() => unknown) | (() => Promise<unknown>)])[] = [
   ['dialect read: host and uri', () => dialect.host(signedIn).length + dialect.uri(signedIn).length],
-  ['provider lookup, 1 000 providers', () => context.providers.find('whoami.localhost:8080')],
-  ['cookie scan', () => findCookie(header, provider.cookieNeedle)],
-  ['cache peek, one of 50 000', () => sessions.peek(nextCookie(), provider, now)],
+  ['provider lookup, 1 000 providers', () => context.applications.find('whoami.localhost:8080')],
+  ['cookie scan', () => findCookie(header, application.cookieNeedle)],
+  ['cache peek, one of 50 000', () => sessions.peek(nextCookie(), application, now)],
   ['check(), signed in', () => check(context, dialect, signedIn)],
   ['check(), no cookie (undecided)', () => check(context, dialect, noCookie)],
   ['header walk, a Set lookup for each', () => walk(noCookie)],
   ['Snapshot.of the request', () => Snapshot.of(noCookie, '')],
-  ['forward URL', () => dialect.forwardUrl(noCookie, provider)],
+  ['forward URL', () => dialect.forwardUrl(noCookie, application)],
   ['in-band step?', () => inBandStep(url)],
   ['encodeURIComponent of the forward URL', () => encodeURIComponent(url.href)],
   ['navigation?', () => isNavigation(dialect.method(noCookie), noCookie)],
   ['render(): the challenge as a reply', () => render(challenge as Exclude<Decision, { kind: 'allow' }>, dialect)],
   ['checkSlowly(), no cookie', () => checkSlowly(context, dialect, noCookie, noPeer)],
-  ['find tickets in one header', () => findTickets([header], provider.cookieNeedle)],
-  ['verify ticket, ours', () => verifyTicket(provider, cookie)],
-  ['verify ticket, forged', () => verifyTicket(provider, forgedCookie)],
-  ['issue ticket', () => issueTicket(provider)],
+  ['find tickets in one header', () => findTickets([header], application.cookieNeedle)],
+  ['verify ticket, ours', () => verifyTicket(application, cookie)],
+  ['verify ticket, forged', () => verifyTicket(application, forgedCookie)],
+  ['issue ticket', () => issueTicket(application)],
   ['checkSlowly(), forged cookie', () => checkSlowly(context, dialect, forged, noPeer)],
   ['checkSlowly(), ended session (promise)', () => checkSlowly(context, dialect, unknown, noPeer)],
-  ['render identity', () => renderIdentity(provider.identity, claims, '')],
+  ['render identity', () => renderIdentity(application.identity, claims, '')],
 ];
 
 const BATCH_NS = 20_000_000;

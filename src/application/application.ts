@@ -24,7 +24,7 @@ export const CHECK_RESULTS = [
 ] as const;
 export type CheckResult = (typeof CHECK_RESULTS)[number];
 
-export interface Provider {
+export interface Application {
   readonly config: ProviderConfig;
   /** Stable over renames at authentik and unique over both sources; what MACs and hashes are bound to. */
   readonly id: string;
@@ -46,7 +46,7 @@ export interface Provider {
   readonly identity: IdentityFacts;
   /** The complete identity set with every value empty: what an allow-listed path is answered with. */
   readonly anonymousBlock: ArrayBuffer;
-  readonly keys: ProviderKeys;
+  readonly keys: ApplicationKeys;
   /** Identity headers that an allowed check does not carry, comma-separated; see `Dialect.removeHeader`. */
   readonly notAsserted: string;
   /** Checks by result, plain numbers (a prom-client `inc` costs more than the rest of the check). */
@@ -57,7 +57,7 @@ export interface Provider {
 export const TICKET_ID_LENGTH = 43;
 
 /** Derived from `cookie_secret` with HKDF (RFC 5869), one key per purpose, bound to the provider. */
-export interface ProviderKeys {
+export interface ApplicationKeys {
   /** Over the id of a session cookie. */
   readonly ticket: HmacSha256;
   readonly attempt: Buffer;
@@ -65,7 +65,7 @@ export interface ProviderKeys {
 }
 
 /** `checks` is handed on when a provider changes, so that its counters never go backwards. */
-export function createProvider(config: ProviderConfig, checks?: Float64Array): Provider {
+export function createApplication(config: ProviderConfig, checks?: Float64Array): Application {
   const url = new URL(config.external_host);
   const id = config.authentik ? `authentik:${config.authentik.pk}` : `file:${config.name}`;
   const clientHash = createHash('sha256').update(config.oidc.client_id).digest('hex').slice(0, 8);
@@ -112,60 +112,61 @@ export function createProvider(config: ProviderConfig, checks?: Float64Array): P
   };
 }
 
-export function countCheck(provider: Provider, result: CheckResult): void {
+export function countCheck(application: Application, result: CheckResult): void {
   const index = CHECK_RESULTS.indexOf(result);
-  provider.checks[index] = (provider.checks[index] ?? 0) + 1;
+  application.checks[index] = (application.checks[index] ?? 0) + 1;
 }
 
 /** Hosts seen, by the spelling they came in. Bounded: in domain mode a client chooses them. */
 const REMEMBERED_HOSTS = 4_096;
 
-export class ProviderTable {
-  readonly all: readonly Provider[];
-  private readonly byHost = new Map<string, Provider>();
-  private readonly byDomain = new Map<string, Provider>();
+export class ApplicationTable {
+  readonly all: readonly Application[];
+  private readonly byHost = new Map<string, Application>();
+  private readonly byDomain = new Map<string, Application>();
   /** Names that have a provider of their own, whatever the port. */
   private readonly singleNames = new Set<string>();
-  private readonly remembered = new LRUCache<string, Provider>({ max: REMEMBERED_HOSTS });
+  private readonly remembered = new LRUCache<string, Application>({ max: REMEMBERED_HOSTS });
 
-  constructor(providers: readonly Provider[]) {
-    this.all = providers;
-    for (const provider of providers) {
-      this.byHost.set(provider.host, provider);
+  constructor(applications: readonly Application[]) {
+    this.all = applications;
+    for (const application of applications) {
+      this.byHost.set(application.host, application);
       // A browser leaves the default port out; some proxies put it in.
-      if (provider.host === hostname(provider.host))
-        this.byHost.set(`${provider.host}:${provider.secure ? 443 : 80}`, provider);
-      if (provider.config.mode === 'forward_domain') this.byDomain.set(provider.config.cookie_domain, provider);
-      else this.singleNames.add(hostname(provider.host));
+      if (application.host === hostname(application.host))
+        this.byHost.set(`${application.host}:${application.secure ? 443 : 80}`, application);
+      if (application.config.mode === 'forward_domain')
+        this.byDomain.set(application.config.cookie_domain, application);
+      else this.singleNames.add(hostname(application.host));
     }
   }
 
   /** `raw` as the proxy sent it. Undefined: no provider, or not a host at all. */
-  find(raw: string): Provider | undefined {
+  find(raw: string): Application | undefined {
     return this.byHost.get(raw) ?? this.remembered.get(raw) ?? this.findSlowly(raw);
   }
 
-  findById(id: string): Provider | undefined {
-    return this.all.find((provider) => provider.id === id);
+  findById(id: string): Application | undefined {
+    return this.all.find((application) => application.id === id);
   }
 
-  private findSlowly(raw: string): Provider | undefined {
+  private findSlowly(raw: string): Application | undefined {
     const host = parseHost(raw);
     if (host === null) return undefined;
     const name = hostname(host);
     // Proxies route without looking at the port. A name with a policy of its own must not fall to the domain's weaker one
     // because a client wrote another port behind it.
-    const provider = this.byHost.get(host) ?? (this.singleNames.has(name) ? undefined : this.findDomain(name));
-    if (provider) this.remembered.set(ownString(raw), provider);
-    return provider;
+    const application = this.byHost.get(host) ?? (this.singleNames.has(name) ? undefined : this.findDomain(name));
+    if (application) this.remembered.set(ownString(raw), application);
+    return application;
   }
 
   /** Cuts one label at a time off the left: the longest domain wins and a label is never split. */
-  private findDomain(name: string): Provider | undefined {
+  private findDomain(name: string): Application | undefined {
     if (this.byDomain.size === 0) return undefined;
     for (let rest = name; ; ) {
-      const provider = this.byDomain.get(rest);
-      if (provider) return provider;
+      const application = this.byDomain.get(rest);
+      if (application) return application;
       const dot = rest.indexOf('.');
       if (dot === -1) return undefined;
       rest = rest.slice(dot + 1);
@@ -174,13 +175,18 @@ export class ProviderTable {
 }
 
 /** Builds the table for a new configuration; a provider whose configuration did not change keeps its identity. */
-export function updateProviders(previous: ProviderTable | null, configs: readonly ProviderConfig[]): ProviderTable {
-  const former = new Map(previous?.all.map((provider) => [provider.id, provider]));
-  return new ProviderTable(
+export function updateApplications(
+  previous: ApplicationTable | null,
+  configs: readonly ProviderConfig[],
+): ApplicationTable {
+  const former = new Map(previous?.all.map((application) => [application.id, application]));
+  return new ApplicationTable(
     configs.map((config) => {
       const id = config.authentik ? `authentik:${config.authentik.pk}` : `file:${config.name}`;
       const old = former.get(id);
-      return old && JSON.stringify(old.config) === JSON.stringify(config) ? old : createProvider(config, old?.checks);
+      return old && JSON.stringify(old.config) === JSON.stringify(config)
+        ? old
+        : createApplication(config, old?.checks);
     }),
   );
 }

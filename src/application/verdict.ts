@@ -1,7 +1,7 @@
 // May this person pass, and what is the application told of him? The one answer for sessions and for credentials in a header.
 import type { GatedLog } from '../infra/log-gate.js';
 import { isAllowed } from './access.js';
-import type { Provider } from './application.js';
+import type { Application } from './application.js';
 import type { Claims } from './claims.js';
 import { blockHeaders, renderIdentity } from './identity.js';
 
@@ -16,16 +16,16 @@ const FORBIDDEN: Verdict = { kind: 'forbidden' };
 const TOO_LARGE: Verdict = { kind: 'too_large' };
 
 /** `jwt`: for `X-authentik-jwt`; ''. */
-export function verdictOn(provider: Provider, claims: Claims, jwt: string, log: GatedLog): Verdict {
-  if (!isAllowed(provider.config.access, claims)) return FORBIDDEN;
-  const { bytes } = renderIdentity(provider.identity, claims, jwt, (header) =>
-    log.warn({ provider: provider.name, header }, 'an identity header value was dropped', header),
+export function verdictOn(application: Application, claims: Claims, jwt: string, log: GatedLog): Verdict {
+  if (!isAllowed(application.config.access, claims)) return FORBIDDEN;
+  const { bytes } = renderIdentity(application.identity, claims, jwt, (header) =>
+    log.warn({ provider: application.name, header }, 'an identity header value was dropped', header),
   );
-  const most = provider.config.headers.max_bytes;
+  const most = application.config.headers.max_bytes;
   if (bytes.byteLength <= most) return { kind: 'allow', block: bytes };
   const [header, size] = largestHeader(bytes);
   const facts = {
-    provider: provider.name,
+    provider: application.name,
     user: claims.preferredUsername || claims.sub,
     bytes: bytes.byteLength,
     max_bytes: most,

@@ -1,13 +1,13 @@
 // authentik says that a session of its own is over: every session of ours with that `sid` ends, at every provider of
 // authentik. Core says it once, so a store that is down just now is asked again until it has heard it.
-import type { Provider } from '../application/application.js';
+import type { Application } from '../application/application.js';
 import type { Sessions } from '../session/sessions.js';
 import type { SourceLog } from './socket.js';
 import type { Timers } from './timers.js';
 
 export interface SessionEndOptions {
   readonly sid: string;
-  readonly providers: readonly Pick<Provider, 'id' | 'config' | 'name'>[];
+  readonly providers: readonly Pick<Application, 'id' | 'config' | 'name'>[];
   readonly sessions: { endSid(...args: Parameters<Sessions['endSid']>): Promise<number> };
   readonly timers: Timers;
   readonly log: SourceLog;
@@ -25,7 +25,7 @@ export async function endAuthentikSessions(options: SessionEndOptions): Promise<
   let delay = FIRST_DELAY;
   for (let attempt = 1; left.length > 0; attempt += 1) {
     const outcomes = await Promise.allSettled(
-      left.map((provider) => sessions.endSid(provider as Provider, sid, 'authentik')),
+      left.map((provider) => sessions.endSid(provider as Application, sid, 'authentik')),
     );
     left = left.filter((_, index) => outcomes[index]?.status === 'rejected');
     if (left.length === 0) return;

@@ -4,7 +4,7 @@ import { hostname as hostnameOf } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { type Provider, type ProviderTable, updateProviders } from '../application/application.js';
+import { type Application, type ApplicationTable, updateApplications } from '../application/application.js';
 import { hostname } from '../application/host.js';
 import { oidcOptionsOf } from '../authentik/back-channel.js';
 import { createEventLimit, shownHeaders } from '../authentik/events.js';
@@ -84,9 +84,9 @@ class Worker {
   private plain: Server | null = null;
   private secure: SecureListener | null = null;
   private compat: ReturnType<typeof createCompatServer> | null = null;
-  private providers: ProviderTable;
+  private applications: ApplicationTable;
   private context: OutpostContext;
-  private readonly oidc = new Map<Provider, OidcClient>();
+  private readonly oidc = new Map<Application, OidcClient>();
   private readonly timing = new CheckTiming();
   private readonly logins = new Map<string, Map<string, number>>();
   /** By provider: how many checks the primary has been told of. Empty: it needs the whole report. */
@@ -113,12 +113,12 @@ class Worker {
     private readonly clock: Clock,
   ) {
     this.headerAuth = new HeaderAuth({
-      oidc: (provider) => this.clientOf(provider),
+      oidc: (application) => this.clientOf(application),
       now: clock.now,
       monotonic,
       log: gated,
     });
-    this.providers = updateProviders(null, setup.providers);
+    this.applications = updateApplications(null, setup.providers);
     this.context = this.makeContext();
     setInterval(() => {
       this.sampled.time = monotonic();
@@ -147,11 +147,12 @@ class Worker {
       },
     };
     // Sessions are made before the worker that has the clients, and renew nothing before it is there.
-    let clients: (provider: Provider) => OidcClient = () => {
+    let clients: (application: Application) => OidcClient = () => {
       throw new AkproxError('internal', 'a session was renewed before the worker was set up');
     };
     const sessions = new Sessions({
-      redeem: async (provider, refreshToken, session) => refreshTokens(clients(provider), refreshToken, session.claims),
+      redeem: async (application, refreshToken, session) =>
+        refreshTokens(clients(application), refreshToken, session.claims),
       store,
       channel,
       cache: config.cache,
@@ -163,7 +164,7 @@ class Worker {
     // Deaf for a while: what was revoked meanwhile must not survive in the cache.
     redis?.onGap(() => void forgetOnceReadable(store, sessions));
     const started = new Worker(config, setup, log, gated, store, sessions, redis, clock);
-    clients = (provider) => started.clientOf(provider);
+    clients = (application) => started.clientOf(application);
     started.revocationHandlers.push(...handlers);
     started.warmUp();
     await started.listen();
@@ -193,7 +194,7 @@ class Worker {
       case 'session_end':
         void endAuthentikSessions({
           sid: message.sid,
-          providers: this.providers.all,
+          providers: this.applications.all,
           sessions: this.sessions,
           timers: systemTimers,
           log: this.log,
@@ -255,14 +256,14 @@ class Worker {
   private configure(config: Config, providers: readonly ProviderConfig[]): void {
     this.config = config;
     this.log.level = config.log.level;
-    const former = this.providers;
-    this.providers = updateProviders(former, providers);
+    const former = this.applications;
+    this.applications = updateApplications(former, providers);
     this.rememberCounts(former);
     this.context = this.makeContext();
-    for (const [provider, client] of this.oidc) {
-      if (this.providers.all.includes(provider)) continue;
+    for (const [application, client] of this.oidc) {
+      if (this.applications.all.includes(application)) continue;
       client.close();
-      this.oidc.delete(provider);
+      this.oidc.delete(application);
     }
     this.warmUp();
   }
@@ -274,53 +275,53 @@ class Worker {
 
   private makeContext(): OutpostContext {
     return {
-      providers: this.providers,
+      applications: this.applications,
       sessions: this.sessions,
       clock: this.sampled,
       inBand: inBandStepOf(() => this.context),
-      headerAuth: (provider, authorization) => this.headerAuth.verify(provider, authorization),
+      headerAuth: (application, authorization) => this.headerAuth.verify(application, authorization),
       log: this.gated,
       misconfigured: (message, provider, req, peer) => this.reportMisconfiguration(message, provider, req, peer),
       logChecks: this.config.log.checks,
-      oidc: (provider) => this.clientOf(provider),
+      oidc: (application) => this.clientOf(application),
       now: this.clock.now,
       endedLogins: this.endedLogins,
-      countLogin: (provider, result) => this.countLogin(provider, result),
+      countLogin: (application, result) => this.countLogin(application, result),
       trustedProxies: createTrustedProxies(this.config.trusted_proxies),
     };
   }
 
   private certificates(): Map<string, TlsFiles> {
     const certificates = new Map<string, TlsFiles>();
-    for (const provider of this.providers.all) {
-      const { tls } = provider.config;
-      if (tls) certificates.set(hostname(provider.host), tls);
+    for (const application of this.applications.all) {
+      const { tls } = application.config;
+      if (tls) certificates.set(hostname(application.host), tls);
     }
     return certificates;
   }
 
-  private clientOf(provider: Provider): OidcClient {
-    let client = this.oidc.get(provider);
+  private clientOf(application: Application): OidcClient {
+    let client = this.oidc.get(application);
     if (client === undefined) {
       client = createOidcClient({
-        oidc: provider.config.oidc,
-        redirectUri: provider.redirectUri,
+        oidc: application.config.oidc,
+        redirectUri: application.redirectUri,
         now: this.clock.now,
         monotonic,
-        ...oidcOptionsOf(provider.config.authentik),
+        ...oidcOptionsOf(application.config.authentik),
         log: ({ event, ...rest }) => {
           const error = 'error' in rest ? rest.error : undefined;
-          if (error === undefined) this.gated.info({ provider: provider.name }, `identity provider: ${event}`);
-          else this.gated.warn({ provider: provider.name, err: error }, `identity provider: ${event}`);
+          if (error === undefined) this.gated.info({ provider: application.name }, `identity provider: ${event}`);
+          else this.gated.warn({ provider: application.name, err: error }, `identity provider: ${event}`);
         },
       });
-      this.oidc.set(provider, client);
+      this.oidc.set(application, client);
     }
     return client;
   }
 
   private warmUp(): void {
-    for (const provider of this.providers.all) this.clientOf(provider).warmUp();
+    for (const application of this.applications.all) this.clientOf(application).warmUp();
   }
 
   private reportMisconfiguration(message: string, provider: string, req: HeaderSource, peer: string): void {
@@ -336,8 +337,8 @@ class Worker {
   }
 
   /** A counter must not fall because a provider was removed; one that was only changed takes its counts along. */
-  private rememberCounts(former: ProviderTable): void {
-    const kept = new Set(this.providers.all.map(({ checks }) => checks));
+  private rememberCounts(former: ApplicationTable): void {
+    const kept = new Set(this.applications.all.map(({ checks }) => checks));
     for (const { name, checks } of former.all) {
       if (kept.has(checks)) continue;
       const before = this.formerChecks.get(name);
@@ -346,16 +347,16 @@ class Worker {
         [...checks].map((count, i) => count + (before?.[i] ?? 0)),
       );
     }
-    const names = new Set(this.providers.all.map(({ name }) => name));
+    const names = new Set(this.applications.all.map(({ name }) => name));
     forgetOldest(this.formerChecks, names);
     forgetOldest(this.logins, names);
     this.told.clear();
-    this.timing.forgetHosts(new Set(this.providers.all.map(({ host }) => host)));
+    this.timing.forgetHosts(new Set(this.applications.all.map(({ host }) => host)));
   }
 
-  private countLogin(provider: Provider, result: string): void {
-    const counts = this.logins.get(provider.name) ?? new Map<string, number>();
-    this.logins.set(provider.name, counts.set(result, (counts.get(result) ?? 0) + 1));
+  private countLogin(application: Application, result: string): void {
+    const counts = this.logins.get(application.name) ?? new Map<string, number>();
+    this.logins.set(application.name, counts.set(result, (counts.get(result) ?? 0) + 1));
   }
 
   private fault(error: unknown): void {
@@ -368,7 +369,7 @@ class Worker {
   private delta(): ReportDelta {
     const whole = this.told.size === 0;
     const checks = new Map<string, readonly number[]>(whole ? this.formerChecks : []);
-    for (const { name, checks: counts } of this.providers.all) {
+    for (const { name, checks: counts } of this.applications.all) {
       let sum = 0;
       for (const count of counts) sum += count;
       if (this.told.get(name) === sum) continue;

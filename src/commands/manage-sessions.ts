@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import type { Logger } from 'pino';
-import { createProvider, type Provider } from '../application/application.js';
+import { type Application, createApplication } from '../application/application.js';
 import type { Loaded } from '../config/load.js';
 import type { StoreConfig } from '../config/schema.js';
 import { explain } from '../infra/errors.js';
@@ -56,8 +56,8 @@ export function readSessionsRequest(args: string[]): SessionsRequest | string {
 
 export async function runSessions(request: SessionsRequest, loaded: Loaded, io: SessionsIo): Promise<number> {
   const { config } = loaded;
-  const providers = config.providers.map((provider) => createProvider(provider));
-  const unknown = unknownProvider(request, providers, loaded);
+  const applications = config.providers.map((provider) => createApplication(provider));
+  const unknown = unknownProvider(request, applications, loaded);
   if (unknown !== null) return failed(unknown, io);
 
   const store =
@@ -78,8 +78,8 @@ export async function runSessions(request: SessionsRequest, loaded: Loaded, io: 
   }
   try {
     return request.kind === 'list'
-      ? await list(opened, providers, loaded, io)
-      : await revoke(opened, request, providers, loaded, io);
+      ? await list(opened, applications, loaded, io)
+      : await revoke(opened, request, applications, loaded, io);
   } catch (error) {
     return broken(error);
   } finally {
@@ -89,12 +89,12 @@ export async function runSessions(request: SessionsRequest, loaded: Loaded, io: 
 
 async function list(
   store: SessionStore,
-  providers: readonly Provider[],
+  applications: readonly Application[],
   loaded: Loaded,
   io: SessionsIo,
 ): Promise<number> {
   const { sessions } = await store.stats();
-  const names = new Set([...providers.map(({ name }) => name), ...Object.keys(sessions)]);
+  const names = new Set([...applications.map(({ name }) => name), ...Object.keys(sessions)]);
   names.delete(LOGOUT_TOKENS);
   for (const name of [...names].sort()) io.stdout(`${name}: ${counted(sessions[name] ?? 0)}\n`);
   if (names.size === 0) io.stdout(`no sessions${loaded.authentik ? '' : ', and no providers'}\n`);
@@ -104,7 +104,7 @@ async function list(
 async function revoke(
   store: SessionStore,
   request: Exclude<SessionsRequest, { kind: 'list' }>,
-  providers: readonly Provider[],
+  applications: readonly Application[],
   loaded: Loaded,
   io: SessionsIo,
 ): Promise<number> {
@@ -113,20 +113,20 @@ async function revoke(
   try {
     if (request.kind === 'all') {
       const { sessions } = await store.stats();
-      const known = providers.some(({ name }) => name === request.provider);
+      const known = applications.some(({ name }) => name === request.provider);
       if (request.provider === LOGOUT_TOKENS || (!known && sessions[request.provider] === undefined))
-        return failed(`${notThere(request.provider, providers, loaded)}, and it has no sessions in the store`, io);
+        return failed(`${notThere(request.provider, applications, loaded)}, and it has no sessions in the store`, io);
       const ended = await store.deleteProvider(request.provider);
       keys.push(...ended);
       io.stdout(`${request.provider}: ${counted(ended.length)} ended\n`);
     } else {
       const { kind, value } = request;
-      for (const provider of providers) {
-        if (request.provider !== null && provider.name !== request.provider) continue;
-        const hash = indexHash(provider, kind, value);
+      for (const application of applications) {
+        if (request.provider !== null && application.name !== request.provider) continue;
+        const hash = indexHash(application, kind, value);
         const ended = await (kind === 'sub' ? store.deleteSubject(hash) : store.deleteSid(hash));
         keys.push(...ended);
-        io.stdout(`${provider.name}: ${counted(ended.length)} ended, ${kind} ${hash}\n`);
+        io.stdout(`${application.name}: ${counted(ended.length)} ended, ${kind} ${hash}\n`);
       }
       if (request.provider === null && loaded.authentik)
         io.stderr('The providers that come from authentik are not known here: end their sessions in authentik.\n');
@@ -191,15 +191,19 @@ function connected(channel: RedisChannel, log: Logger): Promise<boolean> {
 }
 
 /** `--sub` and `--sid` are hashed with a secret of the provider, so it has to be in the configuration. */
-function unknownProvider(request: SessionsRequest, providers: readonly Provider[], loaded: Loaded): string | null {
+function unknownProvider(
+  request: SessionsRequest,
+  applications: readonly Application[],
+  loaded: Loaded,
+): string | null {
   if (request.kind === 'list' || request.kind === 'all') return null;
-  if (request.provider === null) return providers.length > 0 ? null : notThere(null, providers, loaded);
-  const known = providers.some(({ name }) => name === request.provider);
-  return known ? null : notThere(request.provider, providers, loaded);
+  if (request.provider === null) return applications.length > 0 ? null : notThere(null, applications, loaded);
+  const known = applications.some(({ name }) => name === request.provider);
+  return known ? null : notThere(request.provider, applications, loaded);
 }
 
-function notThere(name: string | null, providers: readonly Provider[], loaded: Loaded): string {
-  const names = providers.map((provider) => `'${provider.name}'`).join(', ');
+function notThere(name: string | null, applications: readonly Application[], loaded: Loaded): string {
+  const names = applications.map((application) => `'${application.name}'`).join(', ');
   const missing =
     name === null || names === '' ? 'there are none in the configuration' : `none is called '${name}', only ${names}`;
   const elsewhere = loaded.authentik

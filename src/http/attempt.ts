@@ -1,7 +1,7 @@
 // A login attempt: everything that a login has to remember, sealed into one short-lived cookie of the browser that began
 // it. The server keeps nothing until the login has succeeded. At most five at once, never more than 4 KiB together.
 import { createHash } from 'node:crypto';
-import type { Provider } from '../application/application.js';
+import type { Application } from '../application/application.js';
 import { isRecord } from '../application/claims.js';
 import { seal, unseal } from '../session/seal.js';
 import { cookiesWithPrefix, writeCookie } from './cookies.js';
@@ -24,14 +24,16 @@ const MOST_BYTES = 4_096;
 const MOST_READ = 16;
 
 /** Set-Cookie values that add this attempt and remove what there is no room for, oldest first. */
-export function saveAttempt(provider: Provider, attempt: Attempt, request: Snapshot, now: number): string[] {
-  const name = attemptCookieName(provider, attempt.state);
-  const value = seal(provider.keys.attempt, name, Buffer.from(JSON.stringify(attempt), 'utf8')).toString('base64url');
+export function saveAttempt(application: Application, attempt: Attempt, request: Snapshot, now: number): string[] {
+  const name = attemptCookieName(application, attempt.state);
+  const value = seal(application.keys.attempt, name, Buffer.from(JSON.stringify(attempt), 'utf8')).toString(
+    'base64url',
+  );
   const kept: { name: string; size: number; startedAt: number }[] = [];
   const removed: string[] = [];
-  for (const cookie of cookiesWithPrefix(request.getHeaders('cookie'), provider.attemptCookiePrefix, MOST_READ)) {
+  for (const cookie of cookiesWithPrefix(request.getHeaders('cookie'), application.attemptCookiePrefix, MOST_READ)) {
     if (cookie.name === name) continue;
-    const other = open(provider, cookie.name, cookie.value);
+    const other = open(application, cookie.name, cookie.value);
     if (other === null || isOver(other, now)) removed.push(cookie.name);
     else
       kept.push({ name: cookie.name, size: cookie.name.length + cookie.value.length + 3, startedAt: other.startedAt });
@@ -44,25 +46,25 @@ export function saveAttempt(provider: Provider, attempt: Attempt, request: Snaps
   });
   return [
     writeCookie(name, value, {
-      path: provider.prefix,
+      path: application.prefix,
       domain: '',
-      secure: provider.secure,
+      secure: application.secure,
       maxAge: ATTEMPT_LIFETIME / 1_000,
     }),
-    ...removed.filter((other) => COOKIE_NAME.test(other)).map((other) => dropCookie(provider, other)),
+    ...removed.filter((other) => COOKIE_NAME.test(other)).map((other) => dropCookie(application, other)),
   ];
 }
 
 /** The attempt that a callback's `state` belongs to, `expired`, or null when this browser did not begin it. */
 export function findAttempt(
-  provider: Provider,
+  application: Application,
   state: string,
   request: Snapshot,
   now: number,
 ): Attempt | 'expired' | null {
-  const name = attemptCookieName(provider, state);
+  const name = attemptCookieName(application, state);
   for (const cookie of cookiesWithPrefix(request.getHeaders('cookie'), name, MOST_READ)) {
-    const attempt = cookie.name === name ? open(provider, name, cookie.value) : null;
+    const attempt = cookie.name === name ? open(application, name, cookie.value) : null;
     if (attempt === null || attempt.state !== state) continue;
     return isOver(attempt, now) ? 'expired' : attempt;
   }
@@ -74,24 +76,24 @@ function isOver(attempt: Attempt, now: number): boolean {
   return Math.abs(now - attempt.startedAt) >= ATTEMPT_LIFETIME;
 }
 
-export function dropAttempt(provider: Provider, state: string): string {
-  return dropCookie(provider, attemptCookieName(provider, state));
+export function dropAttempt(application: Application, state: string): string {
+  return dropCookie(application, attemptCookieName(application, state));
 }
 
 /** Named after the state, so that parallel tabs have a cookie each. */
-function attemptCookieName(provider: Provider, state: string): string {
-  return provider.attemptCookiePrefix + createHash('sha256').update(state).digest('hex').slice(0, 12);
+function attemptCookieName(application: Application, state: string): string {
+  return application.attemptCookiePrefix + createHash('sha256').update(state).digest('hex').slice(0, 12);
 }
 
 const COOKIE_NAME = /^[A-Za-z0-9_]{1,64}$/;
 
-function dropCookie(provider: Provider, name: string): string {
-  return writeCookie(name, '', { path: provider.prefix, domain: '', secure: provider.secure, maxAge: 0 });
+function dropCookie(application: Application, name: string): string {
+  return writeCookie(name, '', { path: application.prefix, domain: '', secure: application.secure, maxAge: 0 });
 }
 
-function open(provider: Provider, name: string, value: string): Attempt | null {
+function open(application: Application, name: string, value: string): Attempt | null {
   if (value.length > MOST_BYTES) return null;
-  const plain = unseal(provider.keys.attempt, name, Buffer.from(value, 'base64url'));
+  const plain = unseal(application.keys.attempt, name, Buffer.from(value, 'base64url'));
   if (plain === null) return null;
   const attempt: unknown = JSON.parse(plain.toString('utf8'));
   return isRecord(attempt) && typeof attempt['startedAt'] === 'number' ? (attempt as unknown as Attempt) : null;

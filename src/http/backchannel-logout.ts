@@ -1,6 +1,6 @@
 // P/backchannel_logout: the IdP says that a session of its own has ended (OIDC Back-Channel Logout 1.0 §2.5 to §2.8).
 
-import type { Provider } from '../application/application.js';
+import type { Application } from '../application/application.js';
 import { verifyLogoutToken } from '../oidc/logout-token.js';
 import { json, type Reply, type Snapshot } from './exchange.js';
 import type { StepContext } from './steps.js';
@@ -11,7 +11,7 @@ export const LOGOUT_BODY_LIMIT = 65_536;
 export async function backchannelLogout(
   context: StepContext,
   request: Snapshot,
-  provider: Provider,
+  application: Application,
   body: string,
 ): Promise<Reply> {
   if (request.method !== 'POST')
@@ -19,18 +19,18 @@ export async function backchannelLogout(
   const tokens = new URLSearchParams(body).getAll('logout_token');
   const token = tokens.length === 1 ? tokens[0] : undefined;
   if (token === undefined) return invalid('exactly one logout_token is required');
-  const verified = await verifyLogoutToken(context.oidc(provider), token, { now: context.now });
+  const verified = await verifyLogoutToken(context.oidc(application), token, { now: context.now });
   if (!verified.ok) {
-    context.log.warn({ provider: provider.name, reason: verified.reason }, 'a logout token was refused');
+    context.log.warn({ provider: application.name, reason: verified.reason }, 'a logout token was refused');
     return invalid('the logout token is not valid');
   }
-  const { issuer } = provider.config.oidc;
+  const { issuer } = application.config.oidc;
   if (await context.sessions.isUsed(issuer, verified.jti)) return invalid('the logout token was used before');
   let ended = 0;
-  if (verified.sid !== '') ended += await context.sessions.endSid(provider, verified.sid, 'backchannel');
-  else ended += await context.sessions.endSubject(provider, verified.sub, 'backchannel');
+  if (verified.sid !== '') ended += await context.sessions.endSid(application, verified.sid, 'backchannel');
+  else ended += await context.sessions.endSubject(application, verified.sub, 'backchannel');
   await context.sessions.remember(issuer, verified.jti);
-  context.log.info({ provider: provider.name, ended }, 'sessions ended by the identity provider');
+  context.log.info({ provider: application.name, ended }, 'sessions ended by the identity provider');
   return { status: 200, headers: [['Cache-Control', 'no-store']], body: '' };
 }
 

@@ -5,11 +5,11 @@
 // and credentials that the identity provider accepted.
 
 import {
+  type Application,
+  type ApplicationTable,
   CHECK_RESULTS,
   type CheckResult,
   countCheck,
-  type Provider,
-  type ProviderTable,
 } from '../application/application.js';
 import type { ForwardUrl } from '../application/forward-url.js';
 import type { Verdict } from '../application/verdict.js';
@@ -28,13 +28,13 @@ import { VisitedHeaders } from './visited-headers.js';
 
 export interface CheckContext {
   /** Replaced as a whole when the configuration changes. */
-  readonly providers: ProviderTable;
+  readonly applications: ApplicationTable;
   readonly sessions: Sessions;
   /** Monotonic milliseconds, a few old: reading a clock costs as much as looking up a session. */
   readonly clock: { readonly time: number };
   /** Handlers that answer for the browser when the forward URL is one of ours (contract §1, in-band). */
-  readonly inBand: (step: InBandStep, request: Snapshot, provider: Provider) => Promise<Reply>;
-  readonly headerAuth: (provider: Provider, authorization: string) => Promise<HeaderAuthVerdict>;
+  readonly inBand: (step: InBandStep, request: Snapshot, application: Application) => Promise<Reply>;
+  readonly headerAuth: (application: Application, authorization: string) => Promise<HeaderAuthVerdict>;
   readonly log: GatedLog;
   /** A proxy that does not send what it must; told to authentik, if there is one. */
   readonly misconfigured?: (message: string, provider: string, req: HeaderSource, peer: string) => void;
@@ -51,7 +51,7 @@ export type Barred = Exclude<Verdict['kind'], 'allow'>;
 
 export interface Allow {
   readonly kind: 'allow';
-  readonly provider: Provider;
+  readonly application: Application;
   /** Rendered identity headers, complete. */
   readonly block: ArrayBuffer;
 }
@@ -66,7 +66,12 @@ export type Decision =
   | Allow
   | Undecided
   | { readonly kind: 'challenge'; readonly loginUrl: string; readonly navigation: boolean }
-  | { readonly kind: 'forbidden'; readonly why: Barred; readonly provider: Provider; readonly navigation: boolean }
+  | {
+      readonly kind: 'forbidden';
+      readonly why: Barred;
+      readonly application: Application;
+      readonly navigation: boolean;
+    }
   | { readonly kind: 'refused'; readonly scheme: 'basic' | 'bearer' }
   | { readonly kind: 'unavailable'; readonly what: 'store' | 'idp' }
   | { readonly kind: 'no_app'; readonly host: string; readonly readFrom: string; readonly dialect: string }
@@ -110,11 +115,11 @@ export function check(context: CheckContext, dialect: Dialect, req: HeaderSource
   const host = dialect.host(req);
 
   // 2. Whose host is it?
-  const provider = context.providers.find(host);
-  if (provider === undefined) return UNDECIDED;
+  const application = context.applications.find(host);
+  if (application === undefined) return UNDECIDED;
 
   // 3. nginx: does a header that the client may have sent contradict the one that nginx sends?
-  if (!dialect.agrees(req, provider, context.providers)) return UNDECIDED;
+  if (!dialect.agrees(req, application, context.applications)) return UNDECIDED;
 
   // 4. Is it one of our own steps, asked for through the proxy? (Also: a proxy that does not say what was asked for.)
   if (dialect.relaysAnswers) {
@@ -123,18 +128,18 @@ export function check(context: CheckContext, dialect: Dialect, req: HeaderSource
   }
 
   // 5. The session cookie.
-  const cookie = findCookie(req.get(COOKIE), provider.cookieNeedle);
+  const cookie = findCookie(req.get(COOKIE), application.cookieNeedle);
   if (cookie.length !== TICKET_LENGTH) return UNDECIDED;
 
   // 6. The session. The access rule was applied when it was loaded, and its identity headers were rendered then.
-  const entry = context.sessions.peek(cookie, provider, context.clock.time);
+  const entry = context.sessions.peek(cookie, application, context.clock.time);
   if (entry === undefined) return NOT_CACHED;
   if (entry.kind !== 'allow') return UNDECIDED;
 
   // 7. Now and then: is the host that we decided for really the one that the proxy set?
   if (looksAtAll(context) && missingOrDoubled(dialect, visited.visit(req)) !== null) return UNDECIDED;
 
-  provider.checks[ALLOWED] = (provider.checks[ALLOWED] as number) + 1;
+  application.checks[ALLOWED] = (application.checks[ALLOWED] as number) + 1;
   return entry as CacheEntry & Allow;
 }
 
@@ -174,18 +179,18 @@ export function checkSlowly(
 
   const host = dialect.host(req);
   if (host === '') return invalid(context, dialect, req, peer, null, unreadable(dialect, req));
-  const provider = context.providers.find(host);
-  if (provider === undefined) return noApp(context, dialect, req, host);
+  const application = context.applications.find(host);
+  if (application === undefined) return noApp(context, dialect, req, host);
 
-  if (!dialect.agrees(req, provider, context.providers)) {
-    return invalid(context, dialect, req, peer, provider, contradicting(dialect));
+  if (!dialect.agrees(req, application, context.applications)) {
+    return invalid(context, dialect, req, peer, application, contradicting(dialect));
   }
-  const url = dialect.forwardUrl(req, provider);
-  if (url === null) return invalid(context, dialect, req, peer, provider, unreadable(dialect, req));
+  const url = dialect.forwardUrl(req, application);
+  if (url === null) return invalid(context, dialect, req, peer, application, unreadable(dialect, req));
 
   if (dialect.relaysAnswers) {
     const step = inBandStep(url);
-    if (step !== null) return runInBand(context, dialect, step, url, Snapshot.of(req, peer()), provider);
+    if (step !== null) return runInBand(context, dialect, step, url, Snapshot.of(req, peer()), application);
   }
 
   // Whatever else came under our name, a cookie that is known to be good is enough. All of them are looked up: that costs
@@ -193,20 +198,21 @@ export function checkSlowly(
   const unknown: string[] = [];
   let known: Barred | null = null;
   let peeked = notCached;
-  for (const cookie of findTickets(req.cookieHeaders(), provider.cookieNeedle)) {
-    const entry = peeked ? undefined : context.sessions.peek(cookie, provider, context.clock.time);
+  for (const cookie of findTickets(req.cookieHeaders(), application.cookieNeedle)) {
+    const entry = peeked ? undefined : context.sessions.peek(cookie, application, context.clock.time);
     peeked = false;
     if (entry === undefined) unknown.push(cookie);
-    else if (entry.kind === 'allow') return count(provider, 'allowed', { kind: 'allow', provider, block: entry.block });
+    else if (entry.kind === 'allow')
+      return count(application, 'allowed', { kind: 'allow', application, block: entry.block });
     else if (entry.kind !== 'none') known ??= entry.kind;
   }
   // A forged cookie ends here, and so does one of a session that is known to have ended: no store call, no promise.
-  const asked = verified(provider, unknown);
+  const asked = verified(application, unknown);
   if (asked.length === 0) {
-    if (known !== null) return forbid(provider, dialect, req, known);
-    if (req.get(AUTHORIZATION) === '') return decideForNobody(provider, dialect, req, url);
+    if (known !== null) return forbid(application, dialect, req, known);
+    if (req.get(AUTHORIZATION) === '') return decideForNobody(application, dialect, req, url);
   }
-  return decideWithStore(context, dialect, Snapshot.of(req, peer()), provider, url, asked, known);
+  return decideWithStore(context, dialect, Snapshot.of(req, peer()), application, url, asked, known);
 }
 
 /**
@@ -214,11 +220,11 @@ export function checkSlowly(
  * cookies to a site, whoever planted them. Behind it nothing need be counted: each of these was a session once, and one that has
  * ended is remembered as such.
  */
-function verified(provider: Provider, cookies: readonly string[]): Presented[] {
+function verified(application: Application, cookies: readonly string[]): Presented[] {
   const own: Presented[] = [];
   for (let i = 0; i < cookies.length && i < MOST_VERIFIED; i += 1) {
     const cookie = cookies[i] as string;
-    const ticket = verifyTicket(provider, cookie);
+    const ticket = verifyTicket(application, cookie);
     if (ticket !== null) own.push({ cookie, ticket });
   }
   return own;
@@ -232,14 +238,14 @@ const MOST_VERIFIED = 256;
  */
 function challengeStranger(context: CheckContext, dialect: Dialect, req: HeaderSource): Decision | null {
   if (req.get(COOKIE) !== '' || req.get(AUTHORIZATION) !== '') return null;
-  const provider = context.providers.find(dialect.host(req));
-  if (provider === undefined || looksAtAll(context)) return null;
-  if (!dialect.agrees(req, provider, context.providers)) return null;
+  const application = context.applications.find(dialect.host(req));
+  if (application === undefined || looksAtAll(context)) return null;
+  if (!dialect.agrees(req, application, context.applications)) return null;
   if (dialect.tellsMethod && dialect.method(req) === '') return null;
-  const url = dialect.forwardUrl(req, provider);
+  const url = dialect.forwardUrl(req, application);
   if (url === null || (dialect.relaysAnswers && inBandStep(url) !== null)) return null;
-  if (isPublic(provider, dialect, req, url)) return null;
-  return challenge(provider, dialect, req, url);
+  if (isPublic(application, dialect, req, url)) return null;
+  return challenge(application, dialect, req, url);
 }
 
 /** `known`: what another of the cookies is known to be, if it is a session that may not pass. */
@@ -247,7 +253,7 @@ async function decideWithStore(
   context: CheckContext,
   dialect: Dialect,
   request: Snapshot,
-  provider: Provider,
+  application: Application,
   url: ForwardUrl,
   asked: readonly Presented[],
   known: Barred | null,
@@ -255,67 +261,69 @@ async function decideWithStore(
   // All at once: what was planted in front costs no time, and an outage is waited for once.
   const reads = asked.map(
     ({ cookie, ticket }) =>
-      context.sessions.peek(cookie, provider, context.clock.time) ?? context.sessions.resolve(cookie, provider, ticket),
+      context.sessions.peek(cookie, application, context.clock.time) ??
+      context.sessions.resolve(cookie, application, ticket),
   );
   let unavailable = false;
   let barred = known;
   for (const read of reads) {
     const resolution = await read;
     if (resolution.kind === 'allow')
-      return count(provider, 'allowed', { kind: 'allow', provider, block: resolution.block });
+      return count(application, 'allowed', { kind: 'allow', application, block: resolution.block });
     if (resolution.kind === 'unavailable') unavailable = true;
     else if (resolution.kind !== 'none') barred ??= resolution.kind;
   }
   // An outage logs nobody out: no redirect, no cleared cookie.
-  if (unavailable) return count(provider, 'unavailable', STORE_UNAVAILABLE);
-  if (barred !== null) return forbid(provider, dialect, request, barred);
+  if (unavailable) return count(application, 'unavailable', STORE_UNAVAILABLE);
+  if (barred !== null) return forbid(application, dialect, request, barred);
 
   const authorization = request.get(AUTHORIZATION);
-  if (authorization !== '' && provider.config.intercept_header_auth) {
-    const verdict = await context.headerAuth(provider, authorization);
-    if (verdict.kind === 'allow') return count(provider, 'allowed', { kind: 'allow', provider, block: verdict.block });
+  if (authorization !== '' && application.config.intercept_header_auth) {
+    const verdict = await context.headerAuth(application, authorization);
+    if (verdict.kind === 'allow')
+      return count(application, 'allowed', { kind: 'allow', application, block: verdict.block });
     if (verdict.kind === 'refused') {
-      return count(provider, 'refused', /^basic/i.test(authorization) ? REFUSED_BASIC : REFUSED_BEARER);
+      return count(application, 'refused', /^basic/i.test(authorization) ? REFUSED_BASIC : REFUSED_BEARER);
     }
-    if (verdict.kind === 'unavailable') return count(provider, 'unavailable', IDP_UNAVAILABLE);
-    if (verdict.kind !== 'ignored') return forbid(provider, dialect, request, verdict.kind);
+    if (verdict.kind === 'unavailable') return count(application, 'unavailable', IDP_UNAVAILABLE);
+    if (verdict.kind !== 'ignored') return forbid(application, dialect, request, verdict.kind);
   }
-  return decideForNobody(provider, dialect, request, url);
+  return decideForNobody(application, dialect, request, url);
 }
 
 /** No session, no credentials. Creates nothing: no cookie, no state, no store call. */
-function decideForNobody(provider: Provider, dialect: Dialect, req: HeaderSource, url: ForwardUrl): Decision {
-  if (isPublic(provider, dialect, req, url)) {
-    return count(provider, 'anonymous', { kind: 'allow', provider, block: provider.anonymousBlock });
+function decideForNobody(application: Application, dialect: Dialect, req: HeaderSource, url: ForwardUrl): Decision {
+  if (isPublic(application, dialect, req, url)) {
+    return count(application, 'anonymous', { kind: 'allow', application, block: application.anonymousBlock });
   }
-  return challenge(provider, dialect, req, url);
+  return challenge(application, dialect, req, url);
 }
 
 /** What the operator lets through with no session. */
-function isPublic(provider: Provider, dialect: Dialect, req: HeaderSource, url: ForwardUrl): boolean {
-  if (provider.allowList?.matches(url)) return true;
-  return provider.config.allow_preflight && isPreflight(dialect, req);
+function isPublic(application: Application, dialect: Dialect, req: HeaderSource, url: ForwardUrl): boolean {
+  if (application.allowList?.matches(url)) return true;
+  return application.config.allow_preflight && isPreflight(dialect, req);
 }
 
-function challenge(provider: Provider, dialect: Dialect, req: HeaderSource, url: ForwardUrl): Decision {
-  return count(provider, 'challenged', {
+function challenge(application: Application, dialect: Dialect, req: HeaderSource, url: ForwardUrl): Decision {
+  return count(application, 'challenged', {
     kind: 'challenge',
-    loginUrl: loginUrl(provider, url),
+    loginUrl: loginUrl(application, url),
     navigation: isNavigation(dialect.method(req), req),
   });
 }
 
-function forbid(provider: Provider, dialect: Dialect, req: HeaderSource, why: Barred): Decision {
-  return count(provider, 'forbidden', {
+function forbid(application: Application, dialect: Dialect, req: HeaderSource, why: Barred): Decision {
+  return count(application, 'forbidden', {
     kind: 'forbidden',
     why,
-    provider,
+    application,
     navigation: isNavigation(dialect.method(req), req),
   });
 }
 
-function count(provider: Provider, result: CheckResult, decision: Decision): Decision {
-  countCheck(provider, result);
+function count(application: Application, result: CheckResult, decision: Decision): Decision {
+  countCheck(application, result);
   return decision;
 }
 
@@ -333,13 +341,13 @@ function invalid(
   dialect: Dialect,
   req: HeaderSource,
   peer: () => string,
-  provider: Provider | null,
+  application: Application | null,
   bad: BadHeader,
 ): Decision {
   if (bad.problem === DOUBLED) lookAtAllUntil = context.clock.time + LOOK_AT_ALL_FOR;
   context.log.warn({ ...bad, dialect: dialect.name }, 'the proxy asks wrongly', `${bad.header} ${bad.problem}`);
-  context.misconfigured?.(`${bad.header} ${bad.problem}: ${bad.hint}`, provider?.name ?? '', req, peer());
-  if (provider !== null) countCheck(provider, 'invalid');
+  context.misconfigured?.(`${bad.header} ${bad.problem}: ${bad.hint}`, application?.name ?? '', req, peer());
+  if (application !== null) countCheck(application, 'invalid');
   return { kind: 'invalid', ...bad };
 }
 
@@ -370,15 +378,15 @@ async function runInBand(
   step: InBandStep,
   url: ForwardUrl,
   request: Snapshot,
-  provider: Provider,
+  application: Application,
 ): Promise<Decision> {
   const method = dialect.method(request) || 'GET';
-  const reply = await context.inBand(step, request.redirectedTo(method, url.path, url.query), provider);
-  return count(provider, 'in_band', { kind: 'in_band', reply });
+  const reply = await context.inBand(step, request.redirectedTo(method, url.path, url.query), application);
+  return count(application, 'in_band', { kind: 'in_band', reply });
 }
 
-function loginUrl(provider: Provider, url: ForwardUrl): string {
-  const start = `${provider.origin}${provider.prefix}/start`;
+function loginUrl(application: Application, url: ForwardUrl): string {
+  const start = `${application.origin}${application.prefix}/start`;
   if (url.href.length <= 2_048) return `${start}?rd=${encodeURIComponent(url.href)}`;
   // P/start checks `rd` before it believes it; a target that is too long to be accepted there need not be sent. But a callback
   // that the proxy does not route must be known there, however long its code is.
@@ -428,9 +436,9 @@ export function render(decision: Exclude<Decision, Allow>, dialect: Dialect): Re
     case 'forbidden':
       if (!dialect.relaysAnswers) return empty(403);
       if (decision.why === 'too_large') {
-        return decision.navigation ? tooLargePage(decision.provider) : json(403, IDENTITY_TOO_LARGE);
+        return decision.navigation ? tooLargePage(decision.application) : json(403, IDENTITY_TOO_LARGE);
       }
-      if (decision.navigation) return forbiddenPage(decision.provider);
+      if (decision.navigation) return forbiddenPage(decision.application);
       return json(403, { error: 'forbidden', message: 'this account may not use this application' });
     case 'refused':
       return dialect.relaysAnswers

@@ -33,9 +33,9 @@ async function answer(options: CompatOptions, req: http.IncomingMessage, body: R
   if (dialect === null) {
     return replied(await answerStep(options.context(), Snapshot.of(source, peerOf(req)), () => body.text()));
   }
-  const { providers } = options.context();
+  const { applications } = options.context();
   // This listener is slow by itself: every check is timed, cached or not.
-  const done = options.timing.timed(providers.find(dialect.host(source))?.host ?? null, dialect.method(source));
+  const done = options.timing.timed(applications.find(dialect.host(source))?.host ?? null, dialect.method(source));
   const fast = check(options.context(), dialect, source);
   const decision =
     fast.kind === 'allow' ? fast : await checkSlowly(options.context(), dialect, source, () => peerOf(req));
@@ -43,10 +43,10 @@ async function answer(options: CompatOptions, req: http.IncomingMessage, body: R
   return decision.kind === 'allow' ? allowed(decision, dialect) : replied(render(decision, dialect));
 }
 
-function allowed({ block, provider }: Allow, dialect: Dialect): NodeAnswer {
+function allowed({ block, application }: Allow, dialect: Dialect): NodeAnswer {
   const headers = blockHeaders(block).flat();
-  if (dialect.removeHeader !== '' && provider.notAsserted !== '') {
-    headers.push(dialect.removeHeader, provider.notAsserted);
+  if (dialect.removeHeader !== '' && application.notAsserted !== '') {
+    headers.push(dialect.removeHeader, application.notAsserted);
   }
   return { status: 200, headers, body: '' };
 }

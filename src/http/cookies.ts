@@ -1,6 +1,6 @@
 // Cookies: find one by name in the raw header (hot path), list those with a prefix, write one with its attributes.
 // RFC 6265 §4. Nothing here decodes: our own values need no decoding and nobody else's concern us.
-import type { Provider } from '../application/application.js';
+import type { Application } from '../application/application.js';
 import { TICKET_LENGTH } from '../session/ticket.js';
 
 // Not as methods of the header: V8 would look each of them up again at every check.
@@ -113,11 +113,11 @@ export function writeCookie(name: string, value: string, attributes: CookieAttri
 }
 
 /** The session cookie, or with an empty value its removal: same Domain and Path, or the browser keeps the old one. */
-export function sessionCookie(provider: Provider, value: string, maxAge: number): string {
-  return writeCookie(provider.cookieName, value, {
+export function sessionCookie(application: Application, value: string, maxAge: number): string {
+  return writeCookie(application.cookieName, value, {
     path: '/',
-    domain: provider.config.mode === 'forward_domain' ? provider.config.cookie_domain : '',
-    secure: provider.secure,
+    domain: application.config.mode === 'forward_domain' ? application.config.cookie_domain : '',
+    secure: application.secure,
     maxAge: value === '' ? 0 : maxAge,
   });
 }

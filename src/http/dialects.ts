@@ -1,7 +1,7 @@
 // How each proxy asks, and nothing else is read: a proxy passes the client's copies of the other header families through,
 // so "whichever header is there" would let a client choose the host that the policy is looked up for (contract §2.1).
 
-import type { Provider, ProviderTable } from '../application/application.js';
+import type { Application, ApplicationTable } from '../application/application.js';
 import { type ForwardUrl, parseAbsolute, parseForwardUrl, UNKNOWN_PATH } from '../application/forward-url.js';
 import type { HeaderSource } from './exchange.js';
 import {
@@ -29,12 +29,12 @@ export interface Dialect {
   /** The browser's method, upper case; '' when not known. */
   method(req: HeaderSource): string;
   /** The whole forward URL; null when it does not parse. Where the proxy does not tell the scheme it is the provider's. */
-  forwardUrl(req: HeaderSource, provider: Provider): ForwardUrl | null;
+  forwardUrl(req: HeaderSource, application: Application): ForwardUrl | null;
   /**
    * HOT PATH. False when what the proxy set contradicts what was read. nginx passes a client's X-Original-URL through unless
    * the operator sets it, so it may not name another application than the Host that nginx itself sends.
    */
-  agrees(req: HeaderSource, provider: Provider, providers: ProviderTable): boolean;
+  agrees(req: HeaderSource, application: Application, applications: ApplicationTable): boolean;
   /** Names of the headers that the host and the URL were read from, for messages. */
   hostHeader(req: HeaderSource): string;
   urlHeader(req: HeaderSource): string;
@@ -62,12 +62,12 @@ function forwardAuth(name: 'traefik' | 'caddy', hint: string): Dialect {
     host: (req) => req.get(X_FORWARDED_HOST),
     uri: (req) => req.get(X_FORWARDED_URI),
     method: (req) => req.get(X_FORWARDED_METHOD).toUpperCase(),
-    forwardUrl: (req, provider) =>
+    forwardUrl: (req, application) =>
       parseForwardUrl(
-        req.get(X_FORWARDED_PROTO) || schemeOf(provider),
+        req.get(X_FORWARDED_PROTO) || schemeOf(application),
         req.get(X_FORWARDED_HOST),
         req.get(X_FORWARDED_URI),
-        provider.host,
+        application.host,
       ),
     removeHeader: '',
     agrees: () => true,
@@ -98,21 +98,21 @@ const nginx: Dialect = {
     return url === '' ? originalUri(req) : pathOf(url);
   },
   method: (req) => req.get(X_ORIGINAL_METHOD).toUpperCase(),
-  forwardUrl: (req, provider) => {
+  forwardUrl: (req, application) => {
     const url = req.get(X_ORIGINAL_URL);
-    if (url !== '') return parseAbsolute(withoutBrackets(url), provider.host);
+    if (url !== '') return parseAbsolute(withoutBrackets(url), application.host);
     const uri = originalUri(req);
-    const parsed = parseForwardUrl(schemeOf(provider), req.get(HOST), uri || '/', provider.host);
+    const parsed = parseForwardUrl(schemeOf(application), req.get(HOST), uri || '/', application.host);
     return uri === '' && parsed !== null ? { ...parsed, path: UNKNOWN_PATH } : parsed;
   },
-  agrees: (req, provider, providers) => {
+  agrees: (req, application, applications) => {
     const url = req.get(X_ORIGINAL_URL);
     if (url === '') return true;
     const uri = req.get(X_ORIGINAL_URI);
     if (uri !== '' && uri !== pathOf(url) && originalUri(req) !== '') return false;
     // ingress-nginx sends the host of the auth service, which is nobody's.
-    const host = providers.find(req.get(HOST));
-    return host === undefined || host === provider;
+    const host = applications.find(req.get(HOST));
+    return host === undefined || host === application;
   },
   removeHeader: '',
   hostHeader: (req) => (req.get(X_ORIGINAL_URL) === '' ? 'Host' : 'X-Original-URL'),
@@ -141,8 +141,13 @@ const envoy: Dialect = {
     return query ? `${path}?${query}` : path;
   },
   method: (req) => req.getMethod().toUpperCase(),
-  forwardUrl: (req, provider) =>
-    parseForwardUrl(req.get(X_FORWARDED_PROTO) || schemeOf(provider), req.get(HOST), envoy.uri(req), provider.host),
+  forwardUrl: (req, application) =>
+    parseForwardUrl(
+      req.get(X_FORWARDED_PROTO) || schemeOf(application),
+      req.get(HOST),
+      envoy.uri(req),
+      application.host,
+    ),
   // Envoy leaves a client's copy of a header alone when the answer does not have it.
   removeHeader: 'x-envoy-auth-headers-to-remove',
   agrees: () => true,
@@ -154,8 +159,8 @@ const envoy: Dialect = {
   hints: { host: 'Envoy sends it by itself', 'x-forwarded-proto': 'let `headers_to_add` overwrite it' },
 };
 
-function schemeOf(provider: Provider): 'http' | 'https' {
-  return provider.secure ? 'https' : 'http';
+function schemeOf(application: Application): 'http' | 'https' {
+  return application.secure ? 'https' : 'http';
 }
 
 /** In the path (`P/auth/envoy/…`) or, from `P/auth?envoy`, nothing of the path belongs to the browser's URL. */

@@ -2,7 +2,7 @@
 // too much time repeats the callback. The provider may end a grant whose code comes twice (RFC 6749 §4.1.2).
 // Bounded: an attempt that was pushed out costs one more token request.
 import { LRUCache } from 'lru-cache';
-import type { Provider } from '../application/application.js';
+import type { Application } from '../application/application.js';
 import type { ErrorCode } from '../infra/errors.js';
 import type { Attempt } from './attempt.js';
 import type { Reply } from './exchange.js';
@@ -16,17 +16,17 @@ export class EndedLogins {
   private readonly running = new Map<string, Promise<Reply>>();
 
   /** How it ended, or undefined when it has not, as far as this worker knows. */
-  endOf(provider: Provider, attempt: Attempt): LoginEnd | undefined {
-    return this.ends.get(keyOf(provider, attempt));
+  endOf(application: Application, attempt: Attempt): LoginEnd | undefined {
+    return this.ends.get(keyOf(application, attempt));
   }
 
-  end(provider: Provider, attempt: Attempt, how: LoginEnd): void {
-    this.ends.set(keyOf(provider, attempt), how);
+  end(application: Application, attempt: Attempt, how: LoginEnd): void {
+    this.ends.set(keyOf(application, attempt), how);
   }
 
   /** Callbacks of one attempt that come at the same time get the same answer: they came from the same browser. */
-  once(provider: Provider, attempt: Attempt, complete: () => Promise<Reply>): Promise<Reply> {
-    const key = keyOf(provider, attempt);
+  once(application: Application, attempt: Attempt, complete: () => Promise<Reply>): Promise<Reply> {
+    const key = keyOf(application, attempt);
     const same = this.running.get(key);
     if (same !== undefined) return same;
     const completing = complete().finally(() => this.running.delete(key));
@@ -36,6 +36,6 @@ export class EndedLogins {
 }
 
 /** The state is ours and 43 letters long: an attempt opens only if we sealed it. */
-function keyOf(provider: Provider, attempt: Attempt): string {
-  return `${provider.id}\0${attempt.state}`;
+function keyOf(application: Application, attempt: Attempt): string {
+  return `${application.id}\0${attempt.state}`;
 }

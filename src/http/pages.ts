@@ -1,7 +1,7 @@
 // The readable pages, escaped, with no script and nothing fetched from elsewhere; and the one table that turns an error
 // code into what a person reads. A page never shows a token, a parameter of the IdP or anything else that was sent to us.
 
-import type { Provider } from '../application/application.js';
+import type { Application } from '../application/application.js';
 import { type AkproxError, ERROR_CODES, type ErrorCode } from '../infra/errors.js';
 import type { Reply } from './exchange.js';
 
@@ -82,58 +82,58 @@ export function errorPage(error: AkproxError, retryUrl: string | null): Reply {
 }
 
 /** No link: whoever starts again comes back here. */
-export function callbackNotRoutedPage(provider: Provider): Reply {
+export function callbackNotRoutedPage(application: Application): Reply {
   return page({
     status: 400,
     title: 'The login cannot be completed',
-    text: `The identity provider sent you back to ${provider.prefix}/callback, but the reverse proxy in front of ${provider.name} does not pass that path to the outpost. Its operator has to route ${provider.prefix}/ on this host to akprox.`,
+    text: `The identity provider sent you back to ${application.prefix}/callback, but the reverse proxy in front of ${application.name} does not pass that path to the outpost. Its operator has to route ${application.prefix}/ on this host to akprox.`,
     code: 'callback_not_routed',
   });
 }
 
-export function forbiddenPage(provider: Provider): Reply {
+export function forbiddenPage(application: Application): Reply {
   return page({
     status: 403,
     title: 'You may not use this application',
-    text: `You are signed in, but your account is not among those that may use ${provider.name}. Ask its owner for access, or sign in as somebody else.`,
+    text: `You are signed in, but your account is not among those that may use ${application.name}. Ask its owner for access, or sign in as somebody else.`,
     code: 'forbidden',
-    link: { href: `${provider.origin}${provider.prefix}/sign_out`, label: 'Sign out' },
+    link: { href: `${application.origin}${application.prefix}/sign_out`, label: 'Sign out' },
   });
 }
 
-export function tooLargePage(provider: Provider): Reply {
+export function tooLargePage(application: Application): Reply {
   return page({
     status: 403,
     title: 'Your account has too many groups',
-    text: `You are signed in, but what is known about your account is too large to be passed on to ${provider.name}. Most often that is a long list of groups. Tell the operator of the outpost, whose log names the size and the setting (headers.max_bytes).`,
+    text: `You are signed in, but what is known about your account is too large to be passed on to ${application.name}. Most often that is a long list of groups. Tell the operator of the outpost, whose log names the size and the setting (headers.max_bytes).`,
     code: 'identity_too_large',
-    link: { href: `${provider.origin}${provider.prefix}/sign_out`, label: 'Sign out' },
+    link: { href: `${application.origin}${application.prefix}/sign_out`, label: 'Sign out' },
   });
 }
 
-export function signedOutPage(provider: Provider): Reply {
+export function signedOutPage(application: Application): Reply {
   return page({
     status: 200,
     title: 'You are signed out',
-    text: `Your sessions at ${provider.name} have ended.`,
+    text: `Your sessions at ${application.name} have ended.`,
     code: 'signed_out',
-    link: { href: `${provider.origin}/`, label: 'Sign in again' },
+    link: { href: `${application.origin}/`, label: 'Sign in again' },
   });
 }
 
 /** The store could not delete what has ended. `idpUrl`: where the identity provider's own session is ended, or null. */
-export function signedOutHerePage(provider: Provider, idpUrl: string | null): Reply {
+export function signedOutHerePage(application: Application, idpUrl: string | null): Reply {
   return page({
     status: 200,
     title: 'You are signed out in this browser',
     text:
-      `Your session at ${provider.name} is refused here from now on. It could not be removed from the session store, which cannot be written at the moment; ` +
+      `Your session at ${application.name} is refused here from now on. It could not be removed from the session store, which cannot be written at the moment; ` +
       'that is tried again without you. If you are signed in elsewhere, sign out there too, or again here in a while.' +
       (idpUrl === null ? '' : ' Your session at the identity provider has not ended yet.'),
     code: 'signed_out_here',
     link:
       idpUrl === null
-        ? { href: `${provider.origin}/`, label: 'Sign in again' }
+        ? { href: `${application.origin}/`, label: 'Sign in again' }
         : { href: idpUrl, label: 'Sign out at the identity provider' },
   });
 }

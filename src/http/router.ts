@@ -1,5 +1,5 @@
 // The outpost as a whole, whichever listener a request came in on: which host counts, which step answers.
-import type { Provider } from '../application/application.js';
+import type { Application } from '../application/application.js';
 import { backchannelLogout } from './backchannel-logout.js';
 import { callback } from './callback.js';
 import { type CheckContext, signatureStep } from './check.js';
@@ -66,28 +66,28 @@ export async function answerStep(
   if (rest === '/ping') return empty(204);
 
   const host = requestHost(context, request);
-  const provider = context.providers.find(host);
-  if (provider === undefined) return noProvider(host);
+  const application = context.applications.find(host);
+  if (application === undefined) return noProvider(host);
 
   // A look-alike of a check (`/auth/traefik/`, `/auth/envoy*`) is asked by a proxy: no step of ours may answer it.
   if (rest?.startsWith('/auth')) return NOT_FOUND;
 
   // The signatures count on any path of a provider's host: the redirect URI may be the bare external_host.
   const signature = signatureStep(request.query);
-  if (signature !== null) return runStep(IN_BAND[signature], context, request, provider);
-  if (rest === BACKCHANNEL_PATH) return runStep(logoutStep(readBody), context, request, provider);
+  if (signature !== null) return runStep(IN_BAND[signature], context, request, application);
+  if (rest === BACKCHANNEL_PATH) return runStep(logoutStep(readBody), context, request, application);
   const step = rest === null || !Object.hasOwn(STEPS, rest) ? undefined : STEPS[rest];
   if (step === undefined) return NOT_FOUND;
-  return runStep(step, context, request, provider);
+  return runStep(step, context, request, application);
 }
 
 const NOT_FOUND: Reply = json(404, { error: 'not_found', message: 'there is nothing at this path' });
 
 function logoutStep(readBody: () => Promise<string | null>): Step {
-  return async function backchannel_logout(context, request, provider): Promise<Reply> {
+  return async function backchannel_logout(context, request, application): Promise<Reply> {
     const body = request.method === 'POST' ? await readBody() : '';
     if (body === null) return json(413, { error: 'invalid_request', error_description: 'the body is too large' });
-    return backchannelLogout(context, request, provider, body);
+    return backchannelLogout(context, request, application, body);
   };
 }
 
@@ -107,5 +107,5 @@ function noProvider(host: string): Reply {
 }
 
 export function inBandStepOf(context: () => OutpostContext): CheckContext['inBand'] {
-  return (step, request, provider: Provider) => runStep(IN_BAND[step], context(), request, provider);
+  return (step, request, application: Application) => runStep(IN_BAND[step], context(), request, application);
 }

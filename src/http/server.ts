@@ -88,12 +88,12 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     const framing = framingOfHit(req);
     if (request === null && (framing & BODY) === 0) writeAllow(res, decision, dialect, framing);
     else finish(res, decision, dialect, framing, request);
-    if (started !== 0) options.timing.sampled(started, decision.provider.host, method);
+    if (started !== 0) options.timing.sampled(started, decision.application.host, method);
   }
 
   /** THE ONE PLACE that sends a 2xx for a check. 200, `Content-Length: 0`, the complete identity set in one write. */
   function writeAllow(res: uWS.HttpResponse, allow: Allow, dialect: Dialect, framing: Framing): void {
-    const remove = dialect.removeHeader === '' ? '' : allow.provider.notAsserted;
+    const remove = dialect.removeHeader === '' ? '' : allow.application.notAsserted;
     answers.write(res, 200, BLOCK_NAME, allow.block, dialect.removeHeader, remove, '', framing);
   }
 
@@ -122,7 +122,7 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
 
   /** Of the provider, because a client chooses what it sends. */
   function hostOf(req: LiveRequest, dialect: Dialect): string | null {
-    return options.context().providers.find(dialect.host(req))?.host ?? null;
+    return options.context().applications.find(dialect.host(req))?.host ?? null;
   }
 
   function finish(

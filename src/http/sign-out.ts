@@ -1,7 +1,7 @@
 // P/sign_out ends every session of the user at this provider, clears the cookie and goes on to the IdP's end-session
 // endpoint (OIDC RP-Initiated Logout 1.0).
 
-import type { Provider } from '../application/application.js';
+import type { Application } from '../application/application.js';
 import { resolveReturnUrl } from '../application/return-url.js';
 import { AkproxError } from '../infra/errors.js';
 import { endSessionUrl } from '../oidc/flow.js';
@@ -20,37 +20,42 @@ const UNASKED: Reply = json(403, {
   message: 'a prefetch, an image, a frame or another site signs nobody out',
 });
 
-export async function signOut(context: StepContext, request: Snapshot, provider: Provider): Promise<Reply> {
+export async function signOut(context: StepContext, request: Snapshot, application: Application): Promise<Reply> {
   if (isUnasked(request)) return UNASKED;
   let idToken: string | null = null;
   let deleted = true;
-  for (const cookie of findTickets(request.getHeaders('cookie'), provider.cookieNeedle)) {
-    const ended = await context.sessions.signOut(cookie, provider);
+  for (const cookie of findTickets(request.getHeaders('cookie'), application.cookieNeedle)) {
+    const ended = await context.sessions.signOut(cookie, application);
     if (ended === null) continue;
     idToken = ended.idToken ?? idToken;
     deleted &&= ended.deleted;
   }
-  const gone = sessionCookie(provider, '', 0);
-  const url = await endSession(context, provider, idToken, resolveReturnUrl(request.query, provider.returnTarget));
+  const gone = sessionCookie(application, '', 0);
+  const url = await endSession(
+    context,
+    application,
+    idToken,
+    resolveReturnUrl(request.query, application.returnTarget),
+  );
   // Somebody whose sign-out is not complete is told so, before the identity provider's page is all that there is to see.
   if (url !== null && deleted) return redirect(url, [gone], [CLEAR]);
-  const page = deleted ? signedOutPage(provider) : signedOutHerePage(provider, url);
+  const page = deleted ? signedOutPage(application) : signedOutHerePage(application, url);
   return { ...page, headers: [...page.headers, CLEAR, ['Set-Cookie', gone]] };
 }
 
 /** Null when the IdP has no such endpoint or does not answer: the sessions here have ended either way. */
 async function endSession(
   context: StepContext,
-  provider: Provider,
+  application: Application,
   idToken: string | null,
   target: string,
 ): Promise<string | null> {
   try {
-    return await endSessionUrl(context.oidc(provider), { idToken, postLogoutRedirectUri: target });
+    return await endSessionUrl(context.oidc(application), { idToken, postLogoutRedirectUri: target });
   } catch (cause) {
     if (!(cause instanceof AkproxError)) throw cause;
     context.log.warn(
-      { err: cause, code: cause.code, provider: provider.name },
+      { err: cause, code: cause.code, provider: application.name },
       'signed out here, but not at the identity provider',
     );
     return null;

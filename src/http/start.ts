@@ -1,6 +1,6 @@
 // P/start begins a login: checks where it shall lead, seals the attempt into a cookie, sends the browser to the IdP.
 import { randomBytes } from 'node:crypto';
-import type { Provider } from '../application/application.js';
+import type { Application } from '../application/application.js';
 import { resolveReturnUrl, returnsToCallback } from '../application/return-url.js';
 import { beginLogin } from '../oidc/flow.js';
 import { saveAttempt } from './attempt.js';
@@ -8,18 +8,18 @@ import { type Reply, redirect, type Snapshot } from './exchange.js';
 import { callbackNotRoutedPage } from './pages.js';
 import type { StepContext } from './steps.js';
 
-export async function start(context: StepContext, request: Snapshot, provider: Provider): Promise<Reply> {
-  if (returnsToCallback(request.query, provider.returnTarget)) {
+export async function start(context: StepContext, request: Snapshot, application: Application): Promise<Reply> {
+  if (returnsToCallback(request.query, application.returnTarget)) {
     context.log.warn(
-      { provider: provider.name, path: `${provider.prefix}/callback` },
+      { provider: application.name, path: `${application.prefix}/callback` },
       'the proxy asked about a callback instead of routing it here; no further login was begun',
     );
-    return callbackNotRoutedPage(provider);
+    return callbackNotRoutedPage(application);
   }
-  const target = resolveReturnUrl(request.query, provider.returnTarget);
-  const login = await beginLogin(context.oidc(provider), randomBytes);
+  const target = resolveReturnUrl(request.query, application.returnTarget);
+  const login = await beginLogin(context.oidc(application), randomBytes);
   const now = context.now();
   const attempt = { state: login.state, nonce: login.nonce, codeVerifier: login.codeVerifier, target, startedAt: now };
-  context.countLogin(provider, 'started');
-  return redirect(login.url, saveAttempt(provider, attempt, request, now));
+  context.countLogin(application, 'started');
+  return redirect(login.url, saveAttempt(application, attempt, request, now));
 }

@@ -1,6 +1,6 @@
 // What the steps of a login share, and the one place where their errors become a page.
 
-import type { Provider } from '../application/application.js';
+import type { Application } from '../application/application.js';
 import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { OidcClient } from '../oidc/client.js';
@@ -11,32 +11,37 @@ import { errorPage } from './pages.js';
 
 export interface StepContext {
   readonly sessions: Sessions;
-  readonly oidc: (provider: Provider) => OidcClient;
+  readonly oidc: (application: Application) => OidcClient;
   readonly now: () => number;
   readonly endedLogins: EndedLogins;
   readonly log: GatedLog;
   /** `result` label of `akprox_logins_total`. */
-  readonly countLogin: (provider: Provider, result: 'started' | 'succeeded' | 'denied' | 'failed') => void;
+  readonly countLogin: (application: Application, result: 'started' | 'succeeded' | 'denied' | 'failed') => void;
 }
 
-export type Step = (context: StepContext, request: Snapshot, provider: Provider) => Promise<Reply>;
+export type Step = (context: StepContext, request: Snapshot, application: Application) => Promise<Reply>;
 
 /** Runs a step; whatever it throws becomes a page that says what happened and offers to start again. */
-export async function runStep(step: Step, context: StepContext, request: Snapshot, provider: Provider): Promise<Reply> {
+export async function runStep(
+  step: Step,
+  context: StepContext,
+  request: Snapshot,
+  application: Application,
+): Promise<Reply> {
   try {
-    return await step(context, request, provider);
+    return await step(context, request, application);
   } catch (cause) {
     const error = cause instanceof AkproxError ? cause : new AkproxError('internal', 'a step failed', cause);
     const level = error.code === 'internal' ? 'error' : 'warn';
     context.log[level](
-      { err: error, code: error.code, provider: provider.name, step: step.name },
+      { err: error, code: error.code, provider: application.name, step: step.name },
       'a step of a login failed',
       step.name,
     );
-    return errorPage(error, startUrl(provider));
+    return errorPage(error, startUrl(application));
   }
 }
 
-export function startUrl(provider: Provider): string {
-  return `${provider.origin}${provider.prefix}/start`;
+export function startUrl(application: Application): string {
+  return `${application.origin}${application.prefix}/start`;
 }

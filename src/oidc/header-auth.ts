@@ -3,7 +3,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Provider } from '../application/application.js';
+import type { Application } from '../application/application.js';
 import type { Claims } from '../application/claims.js';
 import { type Verdict, verdictOn } from '../application/verdict.js';
 import { AkproxError } from '../infra/errors.js';
@@ -14,7 +14,7 @@ import { clientCredentials, introspect } from './introspection.js';
 export type HeaderVerdict = Verdict | { readonly kind: 'refused' | 'unavailable' | 'ignored' };
 
 export interface HeaderAuthOptions {
-  readonly oidc: (provider: Provider) => OidcClient;
+  readonly oidc: (application: Application) => OidcClient;
   readonly now: () => number;
   /** Milliseconds, for how long a verdict is kept. */
   readonly monotonic: () => number;
@@ -23,7 +23,7 @@ export interface HeaderAuthOptions {
 
 interface Kept {
   /** A changed provider is another question. */
-  readonly provider: Provider;
+  readonly application: Application;
   /** Monotonic milliseconds. */
   readonly until: number;
   readonly verdict: HeaderVerdict;
@@ -54,33 +54,34 @@ export class HeaderAuth {
   });
   private readonly refused = new LRUCache<string, Kept>({ max: MOST_REFUSED });
   /** A provider that has changed begins anew: what runs was asked of the former one. */
-  private readonly running = new WeakMap<Provider, Map<string, Promise<HeaderVerdict>>>();
+  private readonly running = new WeakMap<Application, Map<string, Promise<HeaderVerdict>>>();
   /** Keys are keyed hashes, so that no credential lies in memory longer than its request. */
   private readonly secret = randomBytes(32);
 
   constructor(private readonly options: HeaderAuthOptions) {}
 
   /** Never rejects. */
-  async verify(provider: Provider, authorization: string): Promise<HeaderVerdict> {
+  async verify(application: Application, authorization: string): Promise<HeaderVerdict> {
     if (authorization.length > LONGEST) return schemeOf(authorization) === null ? IGNORED : REFUSED;
     const credentials = readCredentials(authorization);
     if (credentials === null) return IGNORED;
     if (credentials === 'malformed') return REFUSED;
-    const key = createHmac('sha256', this.secret).update(`${provider.id}\0${authorization}`).digest('base64url');
+    const key = createHmac('sha256', this.secret).update(`${application.id}\0${authorization}`).digest('base64url');
     const kept = this.allowed.get(key) ?? this.refused.get(key);
-    if (kept !== undefined && kept.provider === provider && this.options.monotonic() < kept.until) return kept.verdict;
-    const running = this.runningAt(provider);
+    if (kept !== undefined && kept.application === application && this.options.monotonic() < kept.until)
+      return kept.verdict;
+    const running = this.runningAt(application);
     const same = running.get(key);
     if (same !== undefined) return same;
     if (running.size >= MOST_RUNNING) return { kind: 'unavailable' };
-    const asking = this.ask(provider, credentials, key).finally(() => running.delete(key));
+    const asking = this.ask(application, credentials, key).finally(() => running.delete(key));
     running.set(key, asking);
     return asking;
   }
 
-  private runningAt(provider: Provider): Map<string, Promise<HeaderVerdict>> {
-    const running = this.running.get(provider) ?? new Map<string, Promise<HeaderVerdict>>();
-    this.running.set(provider, running);
+  private runningAt(application: Application): Map<string, Promise<HeaderVerdict>> {
+    const running = this.running.get(application) ?? new Map<string, Promise<HeaderVerdict>>();
+    this.running.set(application, running);
     return running;
   }
 
@@ -90,28 +91,28 @@ export class HeaderAuth {
     into.set(key, kept);
   }
 
-  private async ask(provider: Provider, credentials: Credentials, key: string): Promise<HeaderVerdict> {
+  private async ask(application: Application, credentials: Credentials, key: string): Promise<HeaderVerdict> {
     try {
-      const found = await this.identify(provider, credentials);
-      const verdict = this.judge(provider, found);
+      const found = await this.identify(application, credentials);
+      const verdict = this.judge(application, found);
       const lasts = (found?.expiresAt ?? Number.POSITIVE_INFINITY) - this.options.now();
-      this.keep(key, { provider, until: this.options.monotonic() + Math.min(KEPT_FOR, lasts), verdict });
+      this.keep(key, { application, until: this.options.monotonic() + Math.min(KEPT_FOR, lasts), verdict });
       return verdict;
     } catch (error) {
       // The IdP could not be asked: no verdict, and nothing is remembered.
       const code = error instanceof AkproxError ? error.code : 'internal';
-      this.options.log.warn({ err: error, code, provider: provider.name }, 'credentials could not be verified');
+      this.options.log.warn({ err: error, code, provider: application.name }, 'credentials could not be verified');
       return code === 'token_invalid' ? REFUSED : { kind: 'unavailable' };
     }
   }
 
-  private judge(provider: Provider, found: Identified | null): HeaderVerdict {
+  private judge(application: Application, found: Identified | null): HeaderVerdict {
     if (found === null) return REFUSED;
-    return verdictOn(provider, found.claims, provider.config.headers.pass_jwt ? found.jwt : '', this.options.log);
+    return verdictOn(application, found.claims, application.config.headers.pass_jwt ? found.jwt : '', this.options.log);
   }
 
-  private async identify(provider: Provider, credentials: Credentials): Promise<Identified | null> {
-    const client = this.options.oidc(provider);
+  private async identify(application: Application, credentials: Credentials): Promise<Identified | null> {
+    const client = this.options.oidc(application);
     if (credentials.scheme === 'bearer') return bearer(client, credentials.token);
     if (credentials.user === TOKEN_USER) {
       const found = await bearer(client, credentials.password);

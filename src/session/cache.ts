@@ -2,14 +2,14 @@
 // hit proves that this very value was verified before and costs no cryptography.
 // Invariants: bounded in bytes; an entry counts for its own provider only; a revocation removes at once.
 import { LRUCache } from 'lru-cache';
-import type { Provider } from '../application/application.js';
+import type { Application } from '../application/application.js';
 import { ownString } from '../infra/own-string.js';
 import { TICKET_LENGTH } from './ticket.js';
 
 /** What one cookie is worth. `kind` doubles as the check's decision, so that a hit allocates nothing. */
 export interface CacheEntry {
   readonly kind: 'allow' | 'forbidden' | 'too_large' | 'none';
-  readonly provider: Provider;
+  readonly application: Application;
   /** Rendered identity headers; the anonymous block unless `kind` is `allow`. */
   readonly block: ArrayBuffer;
   /** The session's name in the store. */

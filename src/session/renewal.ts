@@ -3,7 +3,7 @@
 // rotates them ends everything when one is used twice); a renewal never brings a revoked session back; only the provider's
 // own word (`invalid_grant`) ends a session, a network fault does not.
 import { randomBytes } from 'node:crypto';
-import type { Provider } from '../application/application.js';
+import type { Application } from '../application/application.js';
 import type { Claims } from '../application/claims.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { LeaseStore } from './lease.js';
@@ -26,10 +26,10 @@ export type RenewalAnswer =
 
 export interface RenewalOptions {
   readonly leases: LeaseStore;
-  readonly redeem: (provider: Provider, refreshToken: string, session: Session) => Promise<RenewalAnswer>;
-  readonly read: (provider: Provider, ticket: Ticket) => Promise<Session | null>;
+  readonly redeem: (application: Application, refreshToken: string, session: Session) => Promise<RenewalAnswer>;
+  readonly read: (application: Application, ticket: Ticket) => Promise<Session | null>;
   /** False: the session is gone. */
-  readonly replace: (provider: Provider, ticket: Ticket, session: Session) => Promise<boolean>;
+  readonly replace: (application: Application, ticket: Ticket, session: Session) => Promise<boolean>;
   readonly end: (ticket: Ticket) => Promise<void>;
   readonly now: () => number;
   readonly log: GatedLog;
@@ -51,14 +51,14 @@ export class Renewal {
   constructor(private readonly options: RenewalOptions) {}
 
   /** In the background; does nothing while this worker is at it already. Resolves when it is over; never rejects. */
-  async start(provider: Provider, ticket: Ticket): Promise<void> {
+  async start(application: Application, ticket: Ticket): Promise<void> {
     if (this.running.has(ticket.key)) return;
     this.running.add(ticket.key);
     try {
-      await this.underLease(provider, ticket);
+      await this.underLease(application, ticket);
     } catch (error) {
       this.options.log.warn(
-        { err: error, provider: provider.name },
+        { err: error, provider: application.name },
         'a session could not be renewed; it will be tried again',
       );
     } finally {
@@ -66,13 +66,13 @@ export class Renewal {
     }
   }
 
-  private async underLease(provider: Provider, ticket: Ticket): Promise<void> {
+  private async underLease(application: Application, ticket: Ticket): Promise<void> {
     const { leases, log } = this.options;
     const name = `renew ${ticket.key}`;
     const owner = randomBytes(16).toString('base64url');
     if (!(await leases.acquire(name, LEASE, owner))) return;
     try {
-      await this.renew(provider, ticket);
+      await this.renew(application, ticket);
     } finally {
       // If it cannot be given back it ends by itself.
       await leases
@@ -81,40 +81,40 @@ export class Renewal {
     }
   }
 
-  private async renew(provider: Provider, ticket: Ticket): Promise<void> {
+  private async renew(application: Application, ticket: Ticket): Promise<void> {
     const { read, replace, end, redeem, now, log } = this.options;
-    const session = await read(provider, ticket);
+    const session = await read(application, ticket);
     // Another worker may have renewed it, or somebody signed out, before the lease was ours.
     if (session === null || session.refreshToken === null || now() < renewalDue(session)) return;
     // The token is taken out of the store before it is sent. Whoever crashes from here on leaves a session that lives to its
     // end without renewal, not a spent token for the next worker to redeem again.
     const without = { ...session, refreshToken: null };
-    if (!(await replace(provider, ticket, without))) return;
-    const answer = await redeem(provider, session.refreshToken, session).catch(
+    if (!(await replace(application, ticket, without))) return;
+    const answer = await redeem(application, session.refreshToken, session).catch(
       (error: unknown): RenewalAnswer => ({
         kind: 'fault',
         error: error instanceof Error ? error : new Error(String(error)),
       }),
     );
     if (answer.kind === 'ended') {
-      log.info({ provider: provider.name }, 'the identity provider has ended a session');
+      log.info({ provider: application.name }, 'the identity provider has ended a session');
       await end(ticket);
       return;
     }
     if (answer.kind === 'fault') {
-      log.warn({ err: answer.error, provider: provider.name }, 'a session was not renewed');
-      await replace(provider, ticket, session);
+      log.warn({ err: answer.error, provider: application.name }, 'a session was not renewed');
+      await replace(application, ticket, session);
       return;
     }
     const time = now();
-    await replace(provider, ticket, {
+    await replace(application, ticket, {
       ...session,
       claims: answer.claims,
       idToken: answer.idToken || session.idToken,
-      jwt: provider.config.headers.pass_jwt ? answer.jwt || session.jwt : '',
+      jwt: application.config.headers.pass_jwt ? answer.jwt || session.jwt : '',
       refreshToken: answer.refreshToken,
       renewedAt: time,
-      expiresAt: Math.min(answer.expiresAt, session.createdAt + provider.config.session.lifetime),
+      expiresAt: Math.min(answer.expiresAt, session.createdAt + application.config.session.lifetime),
     });
   }
 }

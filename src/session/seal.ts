@@ -1,7 +1,7 @@
 // Sealing: AES-256-GCM, so that a stolen store or cookie can be neither read nor changed.
 // Wire format: version (1 byte, 0x01) · nonce (12) · tag (16) · ciphertext. The context is authenticated, not sent.
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
-import type { Provider } from '../application/application.js';
+import type { Application } from '../application/application.js';
 import { hmacOnce } from '../infra/hmac.js';
 
 const VERSION = 1;
@@ -41,6 +41,6 @@ export function sessionKey(id: string): Buffer {
 }
 
 /** Keyed hash for an index of the store: a `sub` is often an e-mail address, so a plain hash could be guessed. */
-export function indexHash(provider: Provider, kind: 'sub' | 'sid', value: string): string {
-  return createHmac('sha256', provider.keys.index).update(`${kind}\0${value}`).digest('base64url');
+export function indexHash(application: Application, kind: 'sub' | 'sid', value: string): string {
+  return createHmac('sha256', application.keys.index).update(`${kind}\0${value}`).digest('base64url');
 }

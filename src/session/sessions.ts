@@ -1,7 +1,7 @@
 // Sessions of one worker: cache in front, store behind, revocations from the side.
 // `peek` is on the hot path; everything else may be slow. An outage of the store ends nobody's session.
 
-import type { Provider } from '../application/application.js';
+import type { Application } from '../application/application.js';
 import { verdictOn } from '../application/verdict.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import { Buckets, LAG_BOUNDS } from '../metrics/buckets.js';
@@ -43,7 +43,7 @@ export interface SignedOut {
 
 /** A read of the store under way. */
 interface Load {
-  readonly provider: Provider;
+  readonly application: Application;
   readonly key: string;
   revoked: boolean;
   /** What is being read may be older than a revocation that was missed: it is answered, but not kept. */
@@ -81,8 +81,8 @@ export class Sessions {
           redeem,
           now,
           log,
-          read: (provider, ticket) => this.fetch(provider, ticket),
-          replace: (provider, ticket, session) => this.replace(provider, ticket, session),
+          read: (application, ticket) => this.fetch(application, ticket),
+          replace: (application, ticket, session) => this.replace(application, ticket, session),
           end: (ticket) => this.endTicket(ticket, 'refresh'),
         })
       : null;
@@ -95,9 +95,9 @@ export class Sessions {
    * HOT PATH. The cached answer for a cookie, or undefined when the store has to be asked. `time`: monotonic milliseconds, may
    * be a few old.
    */
-  peek(cookie: string, provider: Provider, time: number): CacheEntry | undefined {
+  peek(cookie: string, application: Application, time: number): CacheEntry | undefined {
     const entry = this.cache.get(cookie);
-    if (entry === undefined || entry.provider !== provider) return undefined;
+    if (entry === undefined || entry.application !== application) return undefined;
     if (time < entry.freshUntil) {
       this.hits += 1;
       return entry;
@@ -114,7 +114,7 @@ export class Sessions {
     if (!entry.refreshing) {
       entry.refreshing = true;
       const ownCookie = Buffer.from(cookie, 'latin1').toString('latin1');
-      void this.resolve(ownCookie, entry.provider).then((resolution) => {
+      void this.resolve(ownCookie, entry.application).then((resolution) => {
         if (resolution.kind !== 'unavailable') return;
         entry.refreshing = false;
         const retry = this.options.monotonic() + RETRY_AGE * (1 + this.options.random());
@@ -129,21 +129,21 @@ export class Sessions {
    * Asks the store; callers with the same cookie share one read. Never rejects. `ticket`: what `verifyTicket` made of this
    * very cookie.
    */
-  resolve(cookie: string, provider: Provider, ticket = verifyTicket(provider, cookie)): Promise<Resolution> {
+  resolve(cookie: string, application: Application, ticket = verifyTicket(application, cookie)): Promise<Resolution> {
     const running = this.loading.get(cookie);
     // The provider is part of the question: the same cookie at another provider is another question.
-    if (running !== undefined && running.provider === provider) return running.result;
-    if (ticket === null) return Promise.resolve(this.nobody(provider, ''));
+    if (running !== undefined && running.application === application) return running.result;
+    if (ticket === null) return Promise.resolve(this.nobody(application, ''));
     this.misses += 1;
-    const load = this.beginLoad(cookie, provider, ticket);
-    load.result = this.load(cookie, provider, ticket, load);
+    const load = this.beginLoad(cookie, application, ticket);
+    load.result = this.load(cookie, application, ticket, load);
     return load.result;
   }
 
   /** From here on a revocation of this session is noted, although it is not in the cache yet. */
-  private beginLoad(cookie: string, provider: Provider, ticket: Ticket): Load {
+  private beginLoad(cookie: string, application: Application, ticket: Ticket): Load {
     const load: Load = {
-      provider,
+      application,
       key: ticket.key,
       revoked: false,
       outdated: false,
@@ -153,12 +153,12 @@ export class Sessions {
     return load;
   }
 
-  private async load(cookie: string, provider: Provider, ticket: Ticket, load: Load): Promise<Resolution> {
+  private async load(cookie: string, application: Application, ticket: Ticket, load: Load): Promise<Resolution> {
     let session: Session | null;
     try {
-      session = await this.fetch(provider, ticket);
+      session = await this.fetch(application, ticket);
     } catch (error) {
-      this.options.log.warn({ err: error, provider: provider.name }, 'the session store cannot be read');
+      this.options.log.warn({ err: error, provider: application.name }, 'the session store cannot be read');
       return UNAVAILABLE;
     } finally {
       // Nothing is awaited between here and the cache, so no revocation comes in between either.
@@ -166,22 +166,23 @@ export class Sessions {
     }
     // A revocation that came in while the store was being read may be newer than what was read.
     if (load.revoked) session = null;
-    if (session !== null && this.options.now() >= renewalDue(session)) void this.renewal?.start(provider, ticket);
-    const entry = session === null ? this.nobody(provider, ticket.key) : this.render(provider, ticket.key, session);
+    if (session !== null && this.options.now() >= renewalDue(session)) void this.renewal?.start(application, ticket);
+    const entry =
+      session === null ? this.nobody(application, ticket.key) : this.render(application, ticket.key, session);
     if (!load.outdated) this.cache.set(cookie, entry);
     return entry;
   }
 
   /** The session behind a verified ticket, or null. Rejects when the store is down. */
-  private async fetch(provider: Provider, ticket: Ticket): Promise<Session | null> {
+  private async fetch(application: Application, ticket: Ticket): Promise<Session | null> {
     if (this.refusals.has(ticket.key)) return null;
     const sealed = await this.options.store.get(ticket.key);
     if (sealed === null) return null;
-    const plain = unseal(sessionKey(ticket.id), sealContext(provider, ticket.key), sealed);
+    const plain = unseal(sessionKey(ticket.id), sealContext(application, ticket.key), sealed);
     const session = plain === null ? null : decodeSession(plain);
-    if (session === null || session.provider !== provider.id) {
+    if (session === null || session.provider !== application.id) {
       this.damaged += 1;
-      this.options.log.warn({ provider: provider.name }, 'a stored session could not be opened; removed');
+      this.options.log.warn({ provider: application.name }, 'a stored session could not be opened; removed');
       // It is none, whether it can be removed or not.
       await this.options.store
         .delete(ticket.key)
@@ -191,21 +192,21 @@ export class Sessions {
     return session.expiresAt > this.options.now() ? session : null;
   }
 
-  private render(provider: Provider, key: string, session: Session): CacheEntry {
+  private render(application: Application, key: string, session: Session): CacheEntry {
     const time = this.options.monotonic();
     // What is said in Unix time is turned into an age here, once: no later step of the wall clock ends what is cached.
     const epoch = time - this.options.now();
     const endsAt = epoch + session.expiresAt;
     const { max_age, stale_max } = this.options.cache;
-    const verdict = verdictOn(provider, session.claims, session.jwt, this.options.log);
+    const verdict = verdictOn(application, session.claims, session.jwt, this.options.log);
     // When it wants to be renewed it is read again, at once and then every few seconds until somebody has renewed it.
     const due = Math.max(epoch + renewalDue(session), time + RENEWAL_PAUSE);
     // Up to a quarter earlier, at random: sessions that came in together are not read again together.
     const age = Math.min(max_age, stale_max) * (1 - this.options.random() / 4);
     return {
       kind: verdict.kind,
-      provider,
-      block: verdict.kind === 'allow' ? verdict.block : provider.anonymousBlock,
+      application,
+      block: verdict.kind === 'allow' ? verdict.block : application.anonymousBlock,
       key,
       endsAt,
       staleAt: time + stale_max,
@@ -214,12 +215,12 @@ export class Sessions {
     };
   }
 
-  private nobody(provider: Provider, key: string): CacheEntry {
+  private nobody(application: Application, key: string): CacheEntry {
     const until = this.options.monotonic() + NEGATIVE_AGE;
     return {
       kind: 'none',
-      provider,
-      block: provider.anonymousBlock,
+      application,
+      block: application.anonymousBlock,
       key,
       endsAt: until,
       staleAt: until,
@@ -229,23 +230,23 @@ export class Sessions {
   }
 
   /** The whole session, straight from the store. Null without one; rejects when the store is down. */
-  async read(cookie: string, provider: Provider): Promise<{ session: Session; key: string } | null> {
-    const ticket = verifyTicket(provider, cookie);
+  async read(cookie: string, application: Application): Promise<{ session: Session; key: string } | null> {
+    const ticket = verifyTicket(application, cookie);
     if (ticket === null) return null;
-    const session = await this.fetch(provider, ticket);
+    const session = await this.fetch(application, ticket);
     return session === null ? null : { session, key: ticket.key };
   }
 
   /** Saves a new session under a new id and answers with its cookie value. */
-  async create(provider: Provider, session: Session): Promise<string> {
-    const { ticket, cookie } = issueTicket(provider);
+  async create(application: Application, session: Session): Promise<string> {
+    const { ticket, cookie } = issueTicket(application);
     // Counts as a load: a revocation that comes in before the store has answered must not be overtaken by the cache.
-    const load = this.beginLoad(cookie, provider, ticket);
+    const load = this.beginLoad(cookie, application, ticket);
     try {
-      await this.options.store.put(this.sealFor(provider, ticket, session));
+      await this.options.store.put(this.sealFor(application, ticket, session));
       // Whoever ended this person's sessions meanwhile may have found its name in an index and nothing to delete.
       if (load.revoked) await this.options.store.delete(ticket.key);
-      else if (!load.outdated) this.cache.set(cookie, this.render(provider, ticket.key, session));
+      else if (!load.outdated) this.cache.set(cookie, this.render(application, ticket.key, session));
     } finally {
       this.loading.delete(cookie);
     }
@@ -253,18 +254,18 @@ export class Sessions {
   }
 
   /** Saves a renewed session where the old one was. False: it is gone, and stays so. */
-  private async replace(provider: Provider, ticket: Ticket, session: Session): Promise<boolean> {
-    return this.options.store.replace(this.sealFor(provider, ticket, session));
+  private async replace(application: Application, ticket: Ticket, session: Session): Promise<boolean> {
+    return this.options.store.replace(this.sealFor(application, ticket, session));
   }
 
-  private sealFor(provider: Provider, ticket: Ticket, session: Session): SealedSession {
+  private sealFor(application: Application, ticket: Ticket, session: Session): SealedSession {
     return {
       key: ticket.key,
-      value: seal(sessionKey(ticket.id), sealContext(provider, ticket.key), encodeSession(session)),
+      value: seal(sessionKey(ticket.id), sealContext(application, ticket.key), encodeSession(session)),
       expiresAt: session.expiresAt,
-      subject: indexHash(provider, 'sub', session.claims.sub),
-      sid: session.claims.sid === '' ? '' : indexHash(provider, 'sid', session.claims.sid),
-      provider: provider.name,
+      subject: indexHash(application, 'sub', session.claims.sub),
+      sid: session.claims.sid === '' ? '' : indexHash(application, 'sid', session.claims.sid),
+      provider: application.name,
     };
   }
 
@@ -272,15 +273,15 @@ export class Sessions {
    * Ends the session behind a cookie and every other of its user at this provider; null when the cookie is none of ours. What the store
    * cannot delete is refused by every worker of this host from now on. Rejects when there is no room to remember that.
    */
-  async signOut(cookie: string, provider: Provider): Promise<SignedOut | null> {
-    const ticket = verifyTicket(provider, cookie);
+  async signOut(cookie: string, application: Application): Promise<SignedOut | null> {
+    const ticket = verifyTicket(application, cookie);
     if (ticket === null) return null;
     const { store, log, now } = this.options;
     const keys = new Set([ticket.key]);
     let session: Session | null = null;
     try {
-      session = await this.fetch(provider, ticket);
-      const subject = session === null ? null : indexHash(provider, 'sub', session.claims.sub);
+      session = await this.fetch(application, ticket);
+      const subject = session === null ? null : indexHash(application, 'sub', session.claims.sub);
       if (subject !== null) for (const key of await store.listSubject(subject)) keys.add(key);
       // Its own session first: a sign-out whose first attempt lost its answer is complete after the second.
       await store.delete(ticket.key);
@@ -289,9 +290,12 @@ export class Sessions {
       return { idToken: session?.idToken ?? null, deleted: true };
     } catch (error) {
       // Longer than any of them can last.
-      const refusedUntil = now() + provider.config.session.lifetime;
+      const refusedUntil = now() + application.config.session.lifetime;
       if (!this.refuse([...keys], refusedUntil)) throw error;
-      log.warn({ err: error, provider: provider.name }, 'a sign-out could not delete the session; it is refused here');
+      log.warn(
+        { err: error, provider: application.name },
+        'a sign-out could not delete the session; it is refused here',
+      );
       this.tell([...keys], 'sign_out', refusedUntil);
       return { idToken: session?.idToken ?? null, deleted: false };
     }
@@ -304,8 +308,8 @@ export class Sessions {
   }
 
   /** Ends the one session behind a cookie, if it is one. Rejects when the store is down. */
-  async end(cookie: string, provider: Provider, source: RevocationSource): Promise<void> {
-    const ticket = verifyTicket(provider, cookie);
+  async end(cookie: string, application: Application, source: RevocationSource): Promise<void> {
+    const ticket = verifyTicket(application, cookie);
     if (ticket !== null) await this.endTicket(ticket, source);
   }
 
@@ -320,16 +324,16 @@ export class Sessions {
   }
 
   /** Ends every session of a user at a provider. Rejects when the store is down. */
-  async endSubject(provider: Provider, sub: string, source: RevocationSource): Promise<number> {
+  async endSubject(application: Application, sub: string, source: RevocationSource): Promise<number> {
     const { store } = this.options;
-    const subject = indexHash(provider, 'sub', sub);
+    const subject = indexHash(application, 'sub', sub);
     return this.endAll(await store.listSubject(subject), store.deleteSubject(subject), source);
   }
 
   /** Ends every session with this `sid` at a provider. Rejects when the store is down. */
-  async endSid(provider: Provider, sid: string, source: RevocationSource): Promise<number> {
+  async endSid(application: Application, sid: string, source: RevocationSource): Promise<number> {
     const { store } = this.options;
-    const index = indexHash(provider, 'sid', sid);
+    const index = indexHash(application, 'sid', sid);
     return this.endAll(await store.listSid(index), store.deleteSid(index), source);
   }
 
@@ -392,6 +396,6 @@ export class Sessions {
 }
 
 /** A sealed value moved to another key or provider does not open. */
-function sealContext(provider: Provider, key: string): string {
-  return `${provider.id}\0${key}`;
+function sealContext(application: Application, key: string): string {
+  return `${application.id}\0${key}`;
 }

@@ -3,7 +3,7 @@
 //   mac  HMAC-SHA-256 over the id under a key of this provider: a forged cookie is refused without asking the store,
 //        and a session of one provider is no session at another.
 import { hash, randomBytes } from 'node:crypto';
-import { type Provider, TICKET_ID_LENGTH } from '../application/application.js';
+import { type Application, TICKET_ID_LENGTH } from '../application/application.js';
 
 export interface Ticket {
   /** Secret: the session's sealing key comes from it. Never logged, never stored. */
@@ -17,21 +17,21 @@ const MAC_LENGTH = 43;
 export const TICKET_LENGTH = ID_LENGTH + 1 + MAC_LENGTH;
 
 export function issueTicket(
-  provider: Provider,
+  application: Application,
   random: (size: number) => Buffer = randomBytes,
 ): { ticket: Ticket; cookie: string } {
   const id = random(32).toString('base64url');
-  return { ticket: { id, key: storeKey(id) }, cookie: `${id}.${provider.keys.ticket.mac(id)}` };
+  return { ticket: { id, key: storeKey(id) }, cookie: `${id}.${application.keys.ticket.mac(id)}` };
 }
 
 /**
  * Null for anything that we did not issue for this provider. The MAC is compared as text: base64url has several spellings of
  * the same bytes, and each accepted spelling would be one more cache entry for a client to fill.
  */
-export function verifyTicket(provider: Provider, cookie: string): Ticket | null {
+export function verifyTicket(application: Application, cookie: string): Ticket | null {
   if (cookie.length !== TICKET_LENGTH || cookie[ID_LENGTH] !== '.') return null;
   const id = cookie.slice(0, ID_LENGTH);
-  const mac = provider.keys.ticket.mac(id);
+  const mac = application.keys.ticket.mac(id);
   if (mac === null || !endsInConstantTime(cookie, mac)) return null;
   return { id, key: storeKey(id) };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { ProviderTable } from '../../src/application/application.js';
+import { ApplicationTable } from '../../src/application/application.js';
 import { hostname, isUnderDomain, parseHost, stripDefaultPort } from '../../src/application/host.js';
 import { makeProvider } from '../kit/application.js';
 
@@ -87,7 +87,7 @@ describe('the provider table', () => {
     external_host: 'https://auth.deep.example.com',
     cookie_domain: 'deep.example.com',
   });
-  const table = new ProviderTable([one, wide, deep]);
+  const table = new ApplicationTable([one, wide, deep]);
   const find = (host: string): string | undefined => table.find(host)?.name;
 
   it('finds the exact host, then the longest domain on a label boundary, and nothing else', () => {
@@ -105,7 +105,7 @@ describe('the provider table', () => {
 
   it('does not let a client move a name to the domain around it by writing a port', () => {
     const narrow = makeProvider({ name: 'narrow', external_host: 'https://admin.example.com' });
-    const both = new ProviderTable([wide, narrow]);
+    const both = new ApplicationTable([wide, narrow]);
     assert.equal(both.find('admin.example.com:443')?.name, 'narrow');
     for (const host of ['admin.example.com:80', 'admin.example.com:8081', 'ADMIN.example.com.:8081'])
       assert.equal(both.find(host), undefined);
@@ -113,6 +113,6 @@ describe('the provider table', () => {
   });
 
   it('has no fallback to the only provider', () => {
-    assert.equal(new ProviderTable([one]).find('other.host'), undefined);
+    assert.equal(new ApplicationTable([one]).find('other.host'), undefined);
   });
 });

@@ -23,7 +23,7 @@ describe('the verdict', () => {
         fc.integer({ min: -3, max: 3 }),
         fc.boolean(),
         (most, groups, beyond, attributes) => {
-          const provider = makeProvider({ headers: { families: ['akprox'], max_bytes: most } });
+          const application = makeProvider({ headers: { families: ['akprox'], max_bytes: most } });
           const sized = (length: number) =>
             readClaims({
               sub: 'alice',
@@ -37,7 +37,7 @@ describe('the verdict', () => {
           if (base.kind !== 'allow') return assert.fail(base.kind);
           const length = most - base.block.byteLength + beyond;
           fc.pre(length >= 0);
-          const verdict = verdictOn(provider, sized(length), '', silent);
+          const verdict = verdictOn(application, sized(length), '', silent);
           assert.equal(verdict.kind, beyond <= 0 ? 'allow' : 'too_large');
           if (verdict.kind === 'allow') assert.equal(verdict.block.byteLength, most + beyond);
         },
@@ -46,25 +46,25 @@ describe('the verdict', () => {
   });
 
   it('counts the token and the basic credentials too, and never drops one header to save another', () => {
-    const provider = makeProvider({ headers: { pass_jwt: true } });
+    const application = makeProvider({ headers: { pass_jwt: true } });
     const claims = readClaims({ sub: 'alice' });
-    const small = verdictOn(provider, claims, 'a.b.c', silent);
+    const small = verdictOn(application, claims, 'a.b.c', silent);
     if (small.kind !== 'allow') return assert.fail(small.kind);
     assert.equal(new Map(blockHeaders(small.block)).get('X-authentik-jwt'), 'a.b.c');
-    assert.equal(verdictOn(provider, claims, 'x'.repeat(16_384), silent).kind, 'too_large');
+    assert.equal(verdictOn(application, claims, 'x'.repeat(16_384), silent).kind, 'too_large');
   });
 });
 
 describe('a user whose identity headers are too large', () => {
   const groups = ['staff', ...Array.from({ length: 1_000 }, (_, i) => `CN-Department-of-Things-${i}`)];
-  const provider = makeProvider({ access: { groups: ['staff'] } });
+  const application = makeProvider({ access: { groups: ['staff'] } });
 
   it('gets 403 in every dialect, cached or not, and the log names him, the size and the header when it is rendered', async () => {
     const lines: Record<string, unknown>[] = [];
-    const checks = createChecks([provider], {
+    const checks = createChecks([application], {
       log: pino({ level: 'info' }, { write: (line: string) => lines.push(JSON.parse(line)) }),
     });
-    const cookie = `${provider.cookieName}=${await checks.signIn(provider, { groups })}`;
+    const cookie = `${application.cookieName}=${await checks.signIn(application, { groups })}`;
     const asked = (more: [string, string][] = []) =>
       requestOf(
         [
@@ -100,7 +100,7 @@ describe('a user whose identity headers are too large', () => {
   });
 
   it('gets it with credentials in a header as well', async () => {
-    const checks = createChecks([provider], { headerAuth: async () => ({ kind: 'too_large' }) });
+    const checks = createChecks([application], { headerAuth: async () => ({ kind: 'too_large' }) });
     const decision = await checks.decide(traefikRequest(URL_, [['authorization', 'Bearer x']]));
     assert.equal(decision.kind, 'forbidden');
   });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { stringify } from 'yaml';
-import { createProvider, type Provider } from '../../src/application/application.js';
+import { type Application, createApplication } from '../../src/application/application.js';
 import { readClaims } from '../../src/application/claims.js';
 import { run } from '../../src/commands/command-line.js';
 import { configSchema, type StoreConfig } from '../../src/config/schema.js';
@@ -55,17 +55,17 @@ interface Place {
   cli(...argv: string[]): Promise<Ran>;
   cliWith(env: Record<string, string>, ...argv: string[]): Promise<Ran>;
   /** Another process of the same store, with a session each for `subs`; the first has the sid `s1`. */
-  fill(provider: Provider, ...subs: string[]): Promise<void>;
+  fill(application: Application, ...subs: string[]): Promise<void>;
   withSessions(use: (sessions: Sessions) => Promise<void>): Promise<void>;
-  readonly whoami: Provider;
-  readonly wiki: Provider;
+  readonly whoami: Application;
+  readonly wiki: Application;
   readonly close: () => Promise<void>;
 }
 
 function place(directory: string, store: Record<string, unknown>, done: () => Promise<void>): Place {
   const written = { store, providers: [testProvider(ISSUER), testProvider(ISSUER, WIKI)] };
   const config = configSchema.parse(written);
-  const [whoami, wiki] = config.providers.map((one) => createProvider(one));
+  const [whoami, wiki] = config.providers.map((one) => createApplication(one));
   assert.ok(whoami && wiki);
   const withSessions = async (use: (sessions: Sessions) => Promise<void>) => {
     const opened = await openStore(config.store satisfies StoreConfig, Date.now, createLog('silent', 'test'));
@@ -94,11 +94,11 @@ function place(directory: string, store: Record<string, unknown>, done: () => Pr
     cliWith,
     cli: (...argv) => cliWith({}, ...argv),
     withSessions,
-    fill: (provider, ...subs) =>
+    fill: (application, ...subs) =>
       withSessions(async (sessions) => {
         for (const [i, sub] of subs.entries()) {
-          await sessions.create(provider, {
-            provider: provider.id,
+          await sessions.create(application, {
+            provider: application.id,
             claims: readClaims({ sub, sid: i === 0 ? 's1' : 's2' }),
             createdAt: Date.now(),
             renewedAt: Date.now(),

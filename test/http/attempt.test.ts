@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Provider } from '../../src/application/application.js';
+import type { Application } from '../../src/application/application.js';
 import { ATTEMPT_LIFETIME, type Attempt, findAttempt, saveAttempt } from '../../src/http/attempt.js';
 import { Snapshot } from '../../src/http/exchange.js';
 import { makeProvider } from '../kit/application.js';
@@ -29,38 +29,38 @@ function withCookies(...cookies: string[]): Snapshot {
 }
 
 const pair = (setCookie: string | undefined): string => (setCookie ?? '').split(';')[0] ?? '';
-const save = (provider: Provider, one: Attempt): string =>
-  pair(saveAttempt(provider, one, withCookies(), one.startedAt)[0]);
+const save = (application: Application, one: Attempt): string =>
+  pair(saveAttempt(application, one, withCookies(), one.startedAt)[0]);
 
 describe('a login attempt', () => {
-  const provider = makeProvider();
+  const application = makeProvider();
 
   it('is found by its state, in the browser that began it, for ten minutes', () => {
-    const browser = withCookies(save(provider, attempt('s1')));
-    assert.deepEqual(findAttempt(provider, 's1', browser, NOW + ATTEMPT_LIFETIME - 1), attempt('s1'));
-    assert.equal(findAttempt(provider, 's1', browser, NOW + ATTEMPT_LIFETIME), 'expired');
-    assert.equal(findAttempt(provider, 's2', browser, NOW), null);
-    assert.equal(findAttempt(provider, 's1', withCookies(), NOW), null);
+    const browser = withCookies(save(application, attempt('s1')));
+    assert.deepEqual(findAttempt(application, 's1', browser, NOW + ATTEMPT_LIFETIME - 1), attempt('s1'));
+    assert.equal(findAttempt(application, 's1', browser, NOW + ATTEMPT_LIFETIME), 'expired');
+    assert.equal(findAttempt(application, 's2', browser, NOW), null);
+    assert.equal(findAttempt(application, 's1', withCookies(), NOW), null);
   });
 
   it('does not count at another provider', () => {
-    const browser = withCookies(save(provider, attempt('s1')));
+    const browser = withCookies(save(application, attempt('s1')));
     assert.equal(findAttempt(makeProvider({ name: 'other' }), 's1', browser, NOW), null);
   });
 
   it('says nothing about itself in its cookie', () => {
     assert.doesNotMatch(
-      Buffer.from(save(provider, attempt('s1')).split('=')[1] ?? '', 'base64url').toString('latin1'),
+      Buffer.from(save(application, attempt('s1')).split('=')[1] ?? '', 'base64url').toString('latin1'),
       /company|state/,
     );
   });
 
   it('pushes out expired and unreadable ones, and the oldest of more than five', () => {
-    const cookies = [1, 2, 3, 4, 5].map((n) => save(provider, attempt(`s${n}`, NOW + n)));
-    const expired = save(provider, attempt('old', NOW - ATTEMPT_LIFETIME));
-    const junk = `${provider.attemptCookiePrefix}junk=xyz`;
+    const cookies = [1, 2, 3, 4, 5].map((n) => save(application, attempt(`s${n}`, NOW + n)));
+    const expired = save(application, attempt('old', NOW - ATTEMPT_LIFETIME));
+    const junk = `${application.attemptCookiePrefix}junk=xyz`;
     const [added, ...removed] = saveAttempt(
-      provider,
+      application,
       attempt('s6', NOW + 6),
       withCookies(...cookies, expired, junk),
       NOW + 6,

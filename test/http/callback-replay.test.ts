@@ -32,21 +32,21 @@ async function returned(fetching: typeof fetch = fetch) {
       return fetching(input, init);
     },
   });
-  const provider = makeProvider({
+  const application = makeProvider({
     external_host: APP,
     prefix: PREFIX,
     oidc: { issuer: idp.issuer, client_id: 'app', client_secret: SECRET },
   });
-  const checks = createChecks([provider]);
+  const checks = createChecks([application]);
   checks.clock.time = Date.now();
   const { context, counted } = createLogins(checks, client);
-  const begun = await start(context, stepRequest(`${APP}${PREFIX}/start?rd=/deep`), provider);
+  const begun = await start(context, stepRequest(`${APP}${PREFIX}/start?rd=/deep`), application);
   const cookies = headerOf(begun, 'Set-Cookie').map(pairOf);
   const back = await createBrowser().logIn(headerOf(begun, 'Location')[0] ?? '', 'alice', (url) => url.startsWith(APP));
   const url = back.location ?? '';
   const again = (more: string[] = [], address = url, into = context): Promise<Reply> =>
-    callback(into, stepRequest(address, [...cookies, ...more]), provider);
-  return { again, url, provider, counted, context, checks, redeemed: () => redeemed };
+    callback(into, stepRequest(address, [...cookies, ...more]), application);
+  return { again, url, application, counted, context, checks, redeemed: () => redeemed };
 }
 
 describe('a callback that comes again', () => {
@@ -107,20 +107,20 @@ describe('a callback that comes again', () => {
   });
 
   it('while the store is down: the code is kept, and the login can be completed later', async () => {
-    const { again, redeemed, checks, provider } = await returned();
-    const old = await checks.signIn(provider);
+    const { again, redeemed, checks, application } = await returned();
+    const old = await checks.signIn(application);
     checks.store.down = true;
-    await assert.rejects(again([`${provider.cookieName}=${old}`]), /store/);
+    await assert.rejects(again([`${application.cookieName}=${old}`]), /store/);
     assert.equal(redeemed(), 0);
     checks.store.down = false;
-    assert.equal((await again([`${provider.cookieName}=${old}`])).status, 302);
+    assert.equal((await again([`${application.cookieName}=${old}`])).status, 302);
   });
 });
 
 describe('rd that is our own callback', () => {
-  const provider = makeProvider();
+  const application = makeProvider();
   const origin = 'https://whoami.company.tld';
-  const { context, counted } = createLogins(createChecks([provider]), {
+  const { context, counted } = createLogins(createChecks([application]), {
     connect: () => assert.fail('a login was begun'),
   } as never);
 
@@ -146,7 +146,7 @@ describe('rd that is our own callback', () => {
       it(`${rd.slice(0, 70)}, ${how}: a page that names the route, never another round`, async () => {
         const query = `rd=${raw}`;
         const request = stepRequest(`${origin}/akprox/start`);
-        const reply = await start(context, request.redirectedTo('GET', '/akprox/start', query), provider);
+        const reply = await start(context, request.redirectedTo('GET', '/akprox/start', query), application);
         assert.equal(reply.status, 400);
         assert.match(reply.body, /\/akprox\//);
         assert.doesNotMatch(reply.body, /<a /);
@@ -157,7 +157,7 @@ describe('rd that is our own callback', () => {
   }
 
   it('behind nginx, from the check that it makes instead, however long the code is', async () => {
-    const checks = createChecks([provider]);
+    const checks = createChecks([application]);
     for (const length of [10, 5_000]) {
       const asked = `${origin}/akprox/callback?code=${'x'.repeat(length)}&state=def`;
       const request = requestOf([
@@ -167,7 +167,7 @@ describe('rd that is our own callback', () => {
       const decision = await checks.decide(request, DIALECTS.nginx);
       if (decision.kind !== 'challenge') return assert.fail(decision.kind);
       assert.ok(decision.loginUrl.length < 4_096);
-      const reply = await start(context, stepRequest(decision.loginUrl), provider);
+      const reply = await start(context, stepRequest(decision.loginUrl), application);
       assert.match(reply.body, /callback_not_routed/);
     }
   });

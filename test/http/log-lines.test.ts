@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
-import type { Provider } from '../../src/application/application.js';
+import type { Application } from '../../src/application/application.js';
 import { backchannelLogout } from '../../src/http/backchannel-logout.js';
 import { callback } from '../../src/http/callback.js';
 import { DIALECTS } from '../../src/http/dialects.js';
@@ -38,7 +38,7 @@ const CLIENT_SECRET = 'client-secret-of-more-than-thirty-two-bytes';
 const APP = 'https://whoami.company.tld';
 
 interface World {
-  readonly provider: Provider;
+  readonly application: Application;
   readonly checks: Checks;
   readonly steps: StepContext;
   readonly credentials: HeaderAuth;
@@ -49,7 +49,7 @@ interface World {
 }
 
 function createWorld(write: (line: Record<string, unknown>) => void): World {
-  const provider = makeProvider({
+  const application = makeProvider({
     access: { groups: ['staff'] },
     oidc: { issuer: ISSUER, client_id: 'whoami', client_secret: CLIENT_SECRET },
   });
@@ -59,7 +59,7 @@ function createWorld(write: (line: Record<string, unknown>) => void): World {
     () => world?.checks.clock.time ?? 0,
   );
   const checks = createChecks(
-    [provider],
+    [application],
     { log },
     { redeem: () => (world as World).redeem(), cache: { max_bytes: 1_000_000, max_age: 60_000, stale_max: 300_000 } },
   );
@@ -77,8 +77,8 @@ function createWorld(write: (line: Record<string, unknown>) => void): World {
     }),
   );
   const client = createOidcClient({
-    oidc: provider.config.oidc,
-    redirectUri: provider.redirectUri,
+    oidc: application.config.oidc,
+    redirectUri: application.redirectUri,
     now: () => checks.clock.time,
     monotonic: () => checks.clock.time,
     fetch: async (input) => {
@@ -89,7 +89,7 @@ function createWorld(write: (line: Record<string, unknown>) => void): World {
   });
   const { context } = createLogins(checks, client, log);
   world = {
-    provider,
+    application,
     checks,
     steps: context,
     credentials: new HeaderAuth({
@@ -100,30 +100,30 @@ function createWorld(write: (line: Record<string, unknown>) => void): World {
     }),
     idp,
     redeem: async () => ({ kind: 'ended' }),
-    step: (step, request) => runStep(step, context, request, provider),
+    step: (step, request) => runStep(step, context, request, application),
   };
   return world;
 }
 
 const times = (i: number): string => `${i}`.padStart(8, '0');
-const ticket = (world: World): string => `${world.provider.cookieName}=${issueTicket(world.provider).cookie}`;
+const ticket = (world: World): string => `${world.application.cookieName}=${issueTicket(world.application).cookie}`;
 
 /** An attempt of its own for each callback, as an attacker with patience has them. */
 async function callBack(world: World, answer: string): Promise<void> {
-  const begun = await start(world.steps, stepRequest(`${APP}/akprox/start`), world.provider);
+  const begun = await start(world.steps, stepRequest(`${APP}/akprox/start`), world.application);
   const state = new URL(headerOf(begun, 'Location')[0] ?? '').searchParams.get('state');
   const cookies = headerOf(begun, 'Set-Cookie').map((cookie) => cookie.split(';')[0] ?? '');
   await world.step(callback, stepRequest(`${APP}/akprox/callback?state=${state}&${answer}`, cookies));
 }
 
 async function renew(world: World): Promise<void> {
-  const { checks, provider } = world;
+  const { checks, application } = world;
   const cookie = await checks.signIn(
-    provider,
+    application,
     { groups: ['staff'] },
     { refreshToken: 'r', renewedAt: checks.clock.time - 1_000_000, expiresAt: checks.clock.time + 10_000 },
   );
-  await checks.elsewhere.sessions.resolve(cookie, provider);
+  await checks.elsewhere.sessions.resolve(cookie, application);
   for (let i = 0; i < 10; i += 1) await new Promise((done) => setImmediate(done));
 }
 
@@ -165,23 +165,23 @@ const KINDS: Record<string, (world: World, i: number) => Promise<unknown>> = {
     world.checks.store.down = true;
     return world.checks.decide(traefikRequest(`${APP}/`, [['cookie', ticket(world)]]));
   },
-  'records that are damaged': async ({ checks, provider }) => {
-    const cookie = await checks.signIn(provider, { groups: ['staff'] });
+  'records that are damaged': async ({ checks, application }) => {
+    const cookie = await checks.signIn(application, { groups: ['staff'] });
     for (const [key, entry] of checks.store.entries)
       checks.store.entries.set(key, { ...entry, value: entry.value.subarray(0, 9) });
     return checks.decide(
-      traefikRequest(`${APP}/`, [['cookie', `${provider.cookieName}=${cookie}`]]),
+      traefikRequest(`${APP}/`, [['cookie', `${application.cookieName}=${cookie}`]]),
       undefined,
       checks.elsewhere,
     );
   },
-  'attributes that are no header': ({ checks, provider }, i) =>
-    checks.signIn(provider, {
+  'attributes that are no header': ({ checks, application }, i) =>
+    checks.signIn(application, {
       groups: ['staff'],
       ak_proxy: { user_attributes: { additionalHeaders: { [`X-H${i}`]: 'a\nb' } } },
     }),
-  'users with too many groups': ({ checks, provider }, i) =>
-    checks.signIn(provider, { preferred_username: `u${i}`, groups: ['staff', 'g'.repeat(20_000)] }),
+  'users with too many groups': ({ checks, application }, i) =>
+    checks.signIn(application, { preferred_username: `u${i}`, groups: ['staff', 'g'.repeat(20_000)] }),
   'callbacks of no attempt': (world, i) =>
     world.step(callback, stepRequest(`${APP}/akprox/callback?state=${i}&code=x`)),
   'callbacks that make no sense': (world, i) => world.step(callback, stepRequest(`${APP}/akprox/callback?code=${i}`)),
@@ -198,21 +198,22 @@ const KINDS: Record<string, (world: World, i: number) => Promise<unknown>> = {
   },
   'logins that lead to our own callback': (world, i) =>
     world.step(start, stepRequest(`${APP}/akprox/start?rd=${APP}/akprox/callback?code=${i}&state=s`)),
-  'credentials while the provider is down': (world, i) => world.credentials.verify(world.provider, `Bearer token${i}`),
+  'credentials while the provider is down': (world, i) =>
+    world.credentials.verify(world.application, `Bearer token${i}`),
   'passwords while the provider is down': (world, i) =>
-    world.credentials.verify(world.provider, `Basic ${Buffer.from(`u${i}:p`).toString('base64')}`),
+    world.credentials.verify(world.application, `Basic ${Buffer.from(`u${i}:p`).toString('base64')}`),
   'logout tokens that are none': (world, i) =>
     backchannelLogout(
       world.steps,
       stepRequest(`${APP}/akprox/backchannel_logout`).redirectedTo('POST', '/', ''),
-      world.provider,
+      world.application,
       `logout_token=${i}.x.y`,
     ),
   'logout tokens that are good': async (world, i) =>
     backchannelLogout(
       world.steps,
       stepRequest(`${APP}/akprox/backchannel_logout`).redirectedTo('POST', '/', ''),
-      world.provider,
+      world.application,
       `logout_token=${await logoutToken(world, i)}`,
     ),
   'sign-outs while the provider is down': (world) => {

@@ -9,9 +9,9 @@ import { issueTicket, TICKET_LENGTH } from '../../src/session/ticket.js';
 import { makeProvider } from '../kit/application.js';
 import { type Checks, createChecks, traefikRequest } from '../kit/checks.js';
 
-const provider = makeProvider({ access: { groups: ['staff'] } });
+const application = makeProvider({ access: { groups: ['staff'] } });
 const URL_ = 'https://whoami.company.tld/';
-const name = provider.cookieName;
+const name = application.cookieName;
 const STAFF = { groups: ['staff'] };
 
 type Plant = (checks: Checks, count: number) => Promise<string[]>;
@@ -21,9 +21,9 @@ const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ le
 const PLANTS: Record<string, Plant> = {
   'rubbish of the right length': async (_, count) => times(count, (i) => String(i).padStart(TICKET_LENGTH, 'x')),
   'forged MACs': async (_, count) => times(count, () => `${randomBytes(32).toString('base64url')}.${'A'.repeat(43)}`),
-  'ended sessions of the attacker': async (_, count) => times(count, () => issueTicket(provider).cookie),
+  'ended sessions of the attacker': async (_, count) => times(count, () => issueTicket(application).cookie),
   'live sessions of somebody who may not pass': async (checks, count) =>
-    Promise.all(times(count, (i) => checks.signIn(provider, { sub: `mallory${i}`, groups: ['guests'] }))),
+    Promise.all(times(count, (i) => checks.signIn(application, { sub: `mallory${i}`, groups: ['guests'] }))),
 };
 
 const LAYOUTS: Record<string, (cookies: readonly string[]) => [string, string][]> = {
@@ -37,9 +37,9 @@ describe('cookies planted in front of the real one', () => {
     for (const [layout, lines] of Object.entries(LAYOUTS)) {
       it(`${what}, ${layout}: lock nobody out, cached or not`, async () => {
         for (const count of [0, 1, 15, 16, 17, 100, 180]) {
-          const checks = createChecks([provider]);
+          const checks = createChecks([application]);
           const planted = await plant(checks, count);
-          const real = await checks.signIn(provider, STAFF);
+          const real = await checks.signIn(application, STAFF);
           const req = traefikRequest(URL_, lines([...planted, real].map((value) => `${name}=${value}`)));
           assert.equal((await checks.decide(req)).kind, 'allow', `${count}, cached`);
           assert.equal((await checks.decide(req, undefined, checks.elsewhere)).kind, 'allow', `${count}, not cached`);
@@ -49,7 +49,7 @@ describe('cookies planted in front of the real one', () => {
       });
 
       it(`${what}, ${layout}: let nobody in by themselves`, async () => {
-        const checks = createChecks([provider]);
+        const checks = createChecks([application]);
         const planted = await plant(checks, 40);
         const req = traefikRequest(URL_, lines(planted.map((value) => `${name}=${value}`)));
         for (const context of [checks.context, checks.elsewhere]) {
@@ -61,11 +61,11 @@ describe('cookies planted in front of the real one', () => {
   }
 
   it('that are cached are found however many there are; MACs are computed for 256 at most', async () => {
-    const checks = createChecks([provider]);
-    const real = await checks.signIn(provider, STAFF);
+    const checks = createChecks([application]);
+    const real = await checks.signIn(application, STAFF);
     const rubbish = await (PLANTS['forged MACs'] as Plant)(checks, 5_000);
     let macs = 0;
-    const ticket = provider.keys.ticket;
+    const ticket = application.keys.ticket;
     const mac = ticket.mac.bind(ticket);
     ticket.mac = (text) => {
       macs += 1;
@@ -84,9 +84,9 @@ describe('cookies planted in front of the real one', () => {
   });
 
   it('whose sessions have ended are asked about once, all at the same time', async () => {
-    const checks = createChecks([provider]);
+    const checks = createChecks([application]);
     const ended = await (PLANTS['ended sessions of the attacker'] as Plant)(checks, 100);
-    const real = await checks.signIn(provider, STAFF);
+    const real = await checks.signIn(application, STAFF);
     const req = traefikRequest(URL_, [['cookie', [...ended, real].map((value) => `${name}=${value}`).join('; ')]]);
     let open = (): void => {};
     checks.store.gate = new Promise((done) => (open = done));
@@ -99,9 +99,9 @@ describe('cookies planted in front of the real one', () => {
   });
 
   it('while the store is down: 503 for whoever may be signed in, never a login', async () => {
-    const checks = createChecks([provider]);
-    const barred = await checks.signIn(provider, { groups: ['guests'] });
-    const { cookie } = issueTicket(provider);
+    const checks = createChecks([application]);
+    const barred = await checks.signIn(application, { groups: ['guests'] });
+    const { cookie } = issueTicket(application);
     checks.store.down = true;
     const req = traefikRequest(URL_, [['cookie', `${name}=${barred}; ${name}=${cookie}`]]);
     assert.equal((await checks.decide(req)).kind, 'unavailable');
@@ -109,8 +109,8 @@ describe('cookies planted in front of the real one', () => {
 });
 
 describe('cookies that a proxy joined with a comma', () => {
-  const value = issueTicket(provider).cookie;
-  const needle = provider.cookieNeedle;
+  const value = issueTicket(application).cookie;
+  const needle = application.cookieNeedle;
   const pair = fc.tuple(
     fc.string({ unit: fc.constantFrom(...'abc_'), minLength: 1, maxLength: 8 }),
     fc.string({ unit: fc.constantFrom(...'xyz=.-"'), maxLength: 12 }),
@@ -128,7 +128,7 @@ describe('cookies that a proxy joined with a comma', () => {
   });
 
   it('take the place of no cookie of the plain reading, and are no cookie inside a value', () => {
-    const other = issueTicket(provider).cookie;
+    const other = issueTicket(application).cookie;
     for (const [header, expected] of [
       [`q=1, ${needle}${other}; ${needle}${value}`, [value]],
       [`${needle}${value}; q=1, ${needle}${other}`, [value]],

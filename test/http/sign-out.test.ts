@@ -8,7 +8,7 @@ import { createChecks, createLogins, headerOf, requestOf } from '../kit/checks.j
 import { testClient } from '../oidc/setup.js';
 
 const IDP = 'https://idp.company.tld';
-const provider = makeProvider();
+const application = makeProvider();
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -20,21 +20,21 @@ async function setUp(endSession: string | null = null) {
       ? { fetch: () => Promise.reject(new Error('nobody there')) }
       : { metadata: { issuer: IDP, jwks_uri: `${IDP}/jwks`, end_session_endpoint: endSession } }),
   });
-  const checks = createChecks([provider]);
+  const checks = createChecks([application]);
   const { context } = createLogins(checks, client);
-  const ticket = await checks.signIn(provider);
+  const ticket = await checks.signIn(application);
   return {
     checks,
     ticket,
     signOut: (headers: Headers = {}, method = 'GET') => {
       const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
-      const all = [...lower, ['cookie', `${provider.cookieName}=${ticket}`] as const];
-      return signOut(context, Snapshot.of(requestOf(all, { method, path: '/akprox/sign_out' }), ''), provider);
+      const all = [...lower, ['cookie', `${application.cookieName}=${ticket}`] as const];
+      return signOut(context, Snapshot.of(requestOf(all, { method, path: '/akprox/sign_out' }), ''), application);
     },
     /** As the next check finds it, on this worker and on another. */
     signedIn: async () => {
-      const here = (await checks.sessions.resolve(ticket, provider)).kind;
-      const elsewhere = (await checks.elsewhere.sessions.resolve(ticket, provider)).kind;
+      const here = (await checks.sessions.resolve(ticket, application)).kind;
+      const elsewhere = (await checks.elsewhere.sessions.resolve(ticket, application)).kind;
       return [here, elsewhere];
     },
   };

@@ -1,11 +1,11 @@
 // A Provider for unit tests.
 
-import { createProvider, type Provider } from '../../src/application/application.js';
+import { type Application, createApplication } from '../../src/application/application.js';
 import { providerSchema } from '../../src/config/schema.js';
 import { SECRET } from './daemon.js';
 
-export function makeProvider(overrides: Record<string, unknown> = {}): Provider {
-  return createProvider(
+export function makeProvider(overrides: Record<string, unknown> = {}): Application {
+  return createApplication(
     providerSchema.parse({
       name: 'whoami',
       mode: 'forward_single',

@@ -1,6 +1,6 @@
 // Checks in process: a context around real sessions on a memory store, and requests without a socket.
 import { pino } from 'pino';
-import { type Provider, ProviderTable } from '../../src/application/application.js';
+import { type Application, ApplicationTable } from '../../src/application/application.js';
 import { readClaims } from '../../src/application/claims.js';
 import { type CheckContext, check, checkSlowly, type Decision } from '../../src/http/check.js';
 import { DIALECTS, type Dialect } from '../../src/http/dialects.js';
@@ -29,11 +29,11 @@ export interface Checks {
   /** Both halves of the check, as a listener runs them. */
   decide(req: HeaderSource, dialect?: Dialect, context?: CheckContext): Promise<Decision>;
   /** A session in the store; its cookie value. */
-  signIn(provider: Provider, claims?: Record<string, unknown>, session?: Partial<Session>): Promise<string>;
+  signIn(application: Application, claims?: Record<string, unknown>, session?: Partial<Session>): Promise<string>;
 }
 
 export function createChecks(
-  providers: readonly Provider[],
+  applications: readonly Application[],
   overrides: Partial<CheckContext> = {},
   sessionOptions: Partial<SessionsOptions> = {},
 ): Checks {
@@ -52,7 +52,7 @@ export function createChecks(
       ...sessionOptions,
     });
   const contextOf = (sessions: Sessions): CheckContext => ({
-    providers: new ProviderTable(providers),
+    applications: new ApplicationTable(applications),
     sessions,
     clock,
     inBand: unused,
@@ -74,9 +74,9 @@ export function createChecks(
       if (fast.kind !== 'undecided') return fast;
       return checkSlowly(in_, dialect, req, () => '127.0.0.1', fast.notCached);
     },
-    signIn: (provider, claims = {}, session = {}) =>
-      sessions.create(provider, {
-        provider: provider.id,
+    signIn: (application, claims = {}, session = {}) =>
+      sessions.create(application, {
+        provider: application.id,
         claims: readClaims({ sub: 'alice', preferred_username: 'alice', ...claims }),
         createdAt: clock.time,
         renewedAt: clock.time,

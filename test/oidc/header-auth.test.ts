@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { pino } from 'pino';
-import type { Provider } from '../../src/application/application.js';
+import type { Application } from '../../src/application/application.js';
 import { blockHeaders } from '../../src/application/identity.js';
 import { HeaderAuth } from '../../src/oidc/header-auth.js';
 import { makeProvider } from '../kit/application.js';
@@ -19,7 +19,7 @@ after(() => idp.close());
 interface Setup {
   readonly auth: HeaderAuth;
   readonly client: TestClient;
-  readonly provider: Provider;
+  readonly application: Application;
   readonly calls: string[];
 }
 
@@ -31,7 +31,7 @@ function setup(overrides: Record<string, unknown> = {}, fetching: typeof fetch =
       return fetching(input, init);
     },
   });
-  const provider = makeProvider({
+  const application = makeProvider({
     oidc: { issuer: idp.issuer, client_id: 'app', client_secret: SECRET },
     ...overrides,
   });
@@ -41,52 +41,52 @@ function setup(overrides: Record<string, unknown> = {}, fetching: typeof fetch =
     monotonic: client.monotonic,
     log: pino({ level: 'silent' }),
   });
-  return { auth, client, provider, calls };
+  return { auth, client, application, calls };
 }
 
 const basic = (user: string, password: string): string =>
   `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 
 test('a bearer token of ours is let through with the identity headers, and asked about once a minute', async () => {
-  const { auth, client, provider, calls } = setup();
+  const { auth, client, application, calls } = setup();
   const { accessToken } = await logIn(client);
   calls.length = 0;
   for (let i = 0; i < 3; i += 1) {
-    const verdict = await auth.verify(provider, `bearer ${accessToken}`);
+    const verdict = await auth.verify(application, `bearer ${accessToken}`);
     assert.equal(verdict.kind, 'allow');
     if (verdict.kind === 'allow') assert.equal(new Map(blockHeaders(verdict.block)).get('X-Auth-Username'), 'alice');
   }
   assert.equal(calls.length, 1);
   client.clock.offset += 60_001;
-  await auth.verify(provider, `bearer ${accessToken}`);
+  await auth.verify(application, `bearer ${accessToken}`);
   assert.equal(calls.length, 2);
 });
 
 test('a token for another client is refused, and the refusal is remembered', async () => {
-  const { auth, provider, calls } = setup();
+  const { auth, application, calls } = setup();
   const { accessToken } = await logIn(testClient(idp.issuer, { oidc: { client_id: 'other' } }));
-  assert.equal((await auth.verify(provider, `Bearer ${accessToken}`)).kind, 'refused');
-  assert.equal((await auth.verify(provider, `Bearer ${accessToken}`)).kind, 'refused');
+  assert.equal((await auth.verify(application, `Bearer ${accessToken}`)).kind, 'refused');
+  assert.equal((await auth.verify(application, `Bearer ${accessToken}`)).kind, 'refused');
   assert.equal(calls.length, 1);
 });
 
 test('a verdict of one provider, or of one that has changed since, does not count at another', async () => {
-  const { auth, client, provider, calls } = setup();
+  const { auth, client, application, calls } = setup();
   const { accessToken } = await logIn(client);
   calls.length = 0;
-  assert.equal((await auth.verify(provider, `Bearer ${accessToken}`)).kind, 'allow');
-  const stricter = setup({ access: { groups: ['nobody'] } }).provider;
+  assert.equal((await auth.verify(application, `Bearer ${accessToken}`)).kind, 'allow');
+  const stricter = setup({ access: { groups: ['nobody'] } }).application;
   assert.equal((await auth.verify(stricter, `Bearer ${accessToken}`)).kind, 'forbidden');
-  const other = setup({ name: 'other' }).provider;
+  const other = setup({ name: 'other' }).application;
   assert.equal((await auth.verify(other, `Bearer ${accessToken}`)).kind, 'allow');
   assert.equal(calls.length, 3);
 });
 
 test('callers with the same credentials share one question', async () => {
-  const { auth, client, provider, calls } = setup();
+  const { auth, client, application, calls } = setup();
   const { accessToken } = await logIn(client);
   calls.length = 0;
-  await Promise.all(Array.from({ length: 20 }, () => auth.verify(provider, `Bearer ${accessToken}`)));
+  await Promise.all(Array.from({ length: 20 }, () => auth.verify(application, `Bearer ${accessToken}`)));
   assert.equal(calls.length, 1);
 });
 
@@ -105,9 +105,9 @@ test('user and password are exchanged for a token; a wrong password is refused',
     if (form.get('password') !== 'app-password') return Response.json({ error: 'invalid_grant' }, { status: 400 });
     return Response.json({ access_token: token, id_token: token, token_type: 'Bearer' });
   };
-  const { auth, provider } = setup({}, answer);
-  assert.equal((await auth.verify(provider, basic('alice', 'app-password'))).kind, 'allow');
-  assert.equal((await auth.verify(provider, basic('alice', 'wrong'))).kind, 'refused');
+  const { auth, application } = setup({}, answer);
+  assert.equal((await auth.verify(application, basic('alice', 'app-password'))).kind, 'allow');
+  assert.equal((await auth.verify(application, basic('alice', 'wrong'))).kind, 'refused');
 });
 
 test('a token that was granted to the client itself, whatever the password, is refused', async () => {
@@ -116,39 +116,39 @@ test('a token that was granted to the client itself, whatever the password, is r
     String(init?.body ?? '').includes('client_credentials')
       ? Response.json({ access_token: token, token_type: 'Bearer' })
       : fetch(input, init);
-  const { auth, provider } = setup({}, answer);
-  assert.equal((await auth.verify(provider, basic('anybody', 'anything'))).kind, 'refused');
+  const { auth, application } = setup({}, answer);
+  assert.equal((await auth.verify(application, basic('anybody', 'anything'))).kind, 'refused');
 });
 
 test('goauthentik.io/token makes the password a bearer token', async () => {
-  const { auth, client, provider } = setup();
+  const { auth, client, application } = setup();
   const { accessToken } = await logIn(client);
-  assert.equal((await auth.verify(provider, basic('goauthentik.io/token', accessToken))).kind, 'allow');
+  assert.equal((await auth.verify(application, basic('goauthentik.io/token', accessToken))).kind, 'allow');
 });
 
 test('while the provider is down there is no verdict, and none is remembered', async () => {
   let down = true;
-  const { auth, client, provider } = setup({}, (input, init) =>
+  const { auth, client, application } = setup({}, (input, init) =>
     down && String(input).endsWith('/introspection')
       ? Promise.resolve(new Response('', { status: 502 }))
       : fetch(input, init),
   );
   const { accessToken } = await logIn(client);
-  assert.equal((await auth.verify(provider, `Bearer ${accessToken}`)).kind, 'unavailable');
+  assert.equal((await auth.verify(application, `Bearer ${accessToken}`)).kind, 'unavailable');
   down = false;
-  assert.equal((await auth.verify(provider, `Bearer ${accessToken}`)).kind, 'allow');
+  assert.equal((await auth.verify(application, `Bearer ${accessToken}`)).kind, 'allow');
 });
 
 test('what is no Bearer and no Basic is none of our business', async () => {
-  const { auth, provider, calls } = setup();
+  const { auth, application, calls } = setup();
   for (const header of ['Digest x', 'Bearerx y', 'Basicx y', 'Negotiate abc', '', `Digest ${'x'.repeat(20_000)}`]) {
-    assert.equal((await auth.verify(provider, header)).kind, 'ignored', header);
+    assert.equal((await auth.verify(application, header)).kind, 'ignored', header);
   }
   assert.deepEqual(calls, []);
 });
 
 test('what is of a scheme of ours and cannot be read is refused, and nothing is sent', async () => {
-  const { auth, provider, calls } = setup();
+  const { auth, application, calls } = setup();
   const encoded = (text: string, encoding: BufferEncoding = 'utf8') => Buffer.from(text, encoding).toString('base64');
   for (const header of [
     'Bearer',
@@ -172,14 +172,14 @@ test('what is of a scheme of ours and cannot be read is refused, and nothing is 
     `Basic ${encoded('a\n:b')}`,
     `Basic ${encoded('a:b\u00fc', 'latin1')}`,
   ]) {
-    assert.equal((await auth.verify(provider, header)).kind, 'refused', header.slice(0, 40));
+    assert.equal((await auth.verify(application, header)).kind, 'refused', header.slice(0, 40));
   }
   assert.deepEqual(calls, []);
 });
 
 test('whatever follows a scheme, a verdict comes, and only base64 with a colon is asked about', async () => {
   const asked: string[] = [];
-  const { auth, provider } = setup({}, async (input, init) => {
+  const { auth, application } = setup({}, async (input, init) => {
     if (init?.method !== 'POST') return fetch(input, init);
     const form = new URLSearchParams(String(init.body));
     asked.push(`${form.get('username')}:${form.get('password')}`);
@@ -190,7 +190,7 @@ test('whatever follows a scheme, a verdict comes, and only base64 with a colon i
       fc.oneof(fc.base64String(), fc.string({ unit: fc.constantFrom(...'YTpiOjo=+/-_ !') })),
       async (text) => {
         asked.length = 0;
-        assert.equal((await auth.verify(provider, `Basic ${text}`)).kind, 'refused');
+        assert.equal((await auth.verify(application, `Basic ${text}`)).kind, 'refused');
         for (const pair of asked) {
           assert.equal(Buffer.from(pair).toString('base64').replace(/=+$/, ''), text.trim().replace(/=+$/, ''));
         }
@@ -210,7 +210,7 @@ test('an application whose provider hangs refuses nobody at another', async () =
   const quick = setup({ name: 'quick' });
   // One HeaderAuth for both, as in a worker.
   const auth = new HeaderAuth({
-    oidc: (provider) => (provider.name === 'slow' ? slow.client : quick.client),
+    oidc: (application) => (application.name === 'slow' ? slow.client : quick.client),
     now: quick.client.now,
     monotonic: quick.client.monotonic,
     log: pino({ level: 'silent' }),
@@ -219,9 +219,9 @@ test('an application whose provider hangs refuses nobody at another', async () =
   const { accessToken } = await logIn(quick.client);
   const verdicts: unknown[] = [];
   for (let i = 0; i < 1_000; i += 1) {
-    void auth.verify(slow.provider, `Bearer made-up-${i}`).then((verdict) => verdicts.push(verdict));
+    void auth.verify(slow.application, `Bearer made-up-${i}`).then((verdict) => verdicts.push(verdict));
   }
-  assert.equal((await auth.verify(quick.provider, `Bearer ${accessToken}`)).kind, 'allow');
+  assert.equal((await auth.verify(quick.application, `Bearer ${accessToken}`)).kind, 'allow');
   assert.equal(hanging, 128);
   assert.deepEqual(verdicts, Array(1_000 - 128).fill({ kind: 'unavailable' }));
 });
@@ -255,15 +255,15 @@ test("claims come from authentik's access token, when it is a JWT that verifies"
 
 // Last: it takes seconds, after which the provider has closed its idle connections.
 test('made-up credentials push out no good verdict', async () => {
-  const { auth, client, provider, calls } = setup({}, async (input, init) =>
+  const { auth, client, application, calls } = setup({}, async (input, init) =>
     String(init?.body ?? '').includes('made-up') ? Response.json({ active: false }) : fetch(input, init),
   );
   const { accessToken } = await logIn(client);
-  assert.equal((await auth.verify(provider, `Bearer ${accessToken}`)).kind, 'allow');
+  assert.equal((await auth.verify(application, `Bearer ${accessToken}`)).kind, 'allow');
   for (let i = 0; i < 10_100; i += 100) {
-    await Promise.all(Array.from({ length: 100 }, (_, k) => auth.verify(provider, `Bearer made-up-${i + k}`)));
+    await Promise.all(Array.from({ length: 100 }, (_, k) => auth.verify(application, `Bearer made-up-${i + k}`)));
   }
   calls.length = 0;
-  assert.equal((await auth.verify(provider, `Bearer ${accessToken}`)).kind, 'allow');
+  assert.equal((await auth.verify(application, `Bearer ${accessToken}`)).kind, 'allow');
   assert.deepEqual(calls, []);
 });

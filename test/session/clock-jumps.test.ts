@@ -27,7 +27,7 @@ const JUMPS: readonly (readonly [string, number, number])[] = [
   ['25 hours ahead and ahead again', 25 * HOUR, 45_000],
 ];
 
-const provider = makeProvider({ session: { lifetime: '8h', refresh: true } });
+const application = makeProvider({ session: { lifetime: '8h', refresh: true } });
 
 let time: { real: number; shift: number };
 let clock: Clock;
@@ -54,8 +54,8 @@ function makeSessions(): Sessions {
 }
 
 const logIn = (): Promise<string> =>
-  sessions.create(provider, {
-    provider: provider.id,
+  sessions.create(application, {
+    provider: application.id,
     claims: readClaims({ sub: 'alice' }),
     createdAt: clock.now(),
     renewedAt: clock.now(),
@@ -69,8 +69,9 @@ const logIn = (): Promise<string> =>
 
 /** As a check does it: from the cache, or from the store. */
 async function check(cookie: string): Promise<string> {
-  const kind = sessions.peek(cookie, provider, time.real)?.kind ?? (await sessions.resolve(cookie, provider)).kind;
-  await sessions.resolve(cookie, provider); // what began in the background is over
+  const kind =
+    sessions.peek(cookie, application, time.real)?.kind ?? (await sessions.resolve(cookie, application)).kind;
+  await sessions.resolve(cookie, application); // what began in the background is over
   return kind;
 }
 
@@ -155,17 +156,17 @@ for (const [name, shift, lasts] of JUMPS) {
     });
 
     it('and a cookie without a session is forgotten when its time is over, not before', async () => {
-      const { cookie } = issueTicket(provider);
+      const { cookie } = issueTicket(application);
       assert.equal(await check(cookie), 'none');
       const asked = sessions.misses;
       time.shift = shift;
-      assert.equal(sessions.peek(cookie, provider, time.real)?.kind, 'none');
+      assert.equal(sessions.peek(cookie, application, time.real)?.kind, 'none');
       time.shift = 0;
       pass(9_999);
-      assert.equal(sessions.peek(cookie, provider, time.real)?.kind, 'none');
+      assert.equal(sessions.peek(cookie, application, time.real)?.kind, 'none');
       assert.equal(sessions.misses, asked);
       pass(2);
-      assert.equal(sessions.peek(cookie, provider, time.real), undefined);
+      assert.equal(sessions.peek(cookie, application, time.real), undefined);
     });
 
     it('and a held-back log line comes in its minute', () => {
@@ -183,8 +184,8 @@ for (const [name, shift, lasts] of JUMPS) {
     it('and a login attempt is good for its ten minutes', () => {
       const request = (cookie: string) => Snapshot.of(requestOf([['cookie', cookie]]), '');
       const attempt = { state: 's', nonce: 'n', codeVerifier: 'v', target: '/', startedAt: clock.now() };
-      const [cookie = ''] = saveAttempt(provider, attempt, request(''), clock.now());
-      const found = () => findAttempt(provider, 's', request(cookie.split(';')[0] ?? ''), clock.now());
+      const [cookie = ''] = saveAttempt(application, attempt, request(''), clock.now());
+      const found = () => findAttempt(application, 's', request(cookie.split(';')[0] ?? ''), clock.now());
       const good = () => assert.deepEqual(found(), attempt);
       return jump(good, good).then(() => {
         pass(600_000);
@@ -221,7 +222,7 @@ for (const [name, shift, lasts] of JUMPS) {
       await over;
       assert.equal(redeemed, 1);
       time.shift = 0;
-      assert.equal((await sessions.read(cookie, provider))?.session.refreshToken, 'r2');
+      assert.equal((await sessions.read(cookie, application))?.session.refreshToken, 'r2');
     });
 
     it('and the sweep removes what has ended and nothing else', async () => {
@@ -234,14 +235,14 @@ for (const [name, shift, lasts] of JUMPS) {
       );
       pass(60_000);
       assert.equal(await store.sweep(), 1);
-      assert.equal(await sessions.read(ended, provider), null);
-      assert.notEqual(await sessions.read(lives, provider), null);
+      assert.equal(await sessions.read(ended, application), null);
+      assert.notEqual(await sessions.read(lives, application), null);
     });
 
     it('and a sign-out ends what it would have ended', async () => {
       const cookies = [await logIn(), await logIn()];
       time.shift = shift;
-      assert.equal(await sessions.endSubject(provider, 'alice', 'sign_out'), 2);
+      assert.equal(await sessions.endSubject(application, 'alice', 'sign_out'), 2);
       time.shift = 0;
       for (const cookie of cookies) assert.equal(await check(cookie), 'none');
     });

@@ -13,7 +13,7 @@ import { makeProvider } from '../kit/application.js';
 import { MemoryStore } from '../kit/memory-store.js';
 
 const HOUR = 3_600_000;
-const provider = makeProvider({ session: { lifetime: '8h', refresh: false } });
+const application = makeProvider({ session: { lifetime: '8h', refresh: false } });
 const log = pino({ level: 'silent' });
 
 let now: number;
@@ -53,8 +53,8 @@ async function passTimers(): Promise<void> {
 }
 
 const logIn = (sessions: Sessions): Promise<string> =>
-  sessions.create(provider, {
-    provider: provider.id,
+  sessions.create(application, {
+    provider: application.id,
     claims: readClaims({ sub: 'alice' }),
     createdAt: now,
     renewedAt: now,
@@ -67,7 +67,7 @@ const logIn = (sessions: Sessions): Promise<string> =>
   });
 
 const kindOf = async (sessions: Sessions, cookie: string): Promise<string> =>
-  sessions.peek(cookie, provider, now)?.kind ?? (await sessions.resolve(cookie, provider)).kind;
+  sessions.peek(cookie, application, now)?.kind ?? (await sessions.resolve(cookie, application)).kind;
 
 beforeEach(() => {
   now = 1_000_000;
@@ -93,7 +93,7 @@ describe('a session that was ended while the store', () => {
       const cookie = await logIn(one);
       assert.equal(await kindOf(other, cookie), 'allow');
       set(true);
-      assert.equal((await one.signOut(cookie, provider))?.deleted, false);
+      assert.equal((await one.signOut(cookie, application))?.deleted, false);
       assert.equal(await kindOf(one, cookie), 'none');
       passOn();
       assert.equal(await kindOf(other, cookie), 'none');
@@ -109,7 +109,7 @@ describe('a session that was ended while the store', () => {
       const cookie = await logIn(worker());
       const [first] = hosts;
       set(true);
-      await first?.sessions.signOut(cookie, provider);
+      await first?.sessions.signOut(cookie, application);
       passOn();
       for (let i = 0; i < 5; i += 1) await passTimers();
       assert.equal(store.entries.size, 1);
@@ -126,7 +126,7 @@ describe('a session that was ended while the store', () => {
     const [one, other] = [worker(), worker()];
     const [here, there] = [await logIn(one), await logIn(other)];
     store.readOnly = true;
-    await one.signOut(here, provider);
+    await one.signOut(here, application);
     passOn();
     for (const sessions of [one, other])
       for (const cookie of [here, there]) assert.equal(await kindOf(sessions, cookie), 'none');
@@ -141,10 +141,10 @@ describe('a session that was ended while the store', () => {
       if (key !== undefined) store.entries.delete(key);
       throw new AkproxError('store_unavailable', 'half of it');
     };
-    await assert.rejects(one.endSubject(provider, 'alice', 'backchannel'));
+    await assert.rejects(one.endSubject(application, 'alice', 'backchannel'));
     assert.equal(new Set(published.flatMap(({ keys }) => keys)).size, 3);
     passOn();
-    assert.equal(other.peek(cookies[0] ?? '', provider, now), undefined);
+    assert.equal(other.peek(cookies[0] ?? '', application, now), undefined);
   });
 
   it('has no room to remember it: the sign-out fails, and nobody is told that it has not', async () => {
@@ -155,10 +155,10 @@ describe('a session that was ended while the store', () => {
       hosts[0]?.deliver({ keys, source: 'sign_out', at: now, refusedUntil: now + HOUR });
     }
     store.readOnly = true;
-    await assert.rejects(one.signOut(cookie, provider), { code: 'store_unavailable' });
+    await assert.rejects(one.signOut(cookie, application), { code: 'store_unavailable' });
     assert.equal(await kindOf(one, cookie), 'allow');
     now += HOUR;
-    assert.equal((await one.signOut(cookie, provider))?.deleted, false);
+    assert.equal((await one.signOut(cookie, application))?.deleted, false);
     assert.equal(await kindOf(one, cookie), 'none');
   });
 
@@ -166,7 +166,7 @@ describe('a session that was ended while the store', () => {
     const one = worker();
     const cookie = await logIn(one);
     store.readOnly = true;
-    await one.signOut(cookie, provider);
+    await one.signOut(cookie, application);
     passOn();
     store.readOnly = false;
     const next = await logIn(one);

@@ -10,7 +10,7 @@ import { Sessions } from '../../src/session/sessions.js';
 import { makeProvider } from '../kit/application.js';
 import { MemoryStore } from '../kit/memory-store.js';
 
-const provider = makeProvider({ session: { lifetime: '1h', refresh: true } });
+const application = makeProvider({ session: { lifetime: '1h', refresh: true } });
 const START = 1_000_000;
 const TOKEN_LIFE = 400_000; // due 100 s before its end
 
@@ -46,7 +46,7 @@ const renewed = (refreshToken: string | null): RenewalAnswer => ({
 });
 
 const session = (overrides: Partial<Session> = {}): Session => ({
-  provider: provider.id,
+  provider: application.id,
   claims: readClaims({ sub: 'alice', preferred_username: 'alice' }),
   createdAt: START,
   renewedAt: START,
@@ -61,14 +61,14 @@ const session = (overrides: Partial<Session> = {}): Session => ({
 
 /** A check as the daemon makes it: from the cache, or from the store; then whatever goes on in the background is awaited. */
 async function check(sessions: Sessions, cookie: string): Promise<string> {
-  const kind = sessions.peek(cookie, provider, now)?.kind ?? (await sessions.resolve(cookie, provider)).kind;
+  const kind = sessions.peek(cookie, application, now)?.kind ?? (await sessions.resolve(cookie, application)).kind;
   for (let i = 0; i < 50; i += 1) await Promise.resolve();
   await new Promise((resolve) => setImmediate(resolve));
   return kind;
 }
 
 const stored = async (sessions: Sessions, cookie: string): Promise<Session | undefined> =>
-  (await sessions.read(cookie, provider))?.session;
+  (await sessions.read(cookie, application))?.session;
 
 beforeEach(() => {
   now = START;
@@ -81,7 +81,7 @@ beforeEach(() => {
 describe('renewal', () => {
   it('happens shortly before the tokens end, not earlier, and the session goes on', async () => {
     const sessions = worker();
-    const cookie = await sessions.create(provider, session());
+    const cookie = await sessions.create(application, session());
     now = START + 299_000;
     assert.equal(await check(sessions, cookie), 'allow');
     assert.deepEqual(redeemed, []);
@@ -97,7 +97,7 @@ describe('renewal', () => {
 
   it('is done once by many workers', async () => {
     const fleet = [worker(), worker(), worker()];
-    const cookie = await (fleet[0] as Sessions).create(provider, session());
+    const cookie = await (fleet[0] as Sessions).create(application, session());
     now = START + 301_000;
     await Promise.all(fleet.flatMap((sessions) => Array.from({ length: 10 }, () => check(sessions, cookie))));
     assert.deepEqual(redeemed, ['r1']);
@@ -105,7 +105,7 @@ describe('renewal', () => {
 
   it('does not outlive session.lifetime', async () => {
     const sessions = worker();
-    const cookie = await sessions.create(provider, session({ createdAt: START - 3_200_000 }));
+    const cookie = await sessions.create(application, session({ createdAt: START - 3_200_000 }));
     now = START + 301_000;
     await check(sessions, cookie);
     assert.equal((await stored(sessions, cookie))?.expiresAt, START - 3_200_000 + 3_600_000);
@@ -114,7 +114,7 @@ describe('renewal', () => {
   it('ends the session, everywhere, when the provider says that it is over', async () => {
     answer = async () => ({ kind: 'ended' });
     const sessions = worker();
-    const cookie = await sessions.create(provider, session());
+    const cookie = await sessions.create(application, session());
     now = START + 301_000;
     await check(sessions, cookie);
     assert.equal(await check(sessions, cookie), 'none');
@@ -126,7 +126,7 @@ describe('renewal', () => {
 
   it('is tried again after a network fault, and ends nothing', async () => {
     const sessions = worker();
-    const cookie = await sessions.create(provider, session());
+    const cookie = await sessions.create(application, session());
     now = START + 301_000;
     answer = async () => ({ kind: 'fault', error: new Error('no answer') });
     assert.equal(await check(sessions, cookie), 'allow');
@@ -140,7 +140,7 @@ describe('renewal', () => {
 
   it('never redeems a token twice when a worker dies between redeeming and saving', async () => {
     const doomed = worker();
-    const cookie = await doomed.create(provider, session());
+    const cookie = await doomed.create(application, session());
     now = START + 301_000;
     answer = () => new Promise(() => {}); // the process is gone
     assert.equal(await check(doomed, cookie), 'allow');
@@ -156,10 +156,10 @@ describe('renewal', () => {
 
   it('does not bring back a session that was revoked meanwhile', async () => {
     const sessions = worker();
-    const cookie = await sessions.create(provider, session());
+    const cookie = await sessions.create(application, session());
     now = START + 301_000;
     answer = async () => {
-      await sessions.endSubject(provider, 'alice', 'sign_out');
+      await sessions.endSubject(application, 'alice', 'sign_out');
       return renewed('r2');
     };
     await check(sessions, cookie);
@@ -169,7 +169,7 @@ describe('renewal', () => {
 
   it('does not happen without a refresh token', async () => {
     const sessions = worker();
-    const cookie = await sessions.create(provider, session({ refreshToken: null }));
+    const cookie = await sessions.create(application, session({ refreshToken: null }));
     now = START + 399_000;
     assert.equal(await check(sessions, cookie), 'allow');
     now = START + TOKEN_LIFE;

@@ -10,7 +10,7 @@ import { issueTicket } from '../../src/session/ticket.js';
 import { makeProvider } from '../kit/application.js';
 import { MemoryStore } from '../kit/memory-store.js';
 
-const provider = makeProvider({ access: { groups: ['staff'] } });
+const application = makeProvider({ access: { groups: ['staff'] } });
 const log = pino({ level: 'silent' });
 const CACHE = { max_bytes: 1_000_000, max_age: 60_000, stale_max: 300_000 };
 
@@ -52,7 +52,7 @@ beforeEach(() => {
 
 function session(overrides: Partial<Session> = {}, claims: Record<string, unknown> = {}): Session {
   return {
-    provider: provider.id,
+    provider: application.id,
     claims: readClaims({ sub: 'alice', sid: 's1', email: 'alice@example.com', groups: ['staff'], ...claims }),
     createdAt: now,
     renewedAt: now,
@@ -66,12 +66,12 @@ function session(overrides: Partial<Session> = {}, claims: Record<string, unknow
   };
 }
 
-const peek = (cookie: string, from = sessions) => from.peek(cookie, provider, now)?.kind;
-const resolve = async (cookie: string, from = sessions) => (await from.resolve(cookie, provider)).kind;
+const peek = (cookie: string, from = sessions) => from.peek(cookie, application, now)?.kind;
+const resolve = async (cookie: string, from = sessions) => (await from.resolve(cookie, application)).kind;
 
 describe('sessions', () => {
   it('answer from the cache after one read of the store', async () => {
-    const cookie = await sessions.create(provider, session());
+    const cookie = await sessions.create(application, session());
     assert.equal(peek(cookie, other), undefined);
     assert.equal(await resolve(cookie, other), 'allow');
     assert.equal(peek(cookie, other), 'allow');
@@ -79,7 +79,7 @@ describe('sessions', () => {
   });
 
   it('apply the access rule when they are loaded', async () => {
-    const cookie = await sessions.create(provider, session({}, { groups: ['guests'] }));
+    const cookie = await sessions.create(application, session({}, { groups: ['guests'] }));
     assert.equal(peek(cookie), 'forbidden');
     assert.equal(await resolve(cookie, other), 'forbidden');
   });
@@ -91,16 +91,16 @@ describe('sessions', () => {
   });
 
   it('do not count at another provider, even with the same cookie in the cache or on its way', async () => {
-    const cookie = await sessions.create(provider, session());
+    const cookie = await sessions.create(application, session());
     const foreign = makeProvider({ name: 'foreign' });
     assert.equal(sessions.peek(cookie, foreign, now), undefined);
-    const [mine, theirs] = await Promise.all([other.resolve(cookie, provider), other.resolve(cookie, foreign)]);
+    const [mine, theirs] = await Promise.all([other.resolve(cookie, application), other.resolve(cookie, foreign)]);
     assert.equal(mine.kind, 'allow');
     assert.equal(theirs.kind, 'none');
   });
 
   it('remember a verified cookie without a session, for a while', async () => {
-    const { cookie } = issueTicket(provider);
+    const { cookie } = issueTicket(application);
     assert.equal(await resolve(cookie), 'none');
     assert.equal(peek(cookie), 'none');
     now += 10_001;
@@ -108,14 +108,14 @@ describe('sessions', () => {
   });
 
   it('share one read among concurrent misses', async () => {
-    const cookie = await sessions.create(provider, session());
+    const cookie = await sessions.create(application, session());
     const kinds = await Promise.all(Array.from({ length: 50 }, () => resolve(cookie, other)));
     assert.deepEqual(new Set(kinds), new Set(['allow']));
     assert.equal(store.reads, 1);
   });
 
   it('end when their time is over, also in the cache', async () => {
-    const cookie = await sessions.create(provider, session({ expiresAt: now + 5_000 }));
+    const cookie = await sessions.create(application, session({ expiresAt: now + 5_000 }));
     now += 4_999;
     assert.equal(peek(cookie), 'allow');
     now += 1;
@@ -124,23 +124,23 @@ describe('sessions', () => {
   });
 
   it('are read again in the background when they have aged, while the old answer is served', async () => {
-    const cookie = await sessions.create(provider, session());
+    const cookie = await sessions.create(application, session());
     now += 60_001;
     const before = store.reads;
     assert.equal(peek(cookie), 'allow');
     assert.equal(peek(cookie), 'allow');
-    await sessions.resolve(cookie, provider);
+    await sessions.resolve(cookie, application);
     assert.equal(store.reads, before + 1);
     assert.equal(peek(cookie), 'allow');
   });
 
   it('survive an outage of the store until stale_max, and nobody is told that he is signed out', async () => {
-    const cookie = await sessions.create(provider, session());
+    const cookie = await sessions.create(application, session());
     store.down = true;
     for (let age = 0; age < 299_000; age += 1_000) {
       now += 1_000;
       assert.equal(peek(cookie), 'allow', `at the age of ${age}`);
-      await sessions.resolve(cookie, provider);
+      await sessions.resolve(cookie, application);
     }
     now += 1_001;
     assert.equal(peek(cookie), undefined);
@@ -150,11 +150,11 @@ describe('sessions', () => {
   });
 
   it('are gone everywhere when the user signs out', async () => {
-    const first = await sessions.create(provider, session());
-    const second = await sessions.create(provider, session());
-    const somebodyElse = await sessions.create(provider, session({}, { sub: 'bob' }));
+    const first = await sessions.create(application, session());
+    const second = await sessions.create(application, session());
+    const somebodyElse = await sessions.create(application, session({}, { sub: 'bob' }));
     for (const cookie of [first, second, somebodyElse]) assert.equal(await resolve(cookie, other), 'allow');
-    assert.equal(await sessions.endSubject(provider, 'alice', 'sign_out'), 2);
+    assert.equal(await sessions.endSubject(application, 'alice', 'sign_out'), 2);
     assert.equal(peek(first), undefined);
     for (const revocation of published) deliverToOther(revocation);
     assert.equal(peek(first, other), undefined);
@@ -163,19 +163,19 @@ describe('sessions', () => {
   });
 
   it('are gone by sid, of that sid only', async () => {
-    const one = await sessions.create(provider, session());
-    const two = await sessions.create(provider, session({}, { sid: 's2' }));
-    assert.equal(await sessions.endSid(provider, 's1', 'backchannel'), 1);
+    const one = await sessions.create(application, session());
+    const two = await sessions.create(application, session({}, { sid: 's2' }));
+    assert.equal(await sessions.endSid(application, 's1', 'backchannel'), 1);
     assert.equal(await resolve(one), 'none');
     assert.equal(peek(two), 'allow');
   });
 
   it('do not come back from a read that was under way when they were revoked', async () => {
-    const cookie = await sessions.create(provider, session());
+    const cookie = await sessions.create(application, session());
     let open = (): void => {};
     store.gate = new Promise((done) => (open = done));
-    const reading = other.resolve(cookie, provider);
-    await sessions.endSubject(provider, 'alice', 'sign_out');
+    const reading = other.resolve(cookie, application);
+    await sessions.endSubject(application, 'alice', 'sign_out');
     for (const revocation of published) deliverToOther(revocation);
     open();
     assert.equal((await reading).kind, 'none');
@@ -187,23 +187,23 @@ describe('sessions', () => {
     const put = store.put.bind(store);
     store.put = async (sealed) => {
       await put(sealed);
-      await other.endSubject(provider, 'alice', 'backchannel');
+      await other.endSubject(application, 'alice', 'backchannel');
       for (const revocation of published) deliverToFirst(revocation);
     };
-    const cookie = await worker.create(provider, session());
+    const cookie = await worker.create(application, session());
     assert.equal(peek(cookie, worker), undefined);
     assert.equal(await resolve(cookie, worker), 'none');
   });
 
   it('are revoked everywhere by a second sign-out when the first one lost the answer of the store', async () => {
-    const cookie = await sessions.create(provider, session());
+    const cookie = await sessions.create(application, session());
     assert.equal(await resolve(cookie, other), 'allow');
     const remove = store.delete.bind(store);
     store.delete = async (key) => {
       await remove(key);
       throw new AkproxError('store_unavailable', 'the answer was lost');
     };
-    await assert.rejects(sessions.end(cookie, provider, 'sign_out'));
+    await assert.rejects(sessions.end(cookie, application, 'sign_out'));
     for (const revocation of published) deliverToOther(revocation);
     assert.equal(peek(cookie, other), undefined);
   });
@@ -216,7 +216,7 @@ describe('sessions', () => {
   });
 
   it('treat a damaged value as no session and remove it', async () => {
-    const cookie = await sessions.create(provider, session());
+    const cookie = await sessions.create(application, session());
     for (const [key, entry] of store.entries) store.entries.set(key, { ...entry, value: entry.value.subarray(0, 40) });
     assert.equal(await resolve(cookie, other), 'none');
     assert.equal(store.entries.size, 0);
@@ -224,14 +224,14 @@ describe('sessions', () => {
   });
 
   it('stay within the bytes that the cache may take', async () => {
-    for (let i = 0; i < 2_000; i += 1) await sessions.create(provider, session({}, { sub: `user-${i}` }));
+    for (let i = 0; i < 2_000; i += 1) await sessions.create(application, session({}, { sub: `user-${i}` }));
     assert.ok(sessions.cache.bytes <= CACHE.max_bytes);
     assert.ok(sessions.cache.evictions > 0);
     assert.ok(sessions.cache.size > 100);
   });
 
   it('hold nothing readable in the store', async () => {
-    await sessions.create(provider, session({ refreshToken: 'refresh-secret' }, { name: 'Alice Liddell' }));
+    await sessions.create(application, session({ refreshToken: 'refresh-secret' }, { name: 'Alice Liddell' }));
     const dump = JSON.stringify(
       [...store.entries.values()].map((e) => ({ ...e, value: Buffer.from(e.value).toString('latin1') })),
     );

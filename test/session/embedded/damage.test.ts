@@ -21,7 +21,7 @@ import { aSession } from '../store-contract.js';
 
 const HOUR = 3_600_000;
 const log = pino({ level: 'silent' });
-const provider = makeProvider();
+const application = makeProvider();
 
 interface Damaged {
   readonly store: SessionStore;
@@ -43,8 +43,8 @@ function sessionsOn(store: SessionStore): Sessions {
 }
 
 const logIn = (sessions: Sessions, sub: string): Promise<string> =>
-  sessions.create(provider, {
-    provider: provider.id,
+  sessions.create(application, {
+    provider: application.id,
     claims: readClaims({ sub }),
     createdAt: Date.now(),
     renewedAt: Date.now(),
@@ -81,28 +81,28 @@ function holdsFor(name: string, step: number, open: () => Promise<Damaged>): voi
     const sessions = sessionsOn(store);
     const neighbour = await logIn(sessions, 'bob');
     const cookie = await logIn(sessions, 'alice');
-    const key = verifyTicket(provider, cookie)?.key ?? '';
+    const key = verifyTicket(application, cookie)?.key ?? '';
     const record = await read(key);
     let lost = 0;
     for (const [what, bytes] of damages(record, step)) {
       await write(key, bytes);
       sessions.forget();
-      const { kind } = await sessions.resolve(cookie, provider);
+      const { kind } = await sessions.resolve(cookie, application);
       // What changes nothing that counts may be read as before; what does is nobody's. Never somebody else's.
       assert.ok(kind === 'none' || kind === 'allow', `${what}: ${kind}`);
-      const found = await sessions.read(cookie, provider);
+      const found = await sessions.read(cookie, application);
       assert.ok(found === null || found.session.claims.sub === 'alice', what);
       if (kind === 'none') lost += 1;
-      assert.equal((await sessions.resolve(neighbour, provider)).kind, 'allow', what);
+      assert.equal((await sessions.resolve(neighbour, application)).kind, 'allow', what);
       await write(key, record);
     }
     assert.ok(lost > record.length / step, `${lost} of ${(record.length / step) * 2}`);
     // And everything else goes on.
     const again = await logIn(sessions, 'alice');
-    assert.ok((await sessions.endSubject(provider, 'alice', 'sign_out')) >= 1);
+    assert.ok((await sessions.endSubject(application, 'alice', 'sign_out')) >= 1);
     sessions.forget();
-    assert.equal((await sessions.resolve(again, provider)).kind, 'none');
-    assert.equal((await sessions.resolve(neighbour, provider)).kind, 'allow');
+    assert.equal((await sessions.resolve(again, application)).kind, 'none');
+    assert.equal((await sessions.resolve(neighbour, application)).kind, 'allow');
     assert.ok((await store.sweep()) >= 0);
   });
 }

@@ -182,7 +182,7 @@ describeWith(redisMissing(), 'the store on a real Redis', () => {
     });
 
     test('a dump after a login holds nothing readable', async () => {
-      const provider = makeProvider();
+      const application = makeProvider();
       const channel = { publish: () => undefined, subscribe: () => undefined };
       const cache = { max_bytes: 1_000_000, max_age: 60_000, stale_max: 300_000 };
       const sessions = new Sessions({
@@ -203,8 +203,8 @@ describeWith(redisMissing(), 'the store on a real Redis', () => {
         jwt: 'eyJ.access.token',
         refreshToken: 'refresh-token-4713',
       };
-      const cookie = await sessions.create(provider, {
-        provider: provider.id,
+      const cookie = await sessions.create(application, {
+        provider: application.id,
         claims: {
           sub: secrets.sub,
           sid: secrets.sid,
@@ -250,12 +250,12 @@ describeWith(redisMissing(), 'the store on a real Redis', () => {
       }
       assert.ok(!dump.includes(Buffer.from(id, 'base64url').toString('latin1')));
       // It works, and a tampered value is nobody.
-      assert.equal((await sessions.read(cookie, provider))?.session.claims.sub, secrets.sub);
+      assert.equal((await sessions.read(cookie, application))?.session.claims.sub, secrets.sub);
       const [name = ''] = await shared.client.keys('akprox:s:*');
       const bytes = (await shared.client.getBuffer(name)) ?? Buffer.alloc(0);
       bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
       await shared.client.set(name, bytes, 'KEEPTTL');
-      assert.equal(await sessions.read(cookie, provider), null);
+      assert.equal(await sessions.read(cookie, application), null);
       assert.equal(await shared.client.exists(name), 0);
     });
   });
