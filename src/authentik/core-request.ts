@@ -23,12 +23,11 @@ export interface CoreAnswer {
 export type CoreFault = 'unreachable' | 'timeout' | 'tls' | 'too_large';
 
 export class CoreRequestError extends Error {
-  constructor(
-    readonly fault: CoreFault,
-    message: string,
-    cause?: unknown,
-  ) {
+  readonly fault: CoreFault;
+
+  constructor(fault: CoreFault, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
+    this.fault = fault;
     this.name = 'CoreRequestError';
   }
 }

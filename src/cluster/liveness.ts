@@ -5,11 +5,13 @@
 export const PATIENCE = 10_000;
 
 export class Liveness {
+  private readonly now: () => number;
   /** Since when no worker has been ready; null while one is. */
   private since: number | null;
 
   /** `now`: milliseconds of a clock that only goes forward. */
-  constructor(private readonly now: () => number) {
+  constructor(now: () => number) {
+    this.now = now;
     this.since = now();
   }
 

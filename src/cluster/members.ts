@@ -19,9 +19,12 @@ export interface Member {
 }
 
 export class Members {
+  private readonly log: Logger;
   private readonly all = new Map<number, Member>();
 
-  constructor(private readonly log: Logger) {}
+  constructor(log: Logger) {
+    this.log = log;
+  }
 
   add(worker: Worker, slot: Slot): void {
     this.all.set(worker.id, { worker, slot, setUp: false, ready: false, failure: null, counted: new DeltaSink() });

@@ -65,6 +65,8 @@ export async function serve(options: ServeOptions): Promise<number> {
 }
 
 class Primary {
+  private readonly options: ServeOptions;
+  private readonly log: Logger;
   readonly stopped: Promise<number>;
   private stop: (code: number) => void = () => {};
   private readonly members: Members;
@@ -96,10 +98,9 @@ class Primary {
   private listening = false;
   private tls: SelfSigned | null = null;
 
-  constructor(
-    private readonly options: ServeOptions,
-    private readonly log: Logger,
-  ) {
+  constructor(options: ServeOptions, log: Logger) {
+    this.options = options;
+    this.log = log;
     this.config = options.config;
     this.onDisk = options;
     this.members = new Members(log);

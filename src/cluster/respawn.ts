@@ -6,12 +6,15 @@ const FIRST_WAIT = 1_000;
 const LONGEST_WAIT = 30_000;
 
 export class Slot {
+  private readonly fork: (slot: Slot) => void;
   /** How many workers of this place in a row died before they were ready. */
   private failures = 0;
   private timer: NodeJS.Timeout | undefined;
 
   /** `fork`: fills this place. */
-  constructor(private readonly fork: (slot: Slot) => void) {}
+  constructor(fork: (slot: Slot) => void) {
+    this.fork = fork;
+  }
 
   fill(): void {
     this.fork(this);

@@ -11,15 +11,17 @@ export interface RolloutEvents {
 }
 
 export class Rollout {
+  private readonly timers: Timers;
+  private readonly events: RolloutEvents;
   private generation = 0;
   /** By worker: the oldest configuration that it has not acknowledged. */
   private readonly waiting = new Map<number, number>();
   private readonly problems = new Set<string>();
 
-  constructor(
-    private readonly timers: Timers,
-    private readonly events: RolloutEvents,
-  ) {}
+  constructor(timers: Timers, events: RolloutEvents) {
+    this.timers = timers;
+    this.events = events;
+  }
 
   /** The number of a new configuration that `workers` are about to be told; one that was on its way is superseded by it. */
   begin(workers: readonly number[]): number {

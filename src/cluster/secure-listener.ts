@@ -14,15 +14,22 @@ export interface SecureListenerOptions {
 type ByName = ReadonlyMap<string, TlsFiles>;
 
 export class SecureListener {
+  private readonly options: SecureListenerOptions;
+  private server: Server;
+  private versions: ReadonlyMap<string, string>;
   /** Changes come one after the other. */
   private last: Promise<unknown> = Promise.resolve();
 
   private constructor(
-    private readonly options: SecureListenerOptions,
-    private server: Server,
+    options: SecureListenerOptions,
+    server: Server,
     /** A hash of each name's certificate and key. */
-    private versions: ReadonlyMap<string, string>,
-  ) {}
+    versions: ReadonlyMap<string, string>,
+  ) {
+    this.options = options;
+    this.server = server;
+    this.versions = versions;
+  }
 
   /**
    * Rejects when it cannot listen. A name whose files cannot be read is left out and told: a worker that replaces another must

@@ -19,12 +19,15 @@ export interface UnfinishedDeletionsOptions {
 }
 
 export class UnfinishedDeletions {
+  private readonly options: UnfinishedDeletionsOptions;
   /** Key → until when it is refused, Unix milliseconds. */
   private readonly refused = new Map<string, number>();
   private waiting = false;
   private pause = FIRST_PAUSE;
 
-  constructor(private readonly options: UnfinishedDeletionsOptions) {}
+  constructor(options: UnfinishedDeletionsOptions) {
+    this.options = options;
+  }
 
   get size(): number {
     return this.refused.size;

@@ -81,6 +81,14 @@ function send(message: ToPrimary): void {
 }
 
 class Worker {
+  private config: Config;
+  private readonly setup: WorkerSetup;
+  private readonly log: Logger;
+  private readonly gated: GatedLog;
+  private readonly store: MeasuredStore;
+  private readonly sessions: Sessions;
+  private readonly redis: RedisChannel | null;
+  private readonly clock: Clock;
   private plain: Server | null = null;
   private secure: SecureListener | null = null;
   private compat: ReturnType<typeof createCompatServer> | null = null;
@@ -102,16 +110,24 @@ class Worker {
   private errors = 0;
 
   private constructor(
-    private config: Config,
-    private readonly setup: WorkerSetup,
-    private readonly log: Logger,
+    config: Config,
+    setup: WorkerSetup,
+    log: Logger,
     /** For every line that a request can cause. */
-    private readonly gated: GatedLog,
-    private readonly store: MeasuredStore,
-    private readonly sessions: Sessions,
-    private readonly redis: RedisChannel | null,
-    private readonly clock: Clock,
+    gated: GatedLog,
+    store: MeasuredStore,
+    sessions: Sessions,
+    redis: RedisChannel | null,
+    clock: Clock,
   ) {
+    this.config = config;
+    this.setup = setup;
+    this.log = log;
+    this.gated = gated;
+    this.store = store;
+    this.sessions = sessions;
+    this.redis = redis;
+    this.clock = clock;
     this.headerAuth = new HeaderAuth({
       oidc: (application) => this.clientOf(application),
       now: clock.now,

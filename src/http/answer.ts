@@ -54,12 +54,15 @@ const WRITING: Stage = 1;
 const SETTLED: Stage = 2;
 
 export class Answers {
+  private readonly options: AnswerOptions;
   /** Requests that have no answer yet, or whose connection waits to be closed. */
   pending = 0;
   /** Of the request whose answer is due now: everything up to its last byte is synchronous. */
   private stage: Stage = SETTLED;
 
-  constructor(private readonly options: AnswerOptions) {}
+  constructor(options: AnswerOptions) {
+    this.options = options;
+  }
 
   /** A handler whose requests are answered, or in the hands of a `PendingAnswer`, whatever happens in it. HOT PATH. */
   guarded<Res extends RawResponse, Req>(
@@ -187,17 +190,18 @@ interface Hooks {
  * is not, the answer says `Connection: close`, and the connection closes once the body has come, too much of it has, or time is up.
  */
 export class PendingAnswer {
+  private readonly res: RawResponse;
+  private readonly framing: Framing;
+  private readonly hooks: Hooks;
   private readonly body: RequestBody;
   private state: 'waiting' | 'answered' | 'lingering' | 'ended' = 'waiting';
   private writer: Writer | null = null;
   private timer: NodeJS.Timeout | null = null;
 
-  constructor(
-    private readonly res: RawResponse,
-    private readonly framing: Framing,
-    keep: number,
-    private readonly hooks: Hooks,
-  ) {
+  constructor(res: RawResponse, framing: Framing, keep: number, hooks: Hooks) {
+    this.res = res;
+    this.framing = framing;
+    this.hooks = hooks;
     const expected = (framing & BODY) !== 0;
     this.body = new RequestBody(expected, keep, () => this.unlessEnded(() => res.pause()));
     res.onAborted(() => this.end());

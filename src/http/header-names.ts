@@ -2,14 +2,15 @@
 // an ArrayBuffer as by a string, and a hit asks for four.
 
 export class HeaderName {
+  readonly text: string;
+  readonly slot: number;
   /** For `HttpRequest.getHeader`. */
   readonly bytes: ArrayBuffer;
 
   /** `text`: lower case. `slot`: its place in `CHECK_HEADERS`. */
-  constructor(
-    readonly text: string,
-    readonly slot: number,
-  ) {
+  constructor(text: string, slot: number) {
+    this.text = text;
+    this.slot = slot;
     this.bytes = new Uint8Array(Buffer.from(text, 'latin1')).buffer;
   }
 }

@@ -8,6 +8,8 @@ export const THROWN_AWAY = 262_144;
 export const LINGER = 2_000;
 
 export class RequestBody {
+  private readonly limit: number;
+  private readonly onFull: () => void;
   /** Nothing of the request is on its way any more: the connection is in step. */
   complete: boolean;
   private received = 0;
@@ -17,11 +19,9 @@ export class RequestBody {
   private reader: ((body: string | null) => void) | null = null;
 
   /** `limit`: largest body that is kept, in bytes; 0 for none. `onFull`: no more is to be read. */
-  constructor(
-    expected: boolean,
-    private readonly limit: number,
-    private readonly onFull: () => void,
-  ) {
+  constructor(expected: boolean, limit: number, onFull: () => void) {
+    this.limit = limit;
+    this.onFull = onFull;
     this.complete = !expected;
   }
 

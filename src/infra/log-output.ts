@@ -10,15 +10,16 @@ const RETRY = 100;
 const LAST_TRIES = 10;
 
 export class LogOutput implements DestinationStream {
+  private readonly fd: number;
+  private readonly now: () => number;
   private waiting = '';
   private writing: Buffer | null = null;
   private retry: NodeJS.Timeout | undefined;
   private lost = 0;
 
-  constructor(
-    private readonly fd: number,
-    private readonly now: () => number,
-  ) {
+  constructor(fd: number, now: () => number) {
+    this.fd = fd;
+    this.now = now;
     process.on('exit', () => this.flush());
   }
 

@@ -8,11 +8,13 @@ export interface BucketCounts {
 }
 
 export class Buckets implements BucketCounts {
+  private readonly bounds: readonly number[];
   readonly counts: number[];
   sum = 0;
 
   /** `bounds`: upper bounds in seconds, ascending. */
-  constructor(private readonly bounds: readonly number[]) {
+  constructor(bounds: readonly number[]) {
+    this.bounds = bounds;
     this.counts = new Array<number>(bounds.length + 1).fill(0);
   }
 

@@ -16,17 +16,15 @@ const NEWLINE = 0x0a;
 const LONGEST_NUMBER = 24;
 
 export class HistogramPage {
+  private readonly name: string;
   private readonly head: Buffer;
   private readonly ends: readonly string[];
   /** By labels: the beginnings of its lines, one behind the other, and where each ends. */
   private blocks = new Map<string, { readonly bytes: Buffer; readonly ends: readonly number[] }>();
 
   /** `bounds`: upper bounds in seconds, ascending. */
-  constructor(
-    private readonly name: string,
-    help: string,
-    bounds: readonly number[],
-  ) {
+  constructor(name: string, help: string, bounds: readonly number[]) {
+    this.name = name;
     this.head = Buffer.from(`# HELP ${name} ${help}\n# TYPE ${name} histogram\n`);
     this.ends = [...bounds, '+Inf'].map((bound) => `,le="${bound}"} `);
   }

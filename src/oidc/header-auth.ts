@@ -47,6 +47,7 @@ const LONGEST = 16_384;
 const TOKEN_USER = 'goauthentik.io/token';
 
 export class HeaderAuth {
+  private readonly options: HeaderAuthOptions;
   private readonly allowed = new LRUCache<string, Kept>({
     max: MOST_ALLOWED,
     maxSize: MOST_ALLOWED_BYTES,
@@ -58,7 +59,9 @@ export class HeaderAuth {
   /** Keys are keyed hashes, so that no credential lies in memory longer than its request. */
   private readonly secret = randomBytes(32);
 
-  constructor(private readonly options: HeaderAuthOptions) {}
+  constructor(options: HeaderAuthOptions) {
+    this.options = options;
+  }
 
   /** Never rejects. */
   async verify(application: Application, authorization: string): Promise<HeaderVerdict> {

@@ -11,16 +11,17 @@ export interface OpStats {
 }
 
 export class MeasuredStore implements SessionStore {
+  private readonly store: SessionStore;
+  private readonly clock: () => number;
   readonly leases: LeaseStore;
   readonly ops = new Map<string, OpStats>();
   /** Why the last operation failed; null when it did not. */
   failing: string | null = null;
 
   /** `clock`: seconds, monotonic. */
-  constructor(
-    private readonly store: SessionStore,
-    private readonly clock: () => number,
-  ) {
+  constructor(store: SessionStore, clock: () => number) {
+    this.store = store;
+    this.clock = clock;
     this.leases = {
       acquire: (name, ttlMs, token) => this.measure('lease', () => store.leases.acquire(name, ttlMs, token)),
       release: (name, token) => this.measure('lease', () => store.leases.release(name, token)),

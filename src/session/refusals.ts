@@ -5,10 +5,13 @@ import { ownString } from '../infra/own-string.js';
 const MOST = 100_000;
 
 export class Refusals {
+  private readonly monotonic: () => number;
   private readonly ends = new Map<string, number>();
 
   /** `monotonic` in milliseconds. */
-  constructor(private readonly monotonic: () => number) {}
+  constructor(monotonic: () => number) {
+    this.monotonic = monotonic;
+  }
 
   has(key: string): boolean {
     if (this.ends.size === 0) return false;

@@ -46,9 +46,12 @@ export function renewalDue(session: Session): number {
 }
 
 export class Renewal {
+  private readonly options: RenewalOptions;
   private readonly running = new Set<string>();
 
-  constructor(private readonly options: RenewalOptions) {}
+  constructor(options: RenewalOptions) {
+    this.options = options;
+  }
 
   /** In the background; does nothing while this worker is at it already. Resolves when it is over; never rejects. */
   async start(application: Application, ticket: Ticket): Promise<void> {

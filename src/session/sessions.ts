@@ -60,6 +60,7 @@ const NEGATIVE_AGE = 10_000;
 const RETRY_AGE = 1_000;
 
 export class Sessions {
+  private readonly options: SessionsOptions;
   hits = 0;
   misses = 0;
   /** Revocations heard of or made here, by source, and how long the heard ones took. */
@@ -73,7 +74,8 @@ export class Sessions {
   private readonly refusals: Refusals;
   private readonly renewal: Renewal | null;
 
-  constructor(private readonly options: SessionsOptions) {
+  constructor(options: SessionsOptions) {
+    this.options = options;
     const { store, redeem, now, log } = options;
     this.renewal = redeem
       ? new Renewal({

@@ -26,10 +26,13 @@ export function nothing(sites: readonly Site[]): Rule {
 }
 
 export class Oracle {
+  private readonly issuer: string;
   /** Heads of allowed checks that were found right: the same bytes need not be read again. */
   private readonly right = new Map<string, Session | 'nobody'>();
 
-  constructor(private readonly issuer: string) {}
+  constructor(issuer: string) {
+    this.issuer = issuer;
+  }
 
   /** Null, or what is wrong. `isCheck`: whether a 2xx lets a request through to an application. */
   judge(rule: Rule, answer: Answer, isCheck: boolean): string | null {

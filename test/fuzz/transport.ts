@@ -43,14 +43,16 @@ export function httpTransport(options: TransportOptions): Transport {
 }
 
 class HttpConnection implements Connection {
+  private readonly open: () => Socket;
+  private readonly watchdogMs: number;
   private socket: Socket | null = null;
   private current: Exchange | null = null;
   private events: BatchEvents | null = null;
 
-  constructor(
-    private readonly open: () => Socket,
-    private readonly watchdogMs: number,
-  ) {}
+  constructor(open: () => Socket, watchdogMs: number) {
+    this.open = open;
+    this.watchdogMs = watchdogMs;
+  }
 
   send(batch: Batch, events: BatchEvents): Promise<void> {
     return new Promise((resolve) => {
@@ -107,6 +109,11 @@ class HttpConnection implements Connection {
 
 /** One batch on a connection. */
 class Exchange {
+  private readonly batch: Batch;
+  private readonly events: BatchEvents;
+  private readonly socket: Socket;
+  private readonly fresh: boolean;
+  private readonly done: () => void;
   private readonly reader = new AnswerReader();
   private next = 0;
   private over = false;
@@ -116,13 +123,18 @@ class Exchange {
   private readonly last: Fuzzed | undefined;
 
   constructor(
-    private readonly batch: Batch,
-    private readonly events: BatchEvents,
-    private readonly socket: Socket,
+    batch: Batch,
+    events: BatchEvents,
+    socket: Socket,
     /** Nothing was sent on the connection before: nobody can have meant to end it. */
-    private readonly fresh: boolean,
-    private readonly done: () => void,
+    fresh: boolean,
+    done: () => void,
   ) {
+    this.batch = batch;
+    this.events = events;
+    this.socket = socket;
+    this.fresh = fresh;
+    this.done = done;
     this.last = batch.requests.at(-1);
   }
 

@@ -143,9 +143,12 @@ function shape(answer: WireAnswer): unknown {
 
 /** A connection that is opened anew when the outpost has closed it, as it may when it says so. */
 class Client {
+  private readonly origin: string;
   private wire: Wire | null = null;
 
-  constructor(private readonly origin: string) {}
+  constructor(origin: string) {
+    this.origin = origin;
+  }
 
   async ask(request: string, head: boolean): Promise<WireAnswer | null> {
     this.wire ??= await Wire.open(this.origin);

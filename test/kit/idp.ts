@@ -76,7 +76,7 @@ export async function startIdp(options: IdpOptions): Promise<Idp> {
   provider.use(async (ctx, next) => {
     await next();
     const body = ctx.body as Record<string, unknown> | undefined;
-    if (ctx.oidc?.route !== 'introspection' || body?.['active'] !== true) return;
+    if (ctx['oidc']?.route !== 'introspection' || body?.['active'] !== true) return;
     ctx.body = { ...options.accounts[String(body['sub'])], ...body, aud: body['aud'] ?? body['client_id'] };
   });
 
@@ -144,7 +144,7 @@ function configuration(options: IdpOptions, alg: IdpAlg, privateJwk: JWK): Confi
       id_token_signed_response_alg: alg,
       token_endpoint_auth_method: 'client_secret_post',
     },
-    jwks: { keys: [privateJwk as Required<Configuration>['jwks']['keys'][number]] },
+    jwks: { keys: [privateJwk as JWK] },
     claims: CLAIMS,
     conformIdTokenClaims: options.claimsInUserinfoOnly ?? false,
     cookies: { keys: ['test'] },
@@ -175,8 +175,7 @@ function configuration(options: IdpOptions, alg: IdpAlg, privateJwk: JWK): Confi
       (refreshTokens === 'always' || code.scopes.has('offline_access')),
     rotateRefreshToken: true,
     // Without oidc-provider's own dispatcher, which refuses the loopback interface, where every back channel of ours lives.
-    fetch: (url: string | URL, init: RequestInit) =>
-      globalThis.fetch(url, { ...init, dispatcher: undefined } as RequestInit),
+    fetch: (url: string | URL, { dispatcher: _theirs, ...init }: RequestInit) => globalThis.fetch(url, init),
     clientBasedCORS: () => false,
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     findAccount: (_ctx, id) => {

@@ -3,6 +3,7 @@ import { AkproxError } from '../../src/infra/errors.js';
 import type { SealedSession, SessionStore, StoreStats } from '../../src/session/store.js';
 
 export class MemoryStore implements SessionStore {
+  private readonly now: () => number;
   readonly entries = new Map<string, SealedSession>();
   down = false;
   /** It can be read, and nothing else: a full disk, a replica of Redis. */
@@ -11,7 +12,9 @@ export class MemoryStore implements SessionStore {
   /** While set, `get` has read its answer but does not hand it over until this resolves. */
   gate: Promise<void> | null = null;
 
-  constructor(private readonly now: () => number) {}
+  constructor(now: () => number) {
+    this.now = now;
+  }
 
   private up(): void {
     if (this.down) throw new AkproxError('store_unavailable', 'the test took the store down');
@@ -31,7 +34,7 @@ export class MemoryStore implements SessionStore {
     this.reads += 1;
     this.up();
     const value = this.live(key)?.value ?? null;
-    if (this.gate) await this.gate;
+    if (this.gate !== null) await this.gate;
     return value;
   }
 

@@ -12,12 +12,14 @@ export interface WireAnswer {
 }
 
 export class Wire {
+  private readonly socket: Socket;
   private got = Buffer.alloc(0);
   private ended = false;
   private wake: (() => void) | null = null;
   private failure: Error | null = null;
 
-  private constructor(private readonly socket: Socket) {
+  private constructor(socket: Socket) {
+    this.socket = socket;
     socket.on('data', (chunk: Buffer) => {
       this.got = Buffer.concat([this.got, chunk]);
       this.wake?.();

@@ -57,12 +57,14 @@ export async function examine(patient: Patient): Promise<Report> {
 }
 
 class Examination implements Report, Notes {
+  private readonly patient: Patient;
   readonly findings: Finding[] = [];
   readonly passed: string[] = [];
   readonly unseen: string[] = [];
   private proxy: readonly ProxyName[] | null;
 
-  constructor(private readonly patient: Patient) {
+  constructor(patient: Patient) {
+    this.patient = patient;
     this.proxy = patient.proxy === null ? null : [patient.proxy];
   }
 

@@ -258,13 +258,13 @@ class EmbeddedStore implements SessionStore {
     this.#remove(session.key);
     const { sessions, byExpiry, bySubject, bySid, byProvider } = this.#tables;
     const key = Buffer.from(session.key);
-    sessions.put(key, Buffer.concat([Buffer.from([FORMAT]), expiryBytes(session.expiresAt), session.value]));
-    byExpiry.put(expiryKey(session.expiresAt, session.key), Buffer.from(ownerText(session)));
-    bySubject.put(indexKey(session.subject, session.key), PRESENT);
-    if (session.sid !== '') bySid.put(indexKey(session.sid, session.key), PRESENT);
+    sessions.putSync(key, Buffer.concat([Buffer.from([FORMAT]), expiryBytes(session.expiresAt), session.value]));
+    byExpiry.putSync(expiryKey(session.expiresAt, session.key), Buffer.from(ownerText(session)));
+    bySubject.putSync(indexKey(session.subject, session.key), PRESENT);
+    if (session.sid !== '') bySid.putSync(indexKey(session.sid, session.key), PRESENT);
     const providerKey = indexKey(session.provider, session.key);
     if (!byProvider.doesExist(providerKey)) this.#count(session.provider, 1);
-    byProvider.put(providerKey, PRESENT);
+    byProvider.putSync(providerKey, PRESENT);
     return true;
   }
 
@@ -273,7 +273,7 @@ class EmbeddedStore implements SessionStore {
     const record = this.#tables.sessions.get(Buffer.from(key));
     if (record === undefined) return null;
     const expiry = expiryOf(record);
-    if (expiry === null) this.#tables.sessions.remove(Buffer.from(key));
+    if (expiry === null) this.#tables.sessions.removeSync(Buffer.from(key));
     return expiry === null || this.#now() >= expiry ? null : expiry;
   }
 
@@ -283,11 +283,11 @@ class EmbeddedStore implements SessionStore {
     const record = this.#tables.sessions.get(name);
     if (record === undefined) return false;
     const expiry = expiryOf(record);
-    this.#tables.sessions.remove(name);
+    this.#tables.sessions.removeSync(name);
     if (expiry === null) return false;
     const entry = expiryKey(expiry, key);
     const owner = this.#tables.byExpiry.get(entry);
-    this.#tables.byExpiry.remove(entry);
+    this.#tables.byExpiry.removeSync(entry);
     if (owner !== undefined) this.#unlink(key, parseOwner(owner), null);
     return this.#now() < expiry;
   }
@@ -295,20 +295,20 @@ class EmbeddedStore implements SessionStore {
   /** Takes a session out of the indexes, but for entries that it shares with `keep`. */
   #unlink(key: string, owner: Owner, keep: Owner | null): void {
     const { bySubject, bySid, byProvider } = this.#tables;
-    if (owner.subject !== keep?.subject) bySubject.remove(indexKey(owner.subject, key));
-    if (owner.sid !== '' && owner.sid !== keep?.sid) bySid.remove(indexKey(owner.sid, key));
+    if (owner.subject !== keep?.subject) bySubject.removeSync(indexKey(owner.subject, key));
+    if (owner.sid !== '' && owner.sid !== keep?.sid) bySid.removeSync(indexKey(owner.sid, key));
     if (owner.provider === keep?.provider) return;
     const providerKey = indexKey(owner.provider, key);
     if (!byProvider.doesExist(providerKey)) return;
-    byProvider.remove(providerKey);
+    byProvider.removeSync(providerKey);
     this.#count(owner.provider, -1);
   }
 
   #count(provider: string, by: number): void {
     const name = Buffer.from(provider);
     const count = readCount(this.#tables.counts.get(name)) + by;
-    if (count <= 0) this.#tables.counts.remove(name);
-    else this.#tables.counts.put(name, countBytes(count));
+    if (count <= 0) this.#tables.counts.removeSync(name);
+    else this.#tables.counts.putSync(name, countBytes(count));
   }
 
   #expired(limit: number): Buffer[] {
@@ -330,7 +330,7 @@ class EmbeddedStore implements SessionStore {
       }
       // Left over from a damaged record; the key may be in use again.
       const current = expiry === null ? undefined : this.#tables.byExpiry.get(expiryKey(expiry, key));
-      this.#tables.byExpiry.remove(entry);
+      this.#tables.byExpiry.removeSync(entry);
       if (owner !== undefined) this.#unlink(key, parseOwner(owner), current === undefined ? null : parseOwner(current));
     }
     return removed;
@@ -348,7 +348,7 @@ class EmbeddedStore implements SessionStore {
           if (this.#remove(key)) removed.push(key);
           // Still there only when the record was damaged.
           if (!index.doesExist(entry)) continue;
-          index.remove(entry);
+          index.removeSync(entry);
           if (index === this.#tables.byProvider) this.#count(hash, -1);
         }
         return entries.length === this.#batch;

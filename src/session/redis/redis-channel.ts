@@ -60,6 +60,8 @@ export function openRedisChannel(config: RedisStoreConfig, options: RedisChannel
 }
 
 class Channel implements RedisChannel {
+  private readonly target: RedisTarget;
+  private readonly options: RedisChannelOptions;
   connected = false;
   private readonly self: string;
   private readonly revocations: string;
@@ -80,11 +82,9 @@ class Channel implements RedisChannel {
   private readonly logged = new Set<string>();
   private readonly gated: GatedLog;
 
-  constructor(
-    private readonly target: RedisTarget,
-    prefix: string,
-    private readonly options: RedisChannelOptions,
-  ) {
+  constructor(target: RedisTarget, prefix: string, options: RedisChannelOptions) {
+    this.target = target;
+    this.options = options;
     this.gated = createGatedLog(options.log, options.monotonic);
     this.self = `${options.nodeId}/${randomBytes(9).toString('base64url')}`;
     this.revocations = `${prefix}revoked`;

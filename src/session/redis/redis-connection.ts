@@ -4,11 +4,18 @@
 // Errors name the command and the setting, never keys or values: ioredis hangs both on its errors, so those stop here.
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Cluster, Redis, type RedisOptions, ReplyError } from 'ioredis';
+import { Cluster, Redis, ReplyError } from 'ioredis';
 import type { Logger } from 'pino';
 import { AkproxError } from '../../infra/errors.js';
 import { createGatedLog, type GatedLog } from '../../infra/log-gate.js';
-import { backOff, clusterLookup, type RedisStoreConfig, type RedisTarget, redisTarget } from './redis-options.js';
+import {
+  backOff,
+  clusterLookup,
+  type RedisStoreConfig,
+  type RedisTarget,
+  redisTarget,
+  type ServerOptions,
+} from './redis-options.js';
 
 export interface RedisConnection {
   readonly client: Redis | Cluster;
@@ -48,7 +55,7 @@ export function connectRedis(
 
 function createClient(target: RedisTarget, random: () => number): Redis | Cluster {
   const retry = (attempt: number) => backOff(attempt, random);
-  const common: RedisOptions = {
+  const common: ServerOptions = {
     ...target.options,
     protocol: 2,
     socketTimeout: SILENCE_MS,
@@ -82,6 +89,11 @@ function createClient(target: RedisTarget, random: () => number): Redis | Cluste
 }
 
 class Connection implements RedisConnection {
+  readonly client: Redis | Cluster;
+  private readonly target: RedisTarget;
+  private readonly prefix: string;
+  private readonly log: Logger;
+  private readonly monotonic: () => number;
   private ready = false;
   private closed = false;
   private gathering = false;
@@ -96,13 +108,12 @@ class Connection implements RedisConnection {
   /** A server that closes idle connections does so every few seconds. */
   private readonly gated: GatedLog;
 
-  constructor(
-    readonly client: Redis | Cluster,
-    private readonly target: RedisTarget,
-    private readonly prefix: string,
-    private readonly log: Logger,
-    private readonly monotonic: () => number,
-  ) {
+  constructor(client: Redis | Cluster, target: RedisTarget, prefix: string, log: Logger, monotonic: () => number) {
+    this.client = client;
+    this.target = target;
+    this.prefix = prefix;
+    this.log = log;
+    this.monotonic = monotonic;
     this.gated = createGatedLog(log, monotonic);
     client.on('ready', () => {
       if (this.closed) return;
@@ -261,12 +272,15 @@ function isLost(error: unknown): boolean {
 
 /** `reply`: the code that Redis answered with (`OOM`, `WRONGTYPE`…), or '' when there was no answer. */
 export class RedisFailure extends AkproxError {
-  constructor(
-    readonly command: string,
-    readonly reason: string,
-    readonly reply: string,
-  ) {
+  readonly command: string;
+  readonly reason: string;
+  readonly reply: string;
+
+  constructor(command: string, reason: string, reply: string) {
     super('store_unavailable', `Redis: ${command}: ${reason}`);
+    this.command = command;
+    this.reason = reason;
+    this.reply = reply;
   }
 }
 

@@ -13,12 +13,15 @@ export interface RedisAddress {
   readonly port: number;
 }
 
+/** ioredis' options, none of them `undefined`: ioredis' own type allows that in places and not in others. */
+export type ServerOptions = { [K in keyof RedisOptions]?: Exclude<RedisOptions[K], undefined> };
+
 export interface RedisTarget {
   readonly kind: 'single' | 'sentinel' | 'cluster';
   /** The server, the Sentinels, or some nodes of the Cluster. */
   readonly addresses: readonly RedisAddress[];
   /** For every connection to a server that holds data. */
-  readonly options: RedisOptions;
+  readonly options: ServerOptions;
 }
 
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -31,7 +34,7 @@ export function redisTarget(config: RedisStoreConfig): RedisTarget {
   const db = config.db ?? url?.db;
   const username = config.username ?? url?.username;
   const password = config.password ?? url?.password;
-  const options: RedisOptions = {
+  const options: ServerOptions = {
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
     ...(db !== undefined && { db }),
@@ -47,9 +50,9 @@ export function redisTarget(config: RedisStoreConfig): RedisTarget {
   if (url !== null) return { kind: 'single', addresses: [{ host: url.host, port: url.port }], options };
   if (config.cluster !== undefined) return { kind: 'cluster', addresses: config.cluster.map(parseAddress), options };
   const addresses = (config.sentinels ?? []).map(parseAddress);
-  const sentinel: RedisOptions = {
+  const sentinel: ServerOptions = {
     sentinels: [...addresses],
-    name: config.name,
+    ...(config.name !== undefined && { name: config.name }),
     ...(config.sentinel_password !== undefined && { sentinelPassword: config.sentinel_password }),
     ...(tls !== undefined && { enableTLSForSentinelMode: true, sentinelTLS: tls }),
     sentinelCommandTimeout: COMMAND_TIMEOUT_MS,

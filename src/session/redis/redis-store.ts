@@ -60,14 +60,17 @@ export async function openRedisStore(
 }
 
 class RedisStore implements RedisSessionStore {
+  private readonly redis: RedisConnection;
+  private readonly prefix: string;
+  private readonly now: () => number;
+  private readonly log: GatedLog;
   readonly leases: LeaseStore;
 
-  constructor(
-    private readonly redis: RedisConnection,
-    private readonly prefix: string,
-    private readonly now: () => number,
-    private readonly log: GatedLog,
-  ) {
+  constructor(redis: RedisConnection, prefix: string, now: () => number, log: GatedLog) {
+    this.redis = redis;
+    this.prefix = prefix;
+    this.now = now;
+    this.log = log;
     this.leases = redisLeases(redis, prefix);
   }
 
