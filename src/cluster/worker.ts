@@ -23,9 +23,6 @@ import { AkproxError, explain } from '../infra/errors.js';
 import { parseAddress } from '../infra/host-port.js';
 import { createLog, logTo, WORKER_LOG_FD } from '../infra/log.js';
 import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
-import { CheckTiming } from '../metrics/check-timing.js';
-import { forgetOldest, type WorkerReport } from '../metrics/report.js';
-import type { ReportDelta } from '../metrics/report-delta.js';
 import { createOidcClient, type OidcClient } from '../oidc/client.js';
 import { HeaderAuth } from '../oidc/header-auth.js';
 import { refreshTokens } from '../oidc/refresh.js';
@@ -36,6 +33,7 @@ import type { Revocation } from '../session/revocation.js';
 import { Sessions } from '../session/sessions.js';
 import type { ToPrimary, ToWorker, WorkerSetup } from './messages.js';
 import { SecureListener } from './secure-listener.js';
+import { Tally } from './tally.js';
 
 /** Between two questions to a store that does not answer, in milliseconds. */
 const PROBE_PAUSE = 50;
@@ -95,19 +93,13 @@ class Worker {
   private applications: ApplicationTable;
   private context: OutpostContext;
   private readonly oidc = new Map<Application, OidcClient>();
-  private readonly timing = new CheckTiming();
-  private readonly logins = new Map<string, Map<string, number>>();
-  /** By provider: how many checks the primary has been told of. Empty: it needs the whole report. */
-  private readonly told = new Map<string, number>();
-  /** By name: the checks of providers that are no more. */
-  private readonly formerChecks = new Map<string, readonly number[]>();
+  private readonly tally: Tally;
   private readonly revocationHandlers: ((revocation: Revocation) => void)[] = [];
   /** For the hot path. */
   private readonly sampled = { time: monotonic() };
   private readonly headerAuth: HeaderAuth;
   private readonly endedLogins = new EndedLogins();
   private readonly eventLimit = createEventLimit(monotonic);
-  private errors = 0;
 
   private constructor(
     config: Config,
@@ -135,6 +127,7 @@ class Worker {
       log: gated,
     });
     this.applications = updateApplications(null, setup.providers);
+    this.tally = new Tally({ applications: this.applications, sessions, store });
     this.context = this.makeContext();
     setInterval(() => {
       this.sampled.time = monotonic();
@@ -217,7 +210,7 @@ class Worker {
         });
         break;
       case 'report':
-        send({ type: 'report', request: message.request, delta: this.delta() });
+        send({ type: 'report', request: message.request, delta: this.tally.delta() });
         break;
       case 'health':
         send({ type: 'health', request: message.request, degraded: this.degraded() });
@@ -263,7 +256,7 @@ class Worker {
     return {
       context: () => this.context,
       onError: (error) => this.fault(error),
-      timing: this.timing,
+      timing: this.tally.timing,
       logDenied: checkLogger(this.log, () => this.context),
     };
   }
@@ -272,9 +265,8 @@ class Worker {
   private configure(config: Config, providers: readonly ProviderConfig[]): void {
     this.config = config;
     this.log.level = config.log.level;
-    const former = this.applications;
-    this.applications = updateApplications(former, providers);
-    this.rememberCounts(former);
+    this.applications = updateApplications(this.applications, providers);
+    this.tally.update(this.applications);
     this.context = this.makeContext();
     for (const [application, client] of this.oidc) {
       if (this.applications.all.includes(application)) continue;
@@ -302,7 +294,7 @@ class Worker {
       oidc: (application) => this.clientOf(application),
       now: this.clock.now,
       endedLogins: this.endedLogins,
-      countLogin: (application, result) => this.countLogin(application, result),
+      countLogin: (application, result) => this.tally.countLogin(application, result),
       trustedProxies: createTrustedProxies(this.config.trusted_proxies),
     };
   }
@@ -352,82 +344,10 @@ class Worker {
     });
   }
 
-  /** A counter must not fall because a provider was removed; one that was only changed takes its counts along. */
-  private rememberCounts(former: ApplicationTable): void {
-    const kept = new Set(this.applications.all.map(({ checks }) => checks));
-    for (const { name, checks } of former.all) {
-      if (kept.has(checks)) continue;
-      const before = this.formerChecks.get(name);
-      this.formerChecks.set(
-        name,
-        [...checks].map((count, i) => count + (before?.[i] ?? 0)),
-      );
-    }
-    const names = new Set(this.applications.all.map(({ name }) => name));
-    forgetOldest(this.formerChecks, names);
-    forgetOldest(this.logins, names);
-    this.told.clear();
-    this.timing.forgetHosts(new Set(this.applications.all.map(({ host }) => host)));
-  }
-
-  private countLogin(application: Application, result: string): void {
-    const counts = this.logins.get(application.name) ?? new Map<string, number>();
-    this.logins.set(application.name, counts.set(result, (counts.get(result) ?? 0) + 1));
-  }
-
   private fault(error: unknown): void {
-    this.errors += 1;
+    this.tally.countError();
     const at = error instanceof Error ? error.stack?.split('\n')[1]?.trim() : undefined;
     this.gated.error({ err: error, at }, 'an unexpected error', at);
-  }
-
-  /** What is new since the last one. Rows go only when the configuration changes: then it is all said again. */
-  private delta(): ReportDelta {
-    const whole = this.told.size === 0;
-    const checks = new Map<string, readonly number[]>(whole ? this.formerChecks : []);
-    for (const { name, checks: counts } of this.applications.all) {
-      let sum = 0;
-      for (const count of counts) sum += count;
-      if (this.told.get(name) === sum) continue;
-      this.told.set(name, sum);
-      const before = this.formerChecks.get(name);
-      if (before !== undefined)
-        checks.set(
-          name,
-          [...counts].map((count, i) => count + (before[i] ?? 0)),
-        );
-      else checks.set(name, sum === 0 ? [] : [...counts]);
-    }
-    return { whole, rows: this.report([...checks], whole ? this.timing.report() : this.timing.changes()) };
-  }
-
-  private report(
-    checks: WorkerReport['checks'],
-    timing: Pick<WorkerReport, 'checkDuration' | 'requests'>,
-  ): WorkerReport {
-    const { sessions } = this;
-    return {
-      checks,
-      logins: [...this.logins].flatMap(([provider, counts]) =>
-        [...counts].map(([result, count]) => ({ provider, result, count })),
-      ),
-      revocations: [...sessions.revocations].map(([source, count]) => ({ source, count })),
-      cache: {
-        hits: sessions.hits,
-        misses: sessions.misses,
-        evictions: sessions.cache.evictions,
-        bytes: sessions.cache.bytes,
-        entries: sessions.cache.size,
-      },
-      store: [...this.store.ops].map(([op, stats]) => ({
-        op,
-        errors: stats.errors,
-        duration: { counts: stats.duration.counts, sum: stats.duration.sum },
-      })),
-      lag: { counts: sessions.lag.counts, sum: sessions.lag.sum },
-      ...timing,
-      errors: this.errors,
-    };
   }
 
   private degraded(): string | null {
