@@ -32,6 +32,11 @@ function isPrintableAscii(text: string): boolean {
 function isName(name: string): boolean {
   // A zone (`[fe80::1%eth0]`) means something to one machine only.
   if (name.startsWith('[')) return name.endsWith(']') && !name.includes('%') && isIPv6(name.slice(1, -1));
+  return isDomainName(name);
+}
+
+/** Labels of letters, digits, `-` and `_`, in lower case. */
+export function isDomainName(name: string): boolean {
   return name.length <= 253 && name.split('.').every((label) => LABEL.test(label));
 }
 

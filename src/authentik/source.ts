@@ -12,7 +12,7 @@ import { createEventReporter, type Misconfiguration } from './events.js';
 import { type LastKnownGood, openLastKnownGood, type Snapshot } from './last-known-good.js';
 import { type CoreSocket, type CoreSocketOptions, connectCore, type SourceLog } from './socket.js';
 import { systemTimers, type Timers } from './timers.js';
-import { certificatesOf, type HostRules, type Translation, translateProviders } from './translate.js';
+import { certificatesOf, type Translation, translateProviders } from './translate.js';
 
 type LogLevel = Config['log']['level'];
 
@@ -46,7 +46,6 @@ export interface AuthentikSourceOptions {
   readonly monotonic: () => number;
   /** 0 to 1. */
   readonly random: () => number;
-  readonly hosts: HostRules;
   readonly log: SourceLog;
   /** Called with every set that differs from the last one. */
   apply(providers: ProviderConfig[], facts: OutpostFacts): void;
@@ -194,7 +193,7 @@ export function startAuthentikSource(options: AuthentikSourceOptions): Authentik
       else certificates.set(uuid, written);
     }
     const { instance, results } = current;
-    const translation = translateProviders({ results, instance, env, hosts: options.hosts, certificates });
+    const translation = translateProviders({ results, instance, env, certificates });
     outpost = { pk: instance.pk, name: instance.name, logLevel: logLevelOf(instance.config['log_level']) };
     const { providers } = translation;
     const print = JSON.stringify([providers, outpost]);

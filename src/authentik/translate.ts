@@ -3,26 +3,19 @@
 import { RE2JS } from 're2js';
 import { anchorsTheEnd, END_UNSEEN } from '../application/allow-list.js';
 import { isRecord } from '../application/claims.js';
+import { isUnderDomain } from '../application/host.js';
 import { DEFAULT_MAX_BYTES } from '../application/identity.js';
+import { parseCookieDomain, parseOrigin } from '../application/public-origin.js';
 import type { AuthentikEnv } from '../config/environment.js';
-import type { isWithin, parseCookieDomain, parseOrigin } from '../config/hosts.js';
 import type { AuthentikProviderFacts, ProviderConfig } from '../config/schema.js';
 import { explain } from '../infra/errors.js';
 import type { OutpostInstance } from './api.js';
-
-/** The configuration's rules for hosts; handed in, because nothing down here imports the loader. */
-export interface HostRules {
-  readonly parseOrigin: typeof parseOrigin;
-  readonly parseCookieDomain: typeof parseCookieDomain;
-  readonly isWithin: typeof isWithin;
-}
 
 export interface TranslateInput {
   /** `results` of `outposts/proxy/`, as they came. */
   readonly results: readonly unknown[];
   readonly instance: OutpostInstance;
   readonly env: Pick<AuthentikEnv, 'hostBrowser' | 'insecure'>;
-  readonly hosts: HostRules;
   /** Files of the certificates that could be read, by their uuid at authentik. */
   readonly certificates: ReadonlyMap<string, { readonly cert: string; readonly key: string }>;
 }
@@ -89,7 +82,7 @@ type Made =
   | { readonly reason: string };
 
 function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
-  const { hosts, instance, env } = input;
+  const { instance, env } = input;
   const { mode } = raw;
   if (mode === 'proxy' || mode === null || mode === undefined) {
     return { reason: 'its mode is `proxy`, and akprox only does forward auth: choose "Forward auth" at authentik' };
@@ -99,13 +92,13 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
   const pk = Number(raw['pk'] ?? Number.NaN);
   if (!Number.isSafeInteger(pk)) return { reason: 'it has no usable pk' };
 
-  const origin = hosts.parseOrigin(text(raw['external_host']).trim());
+  const origin = parseOrigin(text(raw['external_host']).trim());
   if (!origin) return { reason: originProblem(text(raw['external_host'])) };
   let cookieDomain = '';
   if (mode === 'forward_domain') {
-    const parsed = hosts.parseCookieDomain(text(raw['cookie_domain']).trim().replace(/^\.+/, ''));
+    const parsed = parseCookieDomain(text(raw['cookie_domain']).trim().replace(/^\.+/, ''));
     if (!parsed) return { reason: 'its cookie domain is missing or not a domain name, which `forward_domain` needs' };
-    if (!hosts.isWithin(origin.hostname, parsed)) {
+    if (!isUnderDomain(origin.hostname, parsed)) {
       return { reason: `its external host is neither its cookie domain ${parsed} nor below it` };
     }
     cookieDomain = parsed;
@@ -185,7 +178,7 @@ interface Endpoints {
   readonly backChannel: AuthentikProviderFacts['back_channel'];
 }
 
-/** authentik.md §3.7: what browsers and tokens see moves to AUTHENTIK_HOST_BROWSER, what we call ourselves stays. */
+/** contract §6: what browsers and tokens see moves to AUTHENTIK_HOST_BROWSER, what we call ourselves stays. */
 function endpointsOf(
   given: unknown,
   instance: OutpostInstance,

@@ -6,7 +6,6 @@ import type { Logger } from 'pino';
 import type { Misconfiguration } from '../authentik/events.js';
 import { type AuthentikStatus, type OutpostFacts, startAuthentikSource } from '../authentik/source.js';
 import type { AuthentikEnv } from '../config/environment.js';
-import { isWithin, parseCookieDomain, parseOrigin } from '../config/hosts.js';
 import type { Config, ProviderConfig } from '../config/schema.js';
 
 export interface ManagedOptions {
@@ -71,7 +70,6 @@ export function startManaged(options: ManagedOptions): Managed {
     now: Date.now,
     monotonic: () => performance.now(),
     random: Math.random,
-    hosts: { parseOrigin, parseCookieDomain, isWithin },
     log,
     apply(providers, facts) {
       managed = { providers, facts };

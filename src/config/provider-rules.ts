@@ -1,7 +1,8 @@
 // The rules for providers: each alone, then among each other. Reads raw values like `rules.ts`, and never quotes one.
 import { RE2JS } from 're2js';
+import { isUnderDomain } from '../application/host.js';
+import { parseCookieDomain, parseOrigin } from '../application/public-origin.js';
 import { explain } from '../infra/errors.js';
-import { isWithin, parseCookieDomain, parseOrigin } from './hosts.js';
 import { isRecord, type Problem, valueAt } from './problems.js';
 
 /** The keys that sign and seal cookies are derived from it: 256 bits, as much as they are worth. */
@@ -51,7 +52,8 @@ function cookieDomainProblem(mode: unknown, text: string, hostname: string | und
   if (domain === undefined) return 'expected a domain name, without scheme, port or path';
   // Browsers drop a cookie for a whole top-level domain, so every login would loop.
   if (!domain.includes('.') && domain !== 'localhost') return 'has a single label, browsers keep no cookie for it';
-  if (hostname !== undefined && !isWithin(hostname, domain)) return 'external_host is neither this domain nor below it';
+  if (hostname !== undefined && !isUnderDomain(hostname, domain))
+    return 'external_host is neither this domain nor below it';
   return undefined;
 }
 

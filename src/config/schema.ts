@@ -253,7 +253,7 @@ export interface AuthentikProviderFacts {
   readonly application_slug: string;
   readonly outpost_name: string;
   readonly jwks_uri: string;
-  /** The endpoints, with the host that browsers and tokens know: what discovery would have found (authentik.md §3.7). */
+  /** The endpoints, with the host that browsers and tokens know: what discovery would have found (contract §6). */
   readonly metadata: {
     readonly issuer: string;
     readonly authorization_endpoint: string;

@@ -12,14 +12,14 @@ import { beginLogin, callbackOutcome, finishLogin } from '../../src/oidc/flow.js
 import { clientCredentials, introspect } from '../../src/oidc/introspection.js';
 import { createBrowser } from '../kit/browser.js';
 import type { FakeCore, FakeCoreOptions } from '../kit/fake-core.js';
-import { HOSTS, startTestCore, WHOAMI } from './setup.js';
+import { startTestCore, WHOAMI } from './setup.js';
 
 const CALLBACK = `${WHOAMI.external_host}/outpost.goauthentik.io/callback?X-authentik-auth-callback=true`;
 
 async function clientOf(core: FakeCore, env: { hostBrowser: string | null; insecure: boolean }): Promise<OidcClient> {
   const api = createCoreApi({ host: core.url, token: core.token, insecure: env.insecure });
   const [instance, results] = [await api.instance(), await api.proxyProviders()];
-  const { providers, skipped } = translateProviders({ instance, results, env, hosts: HOSTS, certificates: new Map() });
+  const { providers, skipped } = translateProviders({ instance, results, env, certificates: new Map() });
   const [provider] = providers;
   assert.ok(provider, JSON.stringify(skipped));
   return createOidcClient({

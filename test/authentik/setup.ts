@@ -4,10 +4,7 @@
 import type { OutpostInstance } from '../../src/authentik/api.js';
 import type { SourceLog } from '../../src/authentik/socket.js';
 import type { Timers } from '../../src/authentik/timers.js';
-import { isWithin, parseCookieDomain, parseOrigin } from '../../src/config/hosts.js';
 import { type FakeCore, type FakeCoreOptions, startFakeCore } from '../kit/fake-core.js';
-
-export const HOSTS = { parseOrigin, parseCookieDomain, isWithin };
 
 export const ACCOUNTS = {
   alice: { email: 'alice@company.tld', name: 'Alice', preferred_username: 'alice', groups: ['staff'] },

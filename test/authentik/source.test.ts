@@ -13,7 +13,7 @@ import {
 } from '../../src/authentik/source.js';
 import type { ProviderConfig } from '../../src/config/schema.js';
 import type { FakeCore } from '../kit/fake-core.js';
-import { createTestLog, createTestTimers, createWaiter, HOSTS, startTestCore, WHOAMI, WIKI } from './setup.js';
+import { createTestLog, createTestTimers, createWaiter, startTestCore, WHOAMI, WIKI } from './setup.js';
 
 const INSTANCE = '0f8fad5b-d9cb-469f-a165-70867728950e';
 
@@ -50,7 +50,6 @@ describe('providers from authentik', () => {
       now: timers.now,
       monotonic: timers.now,
       random: () => 0.5,
-      hosts: HOSTS,
       log,
       timers,
       apply: (providers, facts) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { certificatesOf, type TranslateInput, translateProviders } from '../../src/authentik/translate.js';
 import { providerSchema } from '../../src/config/schema.js';
-import { HOSTS, instanceOf, rawProvider } from './setup.js';
+import { instanceOf, rawProvider } from './setup.js';
 
 const DAY = 86_400_000;
 
@@ -12,7 +12,6 @@ function translate(results: unknown[], overrides: Partial<TranslateInput> = {}) 
     results,
     instance: instanceOf({ authentik_host: 'https://auth.company.tld/' }),
     env: { hostBrowser: null, insecure: false },
-    hosts: HOSTS,
     certificates: new Map(),
     ...overrides,
   });

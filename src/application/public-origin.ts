@@ -1,9 +1,8 @@
-// Reads the two settings that decide whose cookie goes where. Strict on purpose: `new URL` alone would accept and quietly
+// Reads the two settings that decide whose cookie goes where, from the file and from authentik. Strict on purpose: `new URL` alone would accept and quietly
 // change `https:host`, a backslash or an address written as one number, and we would protect another host than was meant.
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
-
-const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
+import { isDomainName } from './host.js';
 
 export interface PublicOrigin {
   /** `https://host[:port]`: lower case, no default port, no trailing slash or dot. */
@@ -20,7 +19,7 @@ export function parseOrigin(text: string): PublicOrigin | undefined {
   const hostname = url.hostname.replace(/\.$/, '');
   const isAddress = isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
   // `https://2130706433` parses to 127.0.0.1: an address counts only where one was written.
-  if (isAddress ? !authority.toLowerCase().startsWith(hostname) : !isDomain(hostname)) return undefined;
+  if (isAddress ? !authority.toLowerCase().startsWith(hostname) : !isDomainName(hostname)) return undefined;
   const host = url.port === '' ? hostname : `${hostname}:${url.port}`;
   return { origin: `${url.protocol}//${host}`, host, hostname };
 }
@@ -30,14 +29,5 @@ export function parseCookieDomain(text: string): string | undefined {
   // `domainToASCII` would cut `company.tld/x` short instead of refusing it.
   if (/[\s/?#@:\\]/.test(text)) return undefined;
   const domain = domainToASCII(text.replace(/^\./, '')).toLowerCase();
-  return isIP(domain) === 0 && isDomain(domain) ? domain : undefined;
-}
-
-/** Equal, or below it on a label boundary: `evilcompany.tld` is not below `company.tld`. */
-export function isWithin(hostname: string, domain: string): boolean {
-  return hostname === domain || hostname.endsWith(`.${domain}`);
-}
-
-function isDomain(name: string): boolean {
-  return name.length <= 253 && name.split('.').every((label) => LABEL.test(label));
+  return isIP(domain) === 0 && isDomainName(domain) ? domain : undefined;
 }
