@@ -47,8 +47,8 @@ export interface AuthentikSourceOptions {
   /** 0 to 1. */
   readonly random: () => number;
   readonly log: SourceLog;
-  /** Called with every set that differs from the last one. */
-  apply(providers: ProviderConfig[], facts: OutpostFacts): void;
+  /** Called with every set that differs from the last one; resolves when every worker has it. Never rejects. */
+  apply(providers: ProviderConfig[], facts: OutpostFacts): Promise<void>;
   /** Every session with this `sid` is over. */
   sessionEnd(sid: string): void;
   readonly timers?: Timers;
@@ -139,7 +139,7 @@ export function startAuthentikSource(options: AuthentikSourceOptions): Authentik
       if (problem !== null) log.info({}, 'authentik answers again');
       problem = null;
       retry = FIRST_RETRY;
-      use(fetched, 'authentik sent providers: the workers are told');
+      use(fetched, 'the providers from authentik are in force');
       if (JSON.stringify(former) !== JSON.stringify(fetched)) await keep(fetched);
       if (stopped) return false;
       connect(fetched.instance.pk);
@@ -200,8 +200,8 @@ export function startAuthentikSource(options: AuthentikSourceOptions): Authentik
     sayWhatIsWrong(translation);
     if (print === applied) return;
     applied = print;
-    log.info({ outpost: outpost.name, providers: providers.map((provider) => provider.name) }, text);
-    options.apply(providers, outpost);
+    const facts = { outpost: outpost.name, providers: providers.map((provider) => provider.name) };
+    void options.apply(providers, outpost).then(() => log.info(facts, text));
   }
 
   function sayWhatIsWrong({ providers, skipped, warnings }: Translation): void {

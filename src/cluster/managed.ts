@@ -13,8 +13,8 @@ export interface ManagedOptions {
   /** From file and environment. */
   readonly config: Config;
   readonly log: Logger;
-  /** Puts a configuration in force: on every worker, and on those that start later. */
-  configure(config: Config): void;
+  /** Puts a configuration in force, on those workers too that start later; resolves when every one has it. */
+  configure(config: Config): Promise<void>;
   /** Hands a `sid` to a worker; false when none is ready. */
   sessionEnd(sid: string): boolean;
 }
@@ -73,7 +73,7 @@ export function startManaged(options: ManagedOptions): Managed {
     log,
     apply(providers, facts) {
       managed = { providers, facts };
-      options.configure(merged());
+      return options.configure(merged());
     },
     sessionEnd: (sid) => {
       if (!waiting.has(sid)) endSessions(sid);

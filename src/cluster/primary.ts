@@ -92,6 +92,7 @@ class Primary {
         'workers have not acknowledged the configuration; they may answer by the former one',
       ),
   });
+  private whenInForce: (() => void)[] = [];
   private restarts = 0;
   private draining = false;
   private everReady = false;
@@ -308,24 +309,27 @@ class Primary {
     for (const warning of result.warnings) this.log.warn(warning);
     const { config, ignored } = withoutRestart(result.config, this.config, this.options.config);
     for (const setting of ignored) this.log.warn({ setting }, 'this setting changes at a restart only');
-    this.configure(this.managed?.merge(config) ?? config);
+    void this.configure(this.managed?.merge(config) ?? config);
   }
 
-  /** A worker that is forked meanwhile begins with it. */
-  private configure(next: Config): void {
+  /** Resolves when every worker has it, or what superseded it; one that is forked meanwhile begins with it. */
+  private configure(next: Config): Promise<void> {
     this.config = next;
     this.log.level = next.log.level;
     this.tls?.restore();
     const told = this.members.setUp().map(({ worker }) => worker);
+    const inForce = new Promise<void>((resolve) => this.whenInForce.push(resolve));
     const generation = this.rollout.begin(told.map(({ id }) => id));
     for (const worker of told)
       this.members.tell(worker, { type: 'configure', generation, config: next, providers: next.providers });
+    return inForce;
   }
 
   private configured(generation: number, problems: readonly string[]): void {
     const facts = { generation, providers: this.config.providers.length };
     if (problems.length === 0) this.log.info(facts, 'the configuration was changed');
     else this.log.error({ ...facts, problems }, 'the configuration was changed, but not all of it');
+    for (const tell of this.whenInForce.splice(0)) tell();
   }
 
   private drain(signal: string): void {

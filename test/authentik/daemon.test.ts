@@ -33,7 +33,7 @@ async function startManagedWorld(options: Partial<FakeCoreOptions> = {}, config:
   const core = await startFakeCore({ accounts: ACCOUNTS, providers: [WHOAMI_PROVIDER], ...options });
   const env = { AUTHENTIK_HOST: core.url, AUTHENTIK_TOKEN: core.token };
   const daemon = await startDaemon(config, { env });
-  await daemon.waitFor((line) => line.msg === 'the configuration was changed');
+  await daemon.waitFor((line) => line.msg === 'the providers from authentik are in force');
   await daemon.waitFor((line) => line.msg === 'connected to authentik');
   const app = await startWhoami({ port: 0 });
   const gateway = await startGateway({
@@ -192,7 +192,7 @@ describe('a daemon managed by authentik', () => {
     assert.match(body, /AUTHENTIK_TOKEN/);
     core.fail(null);
     daemon.child.kill('SIGUSR1');
-    await daemon.waitFor((line) => line.msg === 'the configuration was changed');
+    await daemon.waitFor((line) => line.msg === 'the providers from authentik are in force');
     await settles(daemon, `${APP}/`, 302);
     assert.equal((await request(`${daemon.metrics}/readyz`)).status, 200);
   });
@@ -245,7 +245,7 @@ describe('a daemon managed by authentik', () => {
     const fromFile = testProvider(issuer, { name: 'from file', external_host: 'http://whoami.localhost:8080' });
     const env = { AUTHENTIK_HOST: core.url, AUTHENTIK_TOKEN: core.token };
     await using daemon = await startDaemon({ providers: [fromFile] }, { env });
-    await daemon.waitFor((line) => line.msg === 'the configuration was changed');
+    await daemon.waitFor((line) => line.msg === 'the providers from authentik are in force');
     await settles(daemon, `${WIKI}/`, 302);
     const { headers } = await traefikCheck(daemon.http, `${APP}/`);
     assert.ok(headers.location?.startsWith(`${APP}/akprox/start`), 'the file wins');

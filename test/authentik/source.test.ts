@@ -52,7 +52,7 @@ describe('providers from authentik', () => {
       random: () => 0.5,
       log,
       timers,
-      apply: (providers, facts) => {
+      apply: async (providers, facts) => {
         applied.push({ providers, facts });
         waiter.changed();
       },
