@@ -36,6 +36,9 @@ export interface Application {
   readonly secure: boolean;
   /** `/akprox` or `/outpost.goauthentik.io`: the prefix of the URLs that we make. */
   readonly prefix: string;
+  /** `P/start` and `P/sign_out` on the origin. */
+  readonly startUrl: string;
+  readonly signOutUrl: string;
   readonly redirectUri: string;
   readonly returnTarget: ReturnTarget;
   readonly cookieName: string;
@@ -92,6 +95,8 @@ export function createApplication(config: ProviderConfig, checks?: Float64Array)
     host: url.host,
     secure: url.protocol === 'https:',
     prefix: config.prefix,
+    startUrl: `${url.origin}${config.prefix}/start`,
+    signOutUrl: `${url.origin}${config.prefix}/sign_out`,
     redirectUri: `${url.origin}${config.prefix}/callback${callbackQuery}`,
     returnTarget: { mode: config.mode, origin: url.origin, cookieDomain: config.cookie_domain },
     cookieName,

@@ -7,7 +7,7 @@ import { type Attempt, dropAttempt, findAttempt } from './attempt.js';
 import { findTickets, sessionCookie } from './cookies.js';
 import { type Reply, redirect, type Snapshot } from './exchange.js';
 import { errorPage } from './pages.js';
-import { type StepContext, startUrl } from './steps.js';
+import type { StepContext } from './steps.js';
 
 export async function callback(context: StepContext, request: Snapshot, application: Application): Promise<Reply> {
   const params = new URLSearchParams(request.query);
@@ -147,7 +147,7 @@ function stateHash(state: string): string {
 }
 
 function retryUrl(application: Application, attempt: Attempt): string {
-  return `${startUrl(application)}?rd=${encodeURIComponent(attempt.target)}`;
+  return `${application.startUrl}?rd=${encodeURIComponent(attempt.target)}`;
 }
 
 function withCookies(reply: Reply, cookies: readonly string[]): Reply {

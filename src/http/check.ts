@@ -386,7 +386,7 @@ async function runInBand(
 }
 
 function loginUrl(application: Application, url: ForwardUrl): string {
-  const start = `${application.origin}${application.prefix}/start`;
+  const start = application.startUrl;
   if (url.href.length <= 2_048) return `${start}?rd=${encodeURIComponent(url.href)}`;
   // P/start checks `rd` before it believes it; a target that is too long to be accepted there need not be sent. But a callback
   // that the proxy does not route must be known there, however long its code is.

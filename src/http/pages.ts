@@ -97,7 +97,7 @@ export function forbiddenPage(application: Application): Reply {
     title: 'You may not use this application',
     text: `You are signed in, but your account is not among those that may use ${application.name}. Ask its owner for access, or sign in as somebody else.`,
     code: 'forbidden',
-    link: { href: `${application.origin}${application.prefix}/sign_out`, label: 'Sign out' },
+    link: { href: application.signOutUrl, label: 'Sign out' },
   });
 }
 
@@ -107,7 +107,7 @@ export function tooLargePage(application: Application): Reply {
     title: 'Your account has too many groups',
     text: `You are signed in, but what is known about your account is too large to be passed on to ${application.name}. Most often that is a long list of groups. Tell the operator of the outpost, whose log names the size and the setting (headers.max_bytes).`,
     code: 'identity_too_large',
-    link: { href: `${application.origin}${application.prefix}/sign_out`, label: 'Sign out' },
+    link: { href: application.signOutUrl, label: 'Sign out' },
   });
 }
 

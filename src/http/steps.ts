@@ -38,10 +38,6 @@ export async function runStep(
       'a step of a login failed',
       step.name,
     );
-    return errorPage(error, startUrl(application));
+    return errorPage(error, application.startUrl);
   }
-}
-
-export function startUrl(application: Application): string {
-  return `${application.origin}${application.prefix}/start`;
 }

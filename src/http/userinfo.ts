@@ -19,5 +19,5 @@ export async function userinfo(context: StepContext, request: Snapshot, applicat
       expires_at: Math.floor(expiresAt / 1_000),
     });
   }
-  return json(401, { error: 'login_required', login_url: `${application.origin}${application.prefix}/start` });
+  return json(401, { error: 'login_required', login_url: application.startUrl });
 }
