@@ -1,30 +1,22 @@
 // Every message between the primary and its workers, in one union per direction. Plain JSON: IPC serializes it.
 import type { Misconfiguration } from '../authentik/events.js';
-import type { Config, ProviderConfig } from '../config/schema.js';
+import type { Config } from '../config/schema.js';
+import type { TlsFiles } from '../http/server.js';
 import type { ReportDelta } from '../metrics/report-delta.js';
 import type { Revocation } from '../session/revocation.js';
-
-export interface TlsPaths {
-  readonly key: string;
-  readonly cert: string;
-}
 
 /** What a worker needs before it can serve. */
 export interface WorkerSetup {
   readonly config: Config;
-  readonly providers: readonly ProviderConfig[];
   /** For names without a certificate of their own; null when HTTPS is off. */
-  readonly selfSigned: TlsPaths | null;
+  readonly selfSigned: TlsFiles | null;
 }
 
-export type ToWorker =
-  | { readonly type: 'setup'; readonly setup: WorkerSetup }
-  | {
-      readonly type: 'configure';
-      readonly generation: number;
-      readonly config: Config;
-      readonly providers: readonly ProviderConfig[];
-    }
+export type ToWorker = { readonly type: 'setup'; readonly setup: WorkerSetup } | Instruction;
+
+/** To a worker that has been set up. */
+export type Instruction =
+  | { readonly type: 'configure'; readonly generation: number; readonly config: Config }
   | { readonly type: 'revoked'; readonly revocation: Revocation }
   /** authentik says that its session `sid` is over. */
   | { readonly type: 'session_end'; readonly sid: string }
@@ -45,5 +37,4 @@ export type ToPrimary =
   /** `degraded`: why this worker is worse than it should be; null when it is well. */
   | { readonly type: 'health'; readonly request: number; readonly degraded: string | null }
   /** For authentik's event log. */
-  | { readonly type: 'misconfigured'; readonly event: Misconfiguration }
-  | { readonly type: 'drained' };
+  | { readonly type: 'misconfigured'; readonly event: Misconfiguration };

@@ -212,8 +212,8 @@ class Primary {
       case 'configured':
         this.rollout.acknowledged(worker.id, message.generation, message.problem);
         break;
-      case 'drained':
-        break;
+      default:
+        message satisfies never;
     }
   }
 
@@ -223,7 +223,7 @@ class Primary {
     member.setUp = true;
     this.tls?.restore();
     const { config } = this;
-    const setup = { config, providers: config.providers, selfSigned: this.tls?.paths ?? null };
+    const setup = { config, selfSigned: this.tls?.paths ?? null };
     this.members.tell(worker, { type: 'setup', setup });
     for (const revocation of this.unfinished.revocations()) this.members.tell(worker, { type: 'revoked', revocation });
   }
@@ -320,8 +320,7 @@ class Primary {
     const told = this.members.setUp().map(({ worker }) => worker);
     const inForce = new Promise<void>((resolve) => this.whenInForce.push(resolve));
     const generation = this.rollout.begin(told.map(({ id }) => id));
-    for (const worker of told)
-      this.members.tell(worker, { type: 'configure', generation, config: next, providers: next.providers });
+    for (const worker of told) this.members.tell(worker, { type: 'configure', generation, config: next });
     return inForce;
   }
 

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { generate } from 'selfsigned';
 import type { Config } from '../config/schema.js';
+import type { TlsFiles } from '../http/server.js';
 import { makePrivateDirectory, usualParents } from '../infra/private-directory.js';
-import type { TlsPaths } from './messages.js';
 
 export interface SelfSigned {
-  readonly paths: TlsPaths;
+  readonly paths: TlsFiles;
   /** Writes again what something that tidies up temporary directories has taken away. Never throws. */
   restore(): void;
   remove(): void;

@@ -10,7 +10,7 @@ import { oidcOptionsOf } from '../authentik/back-channel.js';
 import { createEventLimit, shownHeaders } from '../authentik/events.js';
 import { endAuthentikSessions } from '../authentik/session-end.js';
 import { systemTimers } from '../authentik/timers.js';
-import type { Config, ProviderConfig } from '../config/schema.js';
+import type { Config } from '../config/schema.js';
 import { checkLogger } from '../http/check-log.js';
 import { createCompatServer } from '../http/compat.js';
 import { EndedLogins } from '../http/ended-logins.js';
@@ -31,7 +31,7 @@ import { openChannel, openStore } from '../session/open-store.js';
 import type { RedisChannel } from '../session/redis/redis-channel.js';
 import type { Revocation } from '../session/revocation.js';
 import { Sessions } from '../session/sessions.js';
-import type { ToPrimary, ToWorker, WorkerSetup } from './messages.js';
+import type { Instruction, ToPrimary, ToWorker, WorkerSetup } from './messages.js';
 import { SecureListener } from './secure-listener.js';
 import { Tally } from './tally.js';
 
@@ -53,7 +53,7 @@ export async function runWorker(): Promise<void> {
   process.on('SIGUSR1', () => {});
   let worker: Worker | null = null;
   /** What came while it was still being set up. */
-  const early: ToWorker[] = [];
+  const early: Instruction[] = [];
   process.on('message', (message: ToWorker) => {
     if (message.type === 'setup') {
       Worker.start(message.setup).then(
@@ -126,7 +126,7 @@ class Worker {
       monotonic,
       log: gated,
     });
-    this.applications = updateApplications(null, setup.providers);
+    this.applications = updateApplications(null, config.providers);
     this.tally = new Tally({ applications: this.applications, sessions, store });
     this.context = this.makeContext();
     setInterval(() => {
@@ -183,7 +183,7 @@ class Worker {
   }
 
   /** Never throws: a message that cannot be dealt with is no reason to miss the next one. */
-  hear(message: ToWorker): void {
+  hear(message: Instruction): void {
     try {
       this.onMessage(message);
     } catch (error) {
@@ -191,10 +191,10 @@ class Worker {
     }
   }
 
-  private onMessage(message: ToWorker): void {
+  private onMessage(message: Instruction): void {
     switch (message.type) {
       case 'configure':
-        this.configure(message.config, message.providers);
+        this.configure(message.config);
         void this.acknowledge(message.generation);
         break;
       case 'revoked':
@@ -218,8 +218,8 @@ class Worker {
       case 'drain':
         void this.drain(message.graceMs);
         break;
-      case 'setup':
-        break;
+      default:
+        message satisfies never;
     }
   }
 
@@ -262,10 +262,10 @@ class Worker {
   }
 
   /** Swaps the context in place: requests under way keep the old one, the next one gets the new one. */
-  private configure(config: Config, providers: readonly ProviderConfig[]): void {
+  private configure(config: Config): void {
     this.config = config;
     this.log.level = config.log.level;
-    this.applications = updateApplications(this.applications, providers);
+    this.applications = updateApplications(this.applications, config.providers);
     this.tally.update(this.applications);
     this.context = this.makeContext();
     for (const [application, client] of this.oidc) {
@@ -361,7 +361,6 @@ class Worker {
     for (const client of this.oidc.values()) client.close();
     await this.redis?.close();
     await this.store.close();
-    send({ type: 'drained' });
     process.removeAllListeners('disconnect');
     process.disconnect?.();
     process.exit(0);

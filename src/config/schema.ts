@@ -243,7 +243,10 @@ export const configSchema = z.strictObject({
   providers: z.array(providerSchema).default([]).describe('The OIDC clients and what they protect.'),
 });
 
-export type Config = z.output<typeof configSchema>;
+/** `providers`: those of the file, and while it runs those of authentik. */
+export type Config = Omit<z.output<typeof configSchema>, 'providers'> & {
+  readonly providers: readonly ProviderConfig[];
+};
 export type ProviderConfig = z.output<typeof providerSchema> & { readonly authentik?: AuthentikProviderFacts };
 export type StoreConfig = Config['store'];
 
