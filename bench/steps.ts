@@ -5,7 +5,8 @@ import { pino } from 'pino';
 import { ApplicationTable } from '../src/application/application.js';
 import { readClaims } from '../src/application/claims.js';
 import { renderIdentity } from '../src/application/identity.js';
-import { type CheckContext, check, checkSlowly, type Decision, inBandStep, render } from '../src/http/check.js';
+import { inBandStep } from '../src/application/own-paths.js';
+import { type CheckContext, check, checkSlowly, type Decision, render } from '../src/http/check.js';
 import { findCookie, findTickets } from '../src/http/cookies.js';
 import { DIALECTS } from '../src/http/dialects.js';
 import type { HeaderSource } from '../src/http/exchange.js';
@@ -127,7 +128,7 @@ const STEPS: readonly (readonly [string, (() => unknown) | (() => Promise<unknow
   ['header walk, a Set lookup for each', () => walk(noCookie)],
   ['Snapshot.of the request', () => Snapshot.of(noCookie, '')],
   ['forward URL', () => dialect.forwardUrl(noCookie, application)],
-  ['in-band step?', () => inBandStep(url)],
+  ['in-band step?', () => inBandStep(url.path, url.query)],
   ['encodeURIComponent of the forward URL', () => encodeURIComponent(url.href)],
   ['navigation?', () => isNavigation(dialect.method(noCookie), noCookie)],
   ['render(): the challenge as a reply', () => render(challenge as Exclude<Decision, { kind: 'allow' }>, dialect)],

@@ -9,6 +9,7 @@ import { VERSION } from '../infra/version.js';
 import { type AllowList, compileAllowList } from './allow-list.js';
 import { hostname, parseHost } from './host.js';
 import { type IdentityFacts, identityHeaderNames, renderIdentity } from './identity.js';
+import { CALLBACK_SIGNATURE } from './own-paths.js';
 import type { ReturnTarget } from './return-url.js';
 
 /** How a check ended; the index into `Provider.checks`. Also the `result` label of `akprox_checks_total`. */
@@ -85,7 +86,7 @@ export function createApplication(config: ProviderConfig, checks?: Float64Array)
   };
   const key = (purpose: string): Buffer =>
     Buffer.from(hkdfSync('sha256', config.cookie_secret, '', `akprox ${purpose} v1\0${id}`, 32));
-  const callbackQuery = config.authentik ? '?X-authentik-auth-callback=true' : '';
+  const callbackQuery = config.authentik ? `?${CALLBACK_SIGNATURE}=true` : '';
   const { allowList } = compileAllowList(config.skip_path_regex, config.mode);
   return {
     config,

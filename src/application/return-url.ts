@@ -1,6 +1,7 @@
 // Where a login leads (`rd`). Whoever sends a link with `rd` chooses it, so the target is rebuilt from parsed parts, must lie
 // where the session counts, and must read the same to a browser (WHATWG) and to RFC 3986; otherwise the login leads home.
 import { hostname, isUnderDomain, parseHost, stripDefaultPort } from './host.js';
+import { isCallback, leadsToOwnStep } from './own-paths.js';
 
 export interface ReturnTarget {
   readonly mode: 'forward_single' | 'forward_domain';
@@ -11,11 +12,8 @@ export interface ReturnTarget {
 }
 
 const LONGEST = 2_048;
-const OWN_STEP = /^\/(?:akprox|outpost\.goauthentik\.io)\/(?:start|callback|sign_out)(?:[/;]|$)/;
-const OWN_CALLBACK = /^\/(?:akprox|outpost\.goauthentik\.io)\/callback$/;
 /** Codes may be long; the value leads nowhere. */
 const LONGEST_CALLBACK = 16_384;
-const OWN_SIGNATURES = ['x-authentik-auth-callback', 'x-authentik-logout'];
 
 /** The target in a raw query string, or the provider's own page when there is none that may be trusted. */
 export function resolveReturnUrl(rawQuery: string | undefined, target: ReturnTarget): string {
@@ -32,9 +30,7 @@ export function returnsToCallback(rawQuery: string, target: ReturnTarget): boole
   const candidate = raw === null ? '' : decodeParameter(raw);
   if (candidate === '' || candidate.length > LONGEST_CALLBACK || !URL.canParse(candidate, target.origin)) return false;
   const url = new URL(candidate, target.origin);
-  const isOurs =
-    OWN_CALLBACK.test(url.pathname.replace(/\/+/g, '/')) ||
-    url.searchParams.get('X-authentik-auth-callback')?.toLowerCase() === 'true';
+  const isOurs = isCallback(url.pathname.replace(/\/+/g, '/'), url.searchParams);
   return isOurs && url.searchParams.has('state') && (url.searchParams.has('code') || url.searchParams.has('error'));
 }
 
@@ -114,8 +110,7 @@ function isOwnStep(url: URL): boolean {
   }
   // An encoded slash may have hidden a dot segment from the URL parser.
   if (/(?:^|[\\/])\.{1,2}(?:[\\/;]|$)/.test(path)) return true;
-  if (OWN_STEP.test(path.replace(/[\\/]+/g, '/'))) return true;
-  return [...url.searchParams.keys()].some((key) => OWN_SIGNATURES.includes(key.toLowerCase()));
+  return leadsToOwnStep(path.replace(/[\\/]+/g, '/'), url.searchParams.keys());
 }
 
 /** No control character, no white space, no backslash: browsers drop or turn them, others do not. */

@@ -1,6 +1,7 @@
 // P/callback ends a login: matches the browser's attempt, redeems the code, begins a session under a new id.
 import { createHash } from 'node:crypto';
 import type { Application } from '../application/application.js';
+import { CALLBACK_SIGNATURE } from '../application/own-paths.js';
 import { AkproxError } from '../infra/errors.js';
 import { type CallbackOutcome, callbackOutcome, finishLogin, type LoginResult } from '../oidc/flow.js';
 import { type Attempt, dropAttempt, findAttempt } from './attempt.js';
@@ -11,7 +12,7 @@ import type { StepContext } from './steps.js';
 
 export async function callback(context: StepContext, request: Snapshot, application: Application): Promise<Reply> {
   const params = new URLSearchParams(request.query);
-  params.delete('X-authentik-auth-callback');
+  params.delete(CALLBACK_SIGNATURE);
   const outcome = callbackOutcome(params);
   if (outcome.kind === 'malformed')
     throw new AkproxError('request_invalid', 'the callback has no state, or a parameter twice');

@@ -12,6 +12,7 @@ import {
   countCheck,
 } from '../application/application.js';
 import type { ForwardUrl } from '../application/forward-url.js';
+import { type InBandStep, inBandStep, mayBeOwnStep } from '../application/own-paths.js';
 import type { Verdict } from '../application/verdict.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { CacheEntry } from '../session/cache.js';
@@ -40,8 +41,6 @@ export interface CheckContext {
   readonly misconfigured?: (message: string, provider: string, req: HeaderSource, peer: string) => void;
   readonly logChecks: 'none' | 'denied' | 'all';
 }
-
-export type InBandStep = 'start' | 'callback' | 'sign_out';
 
 /** `ignored`: there was nothing to verify. */
 export type HeaderAuthVerdict = Verdict | { readonly kind: 'refused' | 'unavailable' | 'ignored' };
@@ -124,7 +123,7 @@ export function check(context: CheckContext, dialect: Dialect, req: HeaderSource
   // 4. Is it one of our own steps, asked for through the proxy? (Also: a proxy that does not say what was asked for.)
   if (dialect.relaysAnswers) {
     const uri = dialect.uri(req);
-    if (uri === '' || concernsUs(uri)) return UNDECIDED;
+    if (uri === '' || mayBeOwnStep(uri)) return UNDECIDED;
   }
 
   // 5. The session cookie.
@@ -144,17 +143,6 @@ export function check(context: CheckContext, dialect: Dialect, req: HeaderSource
 }
 
 const ALLOWED = CHECK_RESULTS.indexOf('allowed');
-
-/** Whether a path or its query can be a step of ours: a cheap question that is allowed to say yes too often. */
-function concernsUs(uri: string): boolean {
-  if (startsWith.call(uri, '/akprox/') || startsWith.call(uri, '/outpost.goauthentik.io/')) return true;
-  const mark = indexOf.call(uri, '?');
-  return mark !== -1 && uri.length - mark > SHORTEST_SIGNATURE && indexOf.call(uri, 'X-authentik-', mark) !== -1;
-}
-
-/** Not as methods: see cookies.ts. */
-const { indexOf, startsWith } = String.prototype;
-const SHORTEST_SIGNATURE = 'X-authentik-logout=true'.length;
 
 // ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 // Above: synchronous, on every request. Below: the same decision for everybody else, and it may be slow.
@@ -189,7 +177,7 @@ export function checkSlowly(
   if (url === null) return invalid(context, dialect, req, peer, application, unreadable(dialect, req));
 
   if (dialect.relaysAnswers) {
-    const step = inBandStep(url);
+    const step = inBandStep(url.path, url.query);
     if (step !== null) return runInBand(context, dialect, step, url, Snapshot.of(req, peer()), application);
   }
 
@@ -243,7 +231,7 @@ function challengeStranger(context: CheckContext, dialect: Dialect, req: HeaderS
   if (!dialect.agrees(req, application, context.applications)) return null;
   if (dialect.tellsMethod && dialect.method(req) === '') return null;
   const url = dialect.forwardUrl(req, application);
-  if (url === null || (dialect.relaysAnswers && inBandStep(url) !== null)) return null;
+  if (url === null || (dialect.relaysAnswers && inBandStep(url.path, url.query) !== null)) return null;
   if (isPublic(application, dialect, req, url)) return null;
   return challenge(application, dialect, req, url);
 }
@@ -357,21 +345,6 @@ interface Presented {
   readonly ticket: Ticket;
 }
 
-/** Exactly `P/start`, `P/callback`, `P/sign_out`, or one of the two query signatures. Look-alikes are not ours. */
-export function inBandStep(url: ForwardUrl): InBandStep | null {
-  const step = /^\/(?:akprox|outpost\.goauthentik\.io)\/(start|callback|sign_out)$/.exec(url.path)?.[1];
-  if (step === 'start' || step === 'callback' || step === 'sign_out') return step;
-  return signatureStep(url.query);
-}
-
-export function signatureStep(query: string): 'callback' | 'sign_out' | null {
-  if (!query.includes('X-authentik-')) return null;
-  const params = new URLSearchParams(query);
-  if (params.get('X-authentik-auth-callback')?.toLowerCase() === 'true') return 'callback';
-  if (params.get('X-authentik-logout')?.toLowerCase() === 'true') return 'sign_out';
-  return null;
-}
-
 async function runInBand(
   context: CheckContext,
   dialect: Dialect,
@@ -390,7 +363,7 @@ function loginUrl(application: Application, url: ForwardUrl): string {
   if (url.href.length <= 2_048) return `${start}?rd=${encodeURIComponent(url.href)}`;
   // P/start checks `rd` before it believes it; a target that is too long to be accepted there need not be sent. But a callback
   // that the proxy does not route must be known there, however long its code is.
-  const isCallback = inBandStep(url) === 'callback';
+  const isCallback = inBandStep(url.path, url.query) === 'callback';
   return isCallback ? `${start}?rd=${encodeURIComponent(`${url.scheme}://${url.host}${url.path}?code&state`)}` : start;
 }
 

@@ -3,6 +3,7 @@
 
 import type { Application, ApplicationTable } from '../application/application.js';
 import { type ForwardUrl, parseAbsolute, parseForwardUrl, UNKNOWN_PATH } from '../application/forward-url.js';
+import { ENVOY_CHECK } from '../application/own-paths.js';
 import type { HeaderSource } from './exchange.js';
 import {
   type HeaderName,
@@ -129,8 +130,6 @@ const nginx: Dialect = {
   },
 };
 
-const ENVOY_PREFIX = '/auth/envoy';
-
 const envoy: Dialect = {
   name: 'envoy',
   relaysAnswers: true,
@@ -165,8 +164,8 @@ function schemeOf(application: Application): 'http' | 'https' {
 
 /** In the path (`P/auth/envoy/…`) or, from `P/auth?envoy`, nothing of the path belongs to the browser's URL. */
 function behindEnvoyPrefix(path: string): string {
-  const at = path.indexOf(ENVOY_PREFIX);
-  return (at === -1 ? '' : path.slice(at + ENVOY_PREFIX.length)) || '/';
+  const at = path.indexOf(ENVOY_CHECK);
+  return (at === -1 ? '' : path.slice(at + ENVOY_CHECK.length)) || '/';
 }
 
 // X-Original-URL is `scheme://host/path`, bare or between `<` and `>` (the delimiters of RFC 3986, appendix C). uWebSockets.js

@@ -1,8 +1,9 @@
 // The outpost as a whole, whichever listener a request came in on: which host counts, which step answers.
 import type { Application } from '../application/application.js';
+import { belowPrefix, ENVOY_CHECK, type InBandStep, PING, PREFIXES, signatureStep } from '../application/own-paths.js';
 import { backchannelLogout } from './backchannel-logout.js';
 import { callback } from './callback.js';
-import { type CheckContext, signatureStep } from './check.js';
+import type { CheckContext } from './check.js';
 import { DIALECTS, type Dialect, dialectOfQuery } from './dialects.js';
 import { empty, json, type Reply, type Snapshot } from './exchange.js';
 import { signOut } from './sign-out.js';
@@ -15,16 +16,14 @@ export interface OutpostContext extends StepContext, CheckContext {
   readonly trustedProxies: TrustedProxies;
 }
 
-export const PREFIXES = ['/akprox', '/outpost.goauthentik.io'] as const;
-
 /** Paths of a check, behind a prefix. `null`: the dialect is in the query. A `*` stands for whatever follows. */
 export const CHECK_PATHS: readonly { readonly path: string; readonly dialect: Dialect | null }[] = [
   { path: '/auth', dialect: null },
   { path: '/auth/traefik', dialect: DIALECTS.traefik },
   { path: '/auth/caddy', dialect: DIALECTS.caddy },
   { path: '/auth/nginx', dialect: DIALECTS.nginx },
-  { path: '/auth/envoy', dialect: DIALECTS.envoy },
-  { path: '/auth/envoy/*', dialect: DIALECTS.envoy },
+  { path: ENVOY_CHECK, dialect: DIALECTS.envoy },
+  { path: `${ENVOY_CHECK}/*`, dialect: DIALECTS.envoy },
 ];
 
 export const BACKCHANNEL_PATH = '/backchannel_logout';
@@ -36,7 +35,7 @@ export const STEPS: Readonly<Record<string, Step>> = {
   '/userinfo': userinfo,
 };
 
-export const IN_BAND: Readonly<Record<'start' | 'callback' | 'sign_out', Step>> = {
+export const IN_BAND: Readonly<Record<InBandStep, Step>> = {
   start,
   callback,
   sign_out: signOut,
@@ -61,9 +60,8 @@ export async function answerStep(
   request: Snapshot,
   readBody: () => Promise<string | null>,
 ): Promise<Reply> {
-  const prefix = PREFIXES.find((candidate) => request.path === candidate || request.path.startsWith(`${candidate}/`));
-  const rest = prefix === undefined ? null : request.path.slice(prefix.length);
-  if (rest === '/ping') return empty(204);
+  const rest = belowPrefix(request.path);
+  if (rest === PING) return empty(204);
 
   const host = requestHost(context, request);
   const application = context.applications.find(host);

@@ -2,6 +2,7 @@
 // answer.ts, which knows the traps of that. `req` is dead after the first await: `Snapshot.of` before it.
 import * as uWS from 'uWebSockets.js';
 import { BLOCK_HEADER } from '../application/identity.js';
+import { PREFIXES } from '../application/own-paths.js';
 import { AkproxError } from '../infra/errors.js';
 import type { CheckTiming } from '../metrics/check-timing.js';
 import { Answers, BODY, CLOSE, type Framing, HEAD, KEEP_ALIVE } from './answer.js';
@@ -11,7 +12,7 @@ import type { Dialect } from './dialects.js';
 import { dialectOfQuery } from './dialects.js';
 import { type HeaderSource, Snapshot } from './exchange.js';
 import { CONTENT_LENGTH, type HeaderName, TRANSFER_ENCODING } from './header-names.js';
-import { answerStep, CHECK_PATHS, type OutpostContext, PREFIXES } from './router.js';
+import { answerStep, CHECK_PATHS, type OutpostContext } from './router.js';
 
 export interface ServerOptions {
   /** Asked for anew at each request: a new configuration is a new context. */
