@@ -1,9 +1,9 @@
 // authentik says that a session of its own is over: every session of ours with that `sid` ends, at every provider of
 // authentik. Core says it once, so a store that is down just now is asked again until it has heard it.
 import type { Application } from '../application/application.js';
+import type { Timers } from '../infra/timers.js';
 import type { Sessions } from '../session/sessions.js';
 import type { SourceLog } from './socket.js';
-import type { Timers } from './timers.js';
 
 export interface SessionEndOptions {
   readonly sid: string;

@@ -3,9 +3,9 @@
 import WebSocket from 'ws';
 import { isRecord } from '../application/claims.js';
 import { explain } from '../infra/errors.js';
+import type { Timers } from '../infra/timers.js';
 import { USER_AGENT } from './api.js';
 import { isTlsFault } from './core-request.js';
-import type { Timers } from './timers.js';
 
 export interface CoreSocketOptions {
   readonly host: string;

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import type { AuthentikEnv } from '../config/environment.js';
 import type { Config, ProviderConfig } from '../config/schema.js';
 import { explain } from '../infra/errors.js';
+import { systemTimers, type Timers } from '../infra/timers.js';
 import { VERSION } from '../infra/version.js';
 import { type CertificatePair, type CoreApi, createCoreApi } from './api.js';
 import { type CertificateFiles, createCertificateFiles } from './certificate-files.js';
 import { createEventReporter, type Misconfiguration } from './events.js';
 import { type LastKnownGood, openLastKnownGood, type Snapshot } from './last-known-good.js';
 import { type CoreSocket, type CoreSocketOptions, connectCore, type SourceLog } from './socket.js';
-import { systemTimers, type Timers } from './timers.js';
 import { certificatesOf, type Translation, translateProviders } from './translate.js';
 
 type LogLevel = Config['log']['level'];

@@ -1,5 +1,5 @@
 // A configuration on its way to the workers: when every one of them has it, who takes long, and what went wrong on the way.
-import type { Timers } from '../authentik/timers.js';
+import type { Timers } from '../infra/timers.js';
 
 /** After this long a worker that has not acknowledged is named, in milliseconds. */
 export const LATE = 10_000;

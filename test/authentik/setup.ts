@@ -3,7 +3,7 @@
 
 import type { OutpostInstance } from '../../src/authentik/api.js';
 import type { SourceLog } from '../../src/authentik/socket.js';
-import type { Timers } from '../../src/authentik/timers.js';
+import type { Timers } from '../../src/infra/timers.js';
 import { type FakeCore, type FakeCoreOptions, startFakeCore } from '../kit/fake-core.js';
 
 export const ACCOUNTS = {

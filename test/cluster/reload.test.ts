@@ -4,10 +4,10 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { stringify } from 'yaml';
-import type { Timers } from '../../src/authentik/timers.js';
 import { refusal } from '../../src/cluster/reload.js';
 import { Rollout } from '../../src/cluster/rollout.js';
 import { loadConfig } from '../../src/config/load.js';
+import type { Timers } from '../../src/infra/timers.js';
 import { type Daemon, type LogLine, startDaemon, testProvider, traefikCheck } from '../kit/daemon.js';
 import { APP } from '../kit/world.js';
 
