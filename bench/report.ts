@@ -118,7 +118,7 @@ export function conditions(outcome: Result): string {
   ].join('\n');
 }
 
-/** The table for the README and for the saved result. */
+/** The table for docs/cost.md and for the saved result. */
 export function markdown(outcome: Result, isShown: (cell: ResultCell) => boolean = () => true): string {
   const cells = outcome.cells.filter(isShown).map((cell) => {
     const shown =

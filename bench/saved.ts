@@ -1,4 +1,4 @@
-// Results that are kept: bench/results/<date>-<commit>.json, .md and .html. README quotes the newest of them.
+// Results that are kept: bench/results/<date>-<commit>.json, .md and .html. docs/cost.md quotes the newest of them.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -73,7 +73,7 @@ function savedResults(directory: string): Saved[] {
     }));
 }
 
-/** The newest saved result of the budget's scenarios; null before the first. A scale run is not what README quotes. */
+/** The newest saved result of the budget's scenarios; null before the first. A scale run is not what docs/cost.md quotes. */
 export function newest(directory: string = RESULTS): Saved | null {
   return savedResults(directory).find(({ outcome }) => outcome.cells.some(isSignedIn)) ?? null;
 }
@@ -95,7 +95,7 @@ export function measuredCosts(directory: string = RESULTS): Partial<Costs> {
   return { ...(cached !== undefined && { cached }), ...(uncached !== undefined && { uncached }) };
 }
 
-/** For the README: how a signed-in check compares, and what everybody else costs us. */
+/** For docs/cost.md: how a signed-in check compares, and what everybody else costs us. */
 function isQuoted({ scenario, target }: ResultCell): boolean {
   return scenario === 'signed-in' || scenario === 'reconnect' || target === 'akprox-1';
 }
@@ -103,15 +103,15 @@ function isQuoted({ scenario, target }: ResultCell): boolean {
 const BEGIN = '<!-- bench:begin -->';
 const END = '<!-- bench:end -->';
 
-/** The README with its block replaced by what the newest result says. */
-export function withBench(readme: string, directory: string = RESULTS): string {
-  const begin = readme.indexOf(BEGIN);
-  const end = readme.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`the README has no ${BEGIN} … ${END}`);
+/** The page with its block replaced by what the newest result says. */
+export function withBench(page: string, directory: string = RESULTS): string {
+  const begin = page.indexOf(BEGIN);
+  const end = page.indexOf(END);
+  if (begin < 0 || end < begin) throw new Error(`expected ${BEGIN} and ${END}`);
   const saved = newest(directory);
   const text =
     saved === null
       ? 'No result has been saved yet.'
-      : `${markdown(saved.outcome, isQuoted)}\n\nAll of it: [\`bench/results/${saved.name}.md\`](bench/results/${saved.name}.md).`;
-  return `${readme.slice(0, begin + BEGIN.length)}\n${text}\n${readme.slice(end)}`;
+      : `${markdown(saved.outcome, isQuoted)}\n\nAll of it: [\`bench/results/${saved.name}.md\`](../bench/results/${saved.name}.md).`;
+  return `${page.slice(0, begin + BEGIN.length)}\n${text}\n${page.slice(end)}`;
 }

@@ -1,5 +1,5 @@
 // Looks inside the zod schema: which keys an object has, what a setting defaults to. For messages and for the table in
-// the README; it must never decide whether a value is valid.
+// docs/configuration.md; it must never decide whether a value is valid.
 import { z } from 'zod';
 
 export interface Unwrapped {

@@ -1,12 +1,9 @@
-// Every setting as a Markdown table, made from the schema so that the README cannot drift away from it.
-// Used by the test of the README only; it must never be needed at run time.
+// Every setting as a Markdown table, made from the schema so that docs/configuration.md cannot drift away from it.
+// Used by the tests of the documents only; it must never be needed at run time.
 import { z } from 'zod';
 import { configSchema } from './schema.js';
 import { objectsOf, unwrap } from './schema-shape.js';
 import { SECRET_PATHS } from './secrets.js';
-
-export const TABLE_BEGIN = '<!-- config:begin -->';
-export const TABLE_END = '<!-- config:end -->';
 
 const SECRETS: ReadonlySet<string> = new Set(SECRET_PATHS.map((path) => path.join('.').replaceAll('.*', '[]')));
 
@@ -23,14 +20,6 @@ export function configTable(): string {
     ({ setting, fallback, about }) => `| \`${setting}\` | ${fallback} | ${about.replaceAll('|', '\\|')} |`,
   );
   return ['| setting | default | what it does |', '|---|---|---|', ...lines].join('\n');
-}
-
-/** `text` with the table between its two markers replaced; throws when a marker is missing. */
-export function withConfigTable(text: string): string {
-  const begin = text.indexOf(TABLE_BEGIN);
-  const end = text.indexOf(TABLE_END);
-  if (begin < 0 || end < begin) throw new Error(`expected ${TABLE_BEGIN} and ${TABLE_END}`);
-  return `${text.slice(0, begin + TABLE_BEGIN.length)}\n\n${configTable()}\n\n${text.slice(end)}`;
 }
 
 /** `given` is the default of the object itself, `within` the optional object that a required setting belongs to. */

@@ -1,4 +1,4 @@
-// The README quotes the newest saved result. `UPDATE_README=1 npx tsx --test test/bench/saved.test.ts` rewrites it.
+// docs/cost.md quotes the newest saved result. `UPDATE_DOCS=1 npx tsx --test test/bench/saved.test.ts` rewrites it.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,14 +9,14 @@ import { htmlReport } from '../../bench/report-html.js';
 import { newest, refusal, save, withBench } from '../../bench/saved.js';
 import { makeCell, SETTINGS } from './cells.js';
 
-const README = new URL('../../README.md', import.meta.url);
+const PAGE = new URL('../../docs/cost.md', import.meta.url);
 const REVISION = { commit: '0123456789ab', dirty: false };
 
-test('the README has the table that the newest saved result makes', () => {
-  const text = readFileSync(README, 'utf8');
+test('docs/cost.md has the table that the newest saved result makes', () => {
+  const text = readFileSync(PAGE, 'utf8');
   const wanted = withBench(text);
-  if (process.env['UPDATE_README'] === '1') writeFileSync(README, wanted);
-  else assert.equal(text, wanted, 'run UPDATE_README=1 npx tsx --test test/bench/saved.test.ts');
+  if (process.env['UPDATE_DOCS'] === '1') writeFileSync(PAGE, wanted);
+  else assert.equal(text, wanted, 'run UPDATE_DOCS=1 npx tsx --test test/bench/saved.test.ts');
 });
 
 test('a result is saved with its commit and settings, and is the newest', () => {
@@ -34,10 +34,10 @@ test('a result is saved with its commit and settings, and is the newest', () => 
     assert.deepEqual(saved?.outcome.settings, SETTINGS);
     assert.equal(saved?.outcome.cells[0]?.cpuMicrosPerCheck?.median, 5);
     assert.equal(saved?.outcome.node, process.version);
-    const readme = withBench('a <!-- bench:begin -->old<!-- bench:end --> b', directory);
-    assert.match(readme, /\| 5\.00 ±20 % \|/);
-    assert.match(readme, /commit 0123456789ab, Node v/);
-    assert.doesNotMatch(readme, /old/);
+    const page = withBench('a <!-- bench:begin -->old<!-- bench:end --> b', directory);
+    assert.match(page, /\| 5\.00 ±20 % \|/);
+    assert.match(page, /commit 0123456789ab, Node v/);
+    assert.doesNotMatch(page, /old/);
   } finally {
     rmSync(directory, { recursive: true });
   }

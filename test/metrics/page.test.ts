@@ -13,7 +13,7 @@ import {
   type WorkerReport,
 } from '../../src/metrics/report.js';
 import { costInYardsticks } from '../kit/cost.js';
-import { readmeMetrics } from './readme-metrics.js';
+import { documentedMetrics } from './metrics-table.js';
 
 const FACTS: MetricFacts = {
   workers: 8,
@@ -74,7 +74,7 @@ describe('the metrics page', () => {
     assert.doesNotMatch(before, /authentik_outpost_last_update/);
   });
 
-  it('has exactly the metrics of the table in README.md', async () => {
+  it('has exactly the metrics of the table in docs/metrics.md', async () => {
     const outpost = { name: 'o', uuid: 'u', connected: true, lastUpdate: 1 };
     const page = await renderMetrics(EMPTY_REPORT, { ...FACTS, outpost });
     const exposed = [...page.matchAll(/^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$/gm)].map(([, name, help, type]) => ({
@@ -82,7 +82,7 @@ describe('the metrics page', () => {
       type,
       help,
     }));
-    const table = readmeMetrics().map(({ name, type, help }) => ({ name, type, help }));
+    const table = documentedMetrics().map(({ name, type, help }) => ({ name, type, help }));
     assert.deepEqual(
       table,
       exposed.sort((one, other) => (one.name < other.name ? -1 : 1)),

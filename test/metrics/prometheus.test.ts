@@ -15,7 +15,7 @@ import { type Prometheus, prometheusMissing, startPrometheus } from '../kit/prom
 import { until } from '../kit/until.js';
 import { startWhoami } from '../kit/whoami.js';
 import { ACCOUNTS } from '../kit/world.js';
-import { readmeMetrics } from './readme-metrics.js';
+import { documentedMetrics } from './metrics-table.js';
 
 const APP = 'http://whoami.localhost:8080';
 const MONITORING = fileURLToPath(new URL('../../deploy/monitoring/', import.meta.url));
@@ -122,9 +122,9 @@ describeWith(missing, 'a real Prometheus', () => {
     promtool(['check', 'metrics'], body);
   });
 
-  it('has every metric of the table in README.md, with its labels', async () => {
+  it('has every metric of the table in docs/metrics.md, with its labels', async () => {
     const ofEveryScrape = ['__name__', 'instance', 'job'];
-    for (const { name, type, labels } of readmeMetrics()) {
+    for (const { name, type, labels } of documentedMetrics()) {
       const [sample] = await prometheus.query(type === 'histogram' ? `${name}_count` : name);
       assert.ok(sample, name);
       const own = Object.keys(sample.metric).filter((label) => !ofEveryScrape.includes(label));

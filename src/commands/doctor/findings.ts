@@ -1,11 +1,11 @@
-// What the doctor can find, and what to change then, by proxy. README's table is made of this, and the tests break a
+// What the doctor can find, and what to change then, by proxy. docs/doctor.md is made of this, and the tests break a
 // configuration for each.
 
 export type ProxyName = 'Traefik' | 'nginx' | 'ingress-nginx' | 'Caddy' | 'Envoy' | 'HAProxy';
 
 export interface Remedy {
   readonly severity: 'error' | 'warning';
-  /** What is wrong, as README's table has it. */
+  /** What is wrong, as the table in docs/doctor.md has it. */
   readonly meaning: string;
   /** The settings to look at, whatever the proxy. */
   readonly change: string;

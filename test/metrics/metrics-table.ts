@@ -1,4 +1,4 @@
-// The rows of the table of metrics in README.md.
+// The rows of the table of metrics in docs/metrics.md.
 import { readFileSync } from 'node:fs';
 
 export interface MetricRow {
@@ -9,8 +9,8 @@ export interface MetricRow {
   readonly help: string;
 }
 
-export function readmeMetrics(): MetricRow[] {
-  const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+export function documentedMetrics(): MetricRow[] {
+  const text = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
   const table = text.split('<!-- metrics:begin -->')[1]?.split('<!-- metrics:end -->')[0] ?? '';
   return [...table.matchAll(/^\| `(\w+)` \| (\w+) \|(.*?)\| (.*) \|$/gm)].map(([, name, type, labels, help]) => ({
     name: name ?? '',

@@ -1,16 +1,13 @@
-// The README's table of settings is the schema's. `UPDATE_README=1 npx tsx --test test/config/readme-table.test.ts` rewrites it.
+// The table of settings is the schema's. `UPDATE_DOCS=1 npx tsx --test test/config/settings-table.test.ts` rewrites it.
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { configTable, withConfigTable } from '../../src/config/table.js';
+import { configTable } from '../../src/config/table.js';
+import { assertMarked } from '../kit/marked.js';
 
-const README = new URL('../../README.md', import.meta.url);
-
-test('the README has the table of settings that the schema makes', () => {
-  const text = readFileSync(README, 'utf8');
-  const wanted = withConfigTable(text);
-  if (process.env['UPDATE_README'] === '1') writeFileSync(README, wanted);
-  else assert.equal(text, wanted, 'run UPDATE_README=1 npx tsx --test test/config/readme-table.test.ts');
+test('docs/configuration.md has the table of settings that the schema makes', () => {
+  const command = 'UPDATE_DOCS=1 npx tsx --test test/config/settings-table.test.ts';
+  const update = process.env['UPDATE_DOCS'] === '1';
+  assertMarked(new URL('../../docs/configuration.md', import.meta.url), 'config', configTable(), update, command);
 });
 
 test('the table has each setting once, with a default and a sentence', () => {
