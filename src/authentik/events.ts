@@ -1,6 +1,6 @@
 // Misconfigurations, reported to authentik's event log. Whoever can reach the outpost can cause one, so there are few of
 // them; and they hold no cookie, no authorization and no header but those that say how a proxy asked.
-import { LRUCache } from 'lru-cache';
+import { createRateGate } from '../infra/rate-gate.js';
 import type { CoreApi } from './api.js';
 import type { SourceLog } from './socket.js';
 
@@ -29,26 +29,10 @@ const LONGEST_VALUE = 500;
 /** Everything else may hold a credential under a name that we do not know. */
 const SHOWN = /^(x-forwarded-(for|host|proto|port|uri|method|server)|x-original-(url|uri|method)|host|user-agent)$/i;
 
-/** One a minute for a message and a provider, ten a minute together. */
-/** `monotonic` in milliseconds. */
+/** One a minute for a message and a provider, ten a minute together. `monotonic` in milliseconds. */
 export function createEventLimit(monotonic: () => number): EventLimit {
-  const last = new LRUCache<string, number>({ max: 1_000 });
-  let windowStart = Number.NEGATIVE_INFINITY;
-  let inWindow = 0;
-  return {
-    admit({ message, provider }) {
-      const at = monotonic();
-      if (at >= windowStart + MINUTE) {
-        windowStart = at;
-        inWindow = 0;
-      }
-      const key = `${provider}\0${message}`;
-      if (inWindow >= MOST_A_MINUTE || at < (last.get(key) ?? Number.NEGATIVE_INFINITY) + MINUTE) return false;
-      inWindow += 1;
-      last.set(key, at);
-      return true;
-    },
-  };
+  const gate = createRateGate({ period: MINUTE, most: MOST_A_MINUTE, monotonic });
+  return { admit: ({ message, provider }) => gate.admit(`${provider}\0${message}`) };
 }
 
 export function createEventReporter(options: {

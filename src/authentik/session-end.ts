@@ -1,7 +1,8 @@
 // authentik says that a session of its own is over: every session of ours with that `sid` ends, at every provider of
 // authentik. Core says it once, so a store that is down just now is asked again until it has heard it.
 import type { Application } from '../application/application.js';
-import type { Timers } from '../infra/timers.js';
+import { createBackoff } from '../infra/backoff.js';
+import type { Timers, Timers } from '../infra/timers.js';
 import type { Sessions } from '../session/sessions.js';
 import type { SourceLog } from './socket.js';
 
@@ -22,7 +23,7 @@ const MOST_ATTEMPTS = 120;
 export async function endAuthentikSessions(options: SessionEndOptions): Promise<void> {
   const { sid, sessions, timers, log } = options;
   let left = options.providers.filter((provider) => provider.config.authentik !== undefined);
-  let delay = FIRST_DELAY;
+  const backoff = createBackoff({ first: FIRST_DELAY, longest: LONGEST_DELAY });
   for (let attempt = 1; left.length > 0; attempt += 1) {
     const outcomes = await Promise.allSettled(
       left.map((provider) => sessions.endSid(provider as Application, sid, 'authentik')),
@@ -33,7 +34,6 @@ export async function endAuthentikSessions(options: SessionEndOptions): Promise<
     const facts = { err: failure?.reason, providers: left.map((provider) => provider.name), attempt };
     if (attempt >= MOST_ATTEMPTS) return log.error(facts, 'sessions that authentik ended are still in the store');
     log.warn(facts, 'sessions that authentik ended could not be removed; trying again');
-    await new Promise<void>((resolve) => void timers.after(delay, resolve));
-    delay = Math.min(delay * 2, LONGEST_DELAY);
+    await new Promise<void>((resolve) => void timers.after(backoff.next(), resolve));
   }
 }

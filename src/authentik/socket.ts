@@ -1,8 +1,10 @@
-// The websocket to authentik core: says that we are alive, and hears of changes and of sessions that ended. It reconnects
-// for ever; whatever comes in over it that makes no sense is dropped, never a reason to stop.
+// The websocket to authentik core: says that we are alive, and is told of changes and of sessions that ended. It reconnects
+// for ever; a message that cannot be read is dropped, never a reason to stop.
 import WebSocket from 'ws';
 import { isRecord } from '../application/claims.js';
+import { createBackoff } from '../infra/backoff.js';
 import { explain } from '../infra/errors.js';
+import { createRateGate } from '../infra/rate-gate.js';
 import type { Timers } from '../infra/timers.js';
 import { USER_AGENT } from './api.js';
 import { isTlsFault } from './core-request.js';
@@ -53,7 +55,8 @@ const HELLO_EVERY = 10_000;
 const SILENT_HELLOS = 3;
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 300_000;
-const NONSENSE_EVERY = 60_000;
+/** A line about messages that cannot be read is written this often. */
+const MALFORMED_EVERY = 60_000;
 const MOST_BYTES = 1_048_576;
 
 export function connectCore(options: CoreSocketOptions): CoreSocket {
@@ -63,8 +66,8 @@ export function connectCore(options: CoreSocketOptions): CoreSocket {
   let ever = false;
   let closed = false;
   let attempt = 0;
-  let delay = FIRST_DELAY;
-  let nonsenseAt = Number.NEGATIVE_INFINITY;
+  const backoff = createBackoff({ first: FIRST_DELAY, longest: LONGEST_DELAY, jitter: 1 / 4, random: options.random });
+  const malformed = createRateGate({ period: MALFORMED_EVERY, most: 1, monotonic: options.monotonic });
   let cancelRetry = (): void => {};
   let cancelHello = (): void => {};
 
@@ -99,7 +102,7 @@ export function connectCore(options: CoreSocketOptions): CoreSocket {
 
     current.on('open', () => {
       connected = true;
-      delay = FIRST_DELAY;
+      backoff.reset();
       sayHello();
       log.info({ attempt }, 'connected to authentik');
       options.onConnected(ever);
@@ -110,7 +113,7 @@ export function connectCore(options: CoreSocketOptions): CoreSocket {
     });
     current.on('message', (data, binary) => {
       silent = 0;
-      if (!closed) hear(binary ? '' : String(data));
+      if (!closed) receive(binary ? '' : String(data));
     });
     current.on('error', (error) => {
       reason = reasonOf(error);
@@ -120,9 +123,7 @@ export function connectCore(options: CoreSocketOptions): CoreSocket {
       cancelHello();
       connected = false;
       if (closed) return;
-      // Somewhat early, at random: the replicas do not all come back in the same instant.
-      const wait = Math.round(delay * (1 - options.random() / 4));
-      delay = Math.min(delay * 2, LONGEST_DELAY);
+      const wait = backoff.next();
       log.warn(
         { reason, code, retry_in_ms: wait },
         'no live connection to authentik; changes are polled for meanwhile',
@@ -131,11 +132,10 @@ export function connectCore(options: CoreSocketOptions): CoreSocket {
     });
   }
 
-  function hear(text: string): void {
+  function receive(text: string): void {
     const message = parse(text);
     if (message === null) {
-      if (options.monotonic() < nonsenseAt + NONSENSE_EVERY) return;
-      nonsenseAt = options.monotonic();
+      if (!malformed.admit('')) return;
       log.warn({ bytes: text.length }, 'authentik sent a websocket message that cannot be read; ignored');
       return;
     }

@@ -6,6 +6,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import { ownString } from './own-string.js';
+import { createRateGate, type RateGate } from './rate-gate.js';
 
 export type Facts = Readonly<Record<string, unknown>>;
 type Write = (facts: Facts, text: string, about?: string) => void;
@@ -34,45 +35,27 @@ const MOST_LINES = 600;
 
 interface Kind {
   held: number;
-  /** What was written about, and until when nothing is written about it again. */
-  readonly written: Map<string, number>;
+  /** Of what it is about. */
+  readonly gate: RateGate;
 }
 
 /** `monotonic` in milliseconds. */
 export function createLogGate(monotonic: () => number): LogGate {
   const kinds = new LRUCache<string, Kind>({ max: MOST_KINDS });
-  let period = Number.NEGATIVE_INFINITY;
-  let lines = 0;
-
-  function isRoomFor(known: Kind, about: string, time: number): boolean {
-    const until = known.written.get(about);
-    if (until !== undefined && time < until) return false;
-    if (until === undefined && known.written.size >= MOST_ABOUT) {
-      for (const [other, end] of known.written) if (time >= end) known.written.delete(other);
-      if (known.written.size >= MOST_ABOUT) return false;
-    }
-    if (time >= period + PERIOD) {
-      period = time;
-      lines = 0;
-    }
-    return lines < MOST_LINES;
-  }
-
+  const lines = createRateGate({ period: PERIOD, most: MOST_LINES, monotonic });
   return {
     pass(kind, about = '') {
-      const time = monotonic();
       let known = kinds.get(kind);
       if (known === undefined) {
-        known = { held: 0, written: new Map() };
+        known = { held: 0, gate: createRateGate({ period: PERIOD, most: MOST_ABOUT, monotonic }) };
         kinds.set(ownString(kind), known);
       }
       const name = about.slice(0, LONGEST_ABOUT);
-      if (!isRoomFor(known, name, time)) {
+      if (!known.gate.isOpen(name) || !lines.admit(`${kind}\0${name}`)) {
         known.held += 1;
         return null;
       }
-      lines += 1;
-      known.written.set(ownString(name), time + PERIOD);
+      known.gate.admit(name);
       const { held } = known;
       known.held = 0;
       return held;

@@ -4,7 +4,9 @@ import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
 import * as openid from 'openid-client';
 import { isRecord } from '../application/claims.js';
 import type { ProviderConfig } from '../config/schema.js';
+import { createBackoff } from '../infra/backoff.js';
 import { AkproxError } from '../infra/errors.js';
+import { systemTimers } from '../infra/timers.js';
 import { translate } from './failures.js';
 import { createKeySet } from './key-set.js';
 import { createTransport, type Transport } from './transport.js';
@@ -63,8 +65,8 @@ export interface Connection {
 export const LEEWAY = 60;
 
 const FAILURE_KEPT = 1_000;
-const FIRST_DELAY = 1_000;
-const LONGEST_DELAY = 60_000;
+/** No attempt is earlier than `FAILURE_KEPT`, jitter included. */
+const RETRIES = { first: 1_250, longest: 75_000, jitter: 1 / 5 };
 const TIMEOUT_SECONDS = 10;
 
 export function createOidcClient(options: OidcClientOptions): OidcClient {
@@ -106,23 +108,15 @@ export function createOidcClient(options: OidcClientOptions): OidcClient {
 
   function warmUp(signal?: AbortSignal): void {
     const stop = signal ? AbortSignal.any([signal, closing.signal]) : closing.signal;
-    const attempt = (delay: number): void => {
-      if (stop.aborted) return;
+    const backoff = createBackoff({ ...RETRIES, random });
+    let cancel = (): void => {};
+    const attempt = (): void => {
       connect().catch(() => {
-        if (stop.aborted) return;
-        const timer = setTimeout(
-          () => {
-            stop.removeEventListener('abort', cancel);
-            attempt(Math.min(delay * 2, LONGEST_DELAY));
-          },
-          delay * (1 + random() / 4),
-        );
-        const cancel = () => clearTimeout(timer);
-        timer.unref();
-        stop.addEventListener('abort', cancel, { once: true });
+        if (!stop.aborted) cancel = systemTimers.after(backoff.next(), attempt);
       });
     };
-    attempt(FIRST_DELAY);
+    stop.addEventListener('abort', () => cancel(), { once: true });
+    if (!stop.aborted) attempt();
   }
 
   return {

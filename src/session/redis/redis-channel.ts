@@ -5,10 +5,17 @@ import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { isRecord } from '../../application/claims.js';
-import { createGatedLog, type Facts, type GatedLog } from '../../infra/log-gate.js';
+import { type Backoff, createBackoff } from '../../infra/backoff.js';
+import { createGatedLog, type GatedLog } from '../../infra/log-gate.js';
 import type { Revocation, RevocationChannel, RevocationSource } from '../revocation.js';
 import { bounded, dialRedis, redisReason } from './redis-connection.js';
-import { backOff, type RedisAddress, type RedisStoreConfig, type RedisTarget, redisTarget } from './redis-options.js';
+import {
+  RECONNECTS,
+  type RedisAddress,
+  type RedisStoreConfig,
+  type RedisTarget,
+  redisTarget,
+} from './redis-options.js';
 
 export interface RedisChannel extends RevocationChannel {
   /** False while revocations of others may be missed. */
@@ -66,7 +73,7 @@ class Channel implements RedisChannel {
   private readonly self: string;
   private readonly revocations: string;
   private readonly heartbeats: string;
-  private readonly random: () => number;
+  private readonly reconnects: Backoff;
   private readonly handlers: ((revocation: Revocation) => void)[] = [];
   private readonly gapHandlers: (() => void)[] = [];
   private readonly pending = new Set<Message>();
@@ -75,11 +82,11 @@ class Channel implements RedisChannel {
   private nodes: readonly RedisAddress[];
   private client: Redis | null = null;
   private timer: NodeJS.Timeout | undefined;
-  private attempts = 0;
+  /** Something was wrong since the channel last worked: said once. */
+  private saidLost = false;
   private dials = 0;
   private unanswered = 0;
   private closed = false;
-  private readonly logged = new Set<string>();
   private readonly gated: GatedLog;
 
   constructor(target: RedisTarget, prefix: string, options: RedisChannelOptions) {
@@ -89,7 +96,7 @@ class Channel implements RedisChannel {
     this.self = `${options.nodeId}/${randomBytes(9).toString('base64url')}`;
     this.revocations = `${prefix}revoked`;
     this.heartbeats = `${prefix}heartbeat:${this.self}`;
-    this.random = options.random ?? Math.random;
+    this.reconnects = createBackoff({ ...RECONNECTS, random: options.random ?? Math.random });
     this.nodes = target.addresses;
     void this.dial();
   }
@@ -138,7 +145,7 @@ class Channel implements RedisChannel {
         () => this.forget(message),
         (error: unknown) => {
           message.sending = false;
-          this.logOnce('publish', { reason: redisReason(error) }, 'a revocation could not be published; trying again');
+          this.gated.warn({ reason: redisReason(error) }, 'a revocation could not be published; trying again');
         },
       );
     }
@@ -153,11 +160,7 @@ class Channel implements RedisChannel {
     for (const message of this.pending) {
       if (this.pendingKeys <= MAX_PENDING_KEYS && message.queuedAt >= oldest) return;
       this.forget(message);
-      this.logOnce(
-        'lost',
-        {},
-        'revocations could not be published; other nodes notice when they read the session again',
-      );
+      this.gated.warn({}, 'revocations could not be published; other nodes notice when they read the session again');
     }
   }
 
@@ -185,11 +188,11 @@ class Channel implements RedisChannel {
   }
 
   private up(client: Redis): void {
-    if (this.attempts > 0) this.gated.info({}, 'revocations from other workers are heard again');
+    if (this.saidLost) this.gated.info({}, 'revocations from other workers are heard again');
     this.connected = true;
-    this.attempts = 0;
+    this.saidLost = false;
+    this.reconnects.reset();
     this.unanswered = 0;
-    this.logged.clear();
     const beat = () => this.beat(client);
     this.timer = setInterval(beat, this.options.heartbeatMs ?? HEARTBEAT_MS);
     this.timer.unref();
@@ -207,7 +210,7 @@ class Channel implements RedisChannel {
     }
     this.unanswered += 1;
     const failed = (error: unknown) =>
-      this.logOnce('beat', { reason: redisReason(error) }, 'the channel for revocations does not work');
+      this.gated.warn({ reason: redisReason(error) }, 'the channel for revocations does not work');
     client.publish(this.heartbeats, '').catch(failed);
     if (this.target.kind === 'cluster') {
       // A node that is cut off from the others still answers: but it hears of nothing.
@@ -221,12 +224,10 @@ class Channel implements RedisChannel {
   private lost(client: Redis, reason: string): void {
     if (client !== this.client || this.closed) return;
     this.drop();
-    this.attempts += 1;
-    if (this.attempts === 1) {
-      this.gated.warn({ reason }, 'revocations from other workers are not heard now; trying again');
-    }
+    if (!this.saidLost) this.gated.warn({ reason }, 'revocations from other workers are not heard now; trying again');
+    this.saidLost = true;
     for (const message of this.pending) message.sending = false;
-    this.timer = setTimeout(() => void this.dial(), backOff(this.attempts, this.random));
+    this.timer = setTimeout(() => void this.dial(), this.reconnects.next());
     this.timer.unref();
   }
 
@@ -261,16 +262,8 @@ class Channel implements RedisChannel {
     }
     if (channel !== this.revocations) return;
     const message = parse(text);
-    if (message === null)
-      this.logOnce('malformed', {}, 'a message on the channel for revocations is malformed; ignored');
+    if (message === null) this.gated.warn({}, 'a message on the channel for revocations is malformed; ignored');
     else if (message.from !== this.self) for (const handler of this.handlers) handler(message.revocation);
-  }
-
-  /** Once per connection and kind. */
-  private logOnce(kind: string, facts: Facts, text: string): void {
-    if (this.logged.has(kind)) return;
-    this.logged.add(kind);
-    this.gated.warn(facts, text);
   }
 }
 

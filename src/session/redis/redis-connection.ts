@@ -6,11 +6,12 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, Redis, ReplyError } from 'ioredis';
 import type { Logger } from 'pino';
+import { waitAfter } from '../../infra/backoff.js';
 import { AkproxError } from '../../infra/errors.js';
 import { createGatedLog, type GatedLog } from '../../infra/log-gate.js';
 import {
-  backOff,
   clusterLookup,
+  RECONNECTS,
   type RedisStoreConfig,
   type RedisTarget,
   redisTarget,
@@ -54,7 +55,7 @@ export function connectRedis(
 }
 
 function createClient(target: RedisTarget, random: () => number): Redis | Cluster {
-  const retry = (attempt: number) => backOff(attempt, random);
+  const retry = (attempt: number) => waitAfter(attempt, { ...RECONNECTS, random });
   const common: ServerOptions = {
     ...target.options,
     protocol: 2,

@@ -65,10 +65,8 @@ export function clusterLookup(target: RedisTarget): Pick<ClusterOptions, 'dnsLoo
   return target.options.tls === undefined ? {} : { dnsLookup: (host, done) => done(null, host) };
 }
 
-/** Doubles from 50 ms to 2 s; up to half of it is left out at random, so that a fleet does not come back all at once. */
-export function backOff(attempt: number, random: () => number): number {
-  return Math.round(Math.min(50 * 2 ** Math.min(attempt - 1, 10), 2_000) * (1 - random() / 2));
-}
+/** Half of a wait may be left out: a whole fleet has lost the same Redis. */
+export const RECONNECTS = { first: 50, longest: 2_000, jitter: 1 / 2 };
 
 function parseUrl(text: string): RedisAddress & { tls: boolean; username?: string; password?: string; db?: number } {
   try {
