@@ -2,7 +2,7 @@
 // authentik. Core says it once, so a store that is down just now is asked again until it has heard it.
 import type { Application } from '../application/application.js';
 import { createBackoff } from '../infra/backoff.js';
-import type { Timers, Timers } from '../infra/timers.js';
+import type { Timers } from '../infra/timers.js';
 import type { Sessions } from '../session/sessions.js';
 import type { SourceLog } from './socket.js';
 

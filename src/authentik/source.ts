@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { AuthentikEnv } from '../config/environment.js';
 import type { Config, ProviderConfig } from '../config/schema.js';
+import { createBackoff } from '../infra/backoff.js';
 import { explain } from '../infra/errors.js';
 import { systemTimers, type Timers } from '../infra/timers.js';
 import { VERSION } from '../infra/version.js';
@@ -95,7 +96,7 @@ export function startAuthentikSource(options: AuthentikSourceOptions): Authentik
   let outpost: OutpostFacts | null = null;
   let lastUpdate: number | null = null;
   let problem: string | null = null;
-  let retry = FIRST_RETRY;
+  const retries = createBackoff({ first: FIRST_RETRY, longest: LONGEST_RETRY });
   let socket: { readonly pk: string; readonly connection: CoreSocket } | null = null;
   let running: Promise<boolean> | null = null;
   let queued: Promise<boolean> | null = null;
@@ -138,7 +139,7 @@ export function startAuthentikSource(options: AuthentikSourceOptions): Authentik
       lastUpdate = now();
       if (problem !== null) log.info({}, 'authentik answers again');
       problem = null;
-      retry = FIRST_RETRY;
+      retries.reset();
       use(fetched, 'the providers from authentik are in force');
       if (JSON.stringify(former) !== JSON.stringify(fetched)) await keep(fetched);
       if (stopped) return false;
@@ -148,13 +149,13 @@ export function startAuthentikSource(options: AuthentikSourceOptions): Authentik
     } catch (error) {
       if (stopped) return false;
       problem = explain(error);
+      const wait = retries.next();
       const consequence = outpost === null ? 'no provider is known yet' : 'what was known stays in force';
       log.error(
-        { reason: problem, retry_in_ms: retry },
+        { reason: problem, retry_in_ms: wait },
         `the providers could not be read from authentik; ${consequence}`,
       );
-      next(retry);
-      retry = Math.min(retry * 2, LONGEST_RETRY);
+      next(wait);
       return false;
     }
   }
