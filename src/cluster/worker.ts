@@ -23,17 +23,17 @@ import { parseAddress } from '../infra/host-port.js';
 import { createLog, logTo, WORKER_LOG_FD } from '../infra/log.js';
 import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
 import { systemTimers } from '../infra/timers.js';
+import { MeasuredStore } from '../metrics/measured-store.js';
+import { Tally } from '../metrics/tally.js';
 import { createOidcClient, type OidcClient } from '../oidc/client.js';
 import { HeaderAuth } from '../oidc/header-auth.js';
 import { refreshTokens } from '../oidc/refresh.js';
-import { MeasuredStore } from '../session/measured-store.js';
 import { openChannel, openStore } from '../session/open-store.js';
 import type { RedisChannel } from '../session/redis/redis-channel.js';
 import type { Revocation } from '../session/revocation.js';
 import { Sessions } from '../session/sessions.js';
 import type { Instruction, ToPrimary, ToWorker, WorkerSetup } from './messages.js';
 import { SecureListener } from './secure-listener.js';
-import { Tally } from './tally.js';
 
 /** Between two questions to a store that does not answer, in milliseconds. */
 const PROBE_PAUSE = 50;

@@ -1,8 +1,11 @@
 // The metrics page: the workers' plain counters, summed and published when somebody scrapes. What has a series per provider
 // is written here and in histogram-page.ts; the rest goes through prom-client.
 import { Counter, Gauge, Registry } from 'prom-client';
-import { CHECK_BOUNDS, escapeLabel, histogramText, LAG_BOUNDS, REQUEST_BOUNDS, STORE_BOUNDS } from './buckets.js';
+import { LAG_BOUNDS } from '../session/revocation.js';
+import { CHECK_BOUNDS, REQUEST_BOUNDS } from './check-timing.js';
+import { escapeLabel, histogramText } from './exposition.js';
 import { HistogramPage } from './histogram-page.js';
+import { STORE_BOUNDS } from './measured-store.js';
 import type { WorkerReport } from './report.js';
 
 export interface MetricFacts {

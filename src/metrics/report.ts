@@ -1,6 +1,6 @@
 // What a worker has counted, and how the reports of several become one. Counters only ever grow: what a dead worker had
 // counted stays in the sum, and what a removed provider had counted is kept while there is room.
-import { addBuckets, type BucketCounts } from './buckets.js';
+import { addBuckets, type BucketCounts } from '../infra/buckets.js';
 
 /** A worker's counters, cumulative since it started. Rows with zeros are short, because a scrape must not disturb checks. */
 export interface WorkerReport {

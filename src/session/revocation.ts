@@ -3,6 +3,9 @@
 
 export type RevocationSource = 'sign_out' | 'replaced' | 'backchannel' | 'authentik' | 'refresh' | 'operator';
 
+/** In seconds, of `akprox_revocation_lag_seconds`. */
+export const LAG_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+
 export interface Revocation {
   /** Store keys (hashes of session ids). */
   readonly keys: readonly string[];

@@ -3,12 +3,12 @@
 
 import type { Application } from '../application/application.js';
 import { verdictOn } from '../application/verdict.js';
+import { Buckets } from '../infra/buckets.js';
 import type { GatedLog } from '../infra/log-gate.js';
-import { Buckets, LAG_BOUNDS } from '../metrics/buckets.js';
 import { type CacheEntry, SessionCache } from './cache.js';
 import { Refusals } from './refusals.js';
 import { Renewal, type RenewalOptions, renewalDue } from './renewal.js';
-import type { Revocation, RevocationChannel, RevocationSource } from './revocation.js';
+import { LAG_BOUNDS, type Revocation, type RevocationChannel, type RevocationSource } from './revocation.js';
 import { indexHash, seal, sessionKey, unseal } from './seal.js';
 import { decodeSession, encodeSession, type Session } from './session.js';
 import type { SealedSession, SessionStore } from './store.js';

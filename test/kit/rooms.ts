@@ -46,6 +46,11 @@ export const ROOMS: readonly Room[] = [
     change: 'a new check of a token: `verify-jwt.ts`',
   },
   {
+    names: ['metrics'],
+    knows: 'what workers count, how their counts are merged, and the page that Prometheus reads',
+    change: 'a new counter: `report.ts`, `page.ts`',
+  },
+  {
     names: ['session'],
     knows: 'sessions: ticket (the cookie), seal, cache, store, revocation',
     change: 'a new store: implement `store.ts`, run `test/session/store-contract.ts` against it',
@@ -55,11 +60,6 @@ export const ROOMS: readonly Room[] = [
     knows:
       'what is protected and for whom: hosts, access rules, allow-lists, return URLs, identity headers. Pure functions',
     change: 'a new identity header: `identity.ts`',
-  },
-  {
-    names: ['metrics'],
-    knows: 'what workers count, how their counts are merged, and the page that Prometheus reads',
-    change: 'a new counter: `report.ts`, `page.ts`',
   },
   {
     names: ['infra'],

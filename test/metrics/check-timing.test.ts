@@ -1,8 +1,7 @@
 // The sample of cached checks stands for all of them, and no client can add series.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { CHECK_BOUNDS } from '../../src/metrics/buckets.js';
-import { CHECKS_PER_SAMPLE, CheckTiming } from '../../src/metrics/check-timing.js';
+import { CHECK_BOUNDS, CHECKS_PER_SAMPLE, CheckTiming } from '../../src/metrics/check-timing.js';
 import { costInYardsticks } from '../kit/cost.js';
 
 function timing(): { timing: CheckTiming; pass(ms: number): void; reads(): number } {

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CHECK_RESULTS } from '../../src/application/application.js';
-import { Buckets, escapeLabel, histogramText, LAG_BOUNDS, REQUEST_BOUNDS, trimmed } from '../../src/metrics/buckets.js';
+import { Buckets, trimmed } from '../../src/infra/buckets.js';
+import { REQUEST_BOUNDS } from '../../src/metrics/check-timing.js';
+import { escapeLabel, histogramText } from '../../src/metrics/exposition.js';
 import { type MetricFacts, MetricsPage } from '../../src/metrics/page.js';
 import {
   asDeparted,
@@ -12,6 +14,7 @@ import {
   REMEMBERED,
   type WorkerReport,
 } from '../../src/metrics/report.js';
+import { LAG_BOUNDS } from '../../src/session/revocation.js';
 import { costInYardsticks } from '../kit/cost.js';
 import { documentedMetrics } from './metrics-table.js';
 

@@ -1,9 +1,10 @@
 // A SessionStore that counts what it is asked and how long it took; what `akprox_store_*` is made of.
-
+import { Buckets } from '../infra/buckets.js';
 import { explain } from '../infra/errors.js';
-import { Buckets, STORE_BOUNDS } from '../metrics/buckets.js';
-import type { LeaseStore } from './lease.js';
-import type { SealedSession, SessionStore, StoreStats } from './store.js';
+import type { LeaseStore } from '../session/lease.js';
+import type { SealedSession, SessionStore, StoreStats } from '../session/store.js';
+
+export const STORE_BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5];
 
 export interface OpStats {
   readonly duration: Buckets;

@@ -1,11 +1,11 @@
 // What one worker counts, and what of it is new to the primary. A counter must never fall: not because a provider was
 // removed, and not because it was changed.
 import type { Application, ApplicationTable } from '../application/application.js';
-import { CheckTiming } from '../metrics/check-timing.js';
-import { forgetOldest, type WorkerReport } from '../metrics/report.js';
-import type { ReportDelta } from '../metrics/report-delta.js';
-import type { MeasuredStore } from '../session/measured-store.js';
 import type { Sessions } from '../session/sessions.js';
+import { CheckTiming } from './check-timing.js';
+import type { MeasuredStore } from './measured-store.js';
+import { forgetOldest, type WorkerReport } from './report.js';
+import type { ReportDelta } from './report-delta.js';
 
 export interface TallyOptions {
   readonly applications: ApplicationTable;
