@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { type Application, createApplication } from '../src/application/application.js';
 import { readClaims } from '../src/application/claims.js';
-import { configSchema } from '../src/config/schema.js';
 import { createLog } from '../src/infra/log.js';
 import { openStore } from '../src/session/open-store.js';
 import { encodeRecord } from '../src/session/redis/redis-record.js';
 import { Sessions } from '../src/session/sessions.js';
 import type { SealedSession, SessionStore } from '../src/session/store.js';
+import { configOf } from '../test/kit/application.js';
 import { testProvider } from '../test/kit/daemon.js';
 import { ACCOUNTS } from '../test/kit/world.js';
 
@@ -31,7 +31,7 @@ export async function openMint(
   lifetimeMs: number,
   redis: Redis | null = null,
 ): Promise<Mint> {
-  const config = configSchema.parse({
+  const config = configOf({
     store,
     providers: [testProvider(issuer, { access: { groups: ['staff'] } })],
   });

@@ -8,10 +8,10 @@ import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { type Application, createApplication } from '../src/application/application.js';
 import { readClaims } from '../src/application/claims.js';
-import { configSchema } from '../src/config/schema.js';
 import { createLog } from '../src/infra/log.js';
 import { openStore } from '../src/session/open-store.js';
 import { Sessions } from '../src/session/sessions.js';
+import { configOf } from '../test/kit/application.js';
 import { type Daemon, request, startDaemon, testProvider, traefikCheck } from '../test/kit/daemon.js';
 import { startRedis } from '../test/kit/redis-server.js';
 import { buildIfStale } from './targets/akprox.js';
@@ -133,7 +133,7 @@ async function run(): Promise<void> {
     closers.push(() => node[Symbol.asyncDispose]());
     nodes.push(node);
   }
-  const config = configSchema.parse(written);
+  const config = configOf(written);
   const [signOutNode, [providerConfig]] = [nodes[0], config.providers];
   if (providerConfig === undefined || signOutNode === undefined) throw new Error('no provider or no node');
   const application = createApplication(providerConfig);

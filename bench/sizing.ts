@@ -5,12 +5,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type Application, createApplication } from '../src/application/application.js';
-import { configSchema } from '../src/config/schema.js';
+import type { Config } from '../src/config/schema.js';
 import { createLog } from '../src/infra/log.js';
 import { openStore } from '../src/session/open-store.js';
 import type { Session } from '../src/session/session.js';
 import { Sessions } from '../src/session/sessions.js';
 import type { SessionStore } from '../src/session/store.js';
+import { configOf } from '../test/kit/application.js';
 import { type Daemon, request, startDaemon, testProvider, traefikCheck } from '../test/kit/daemon.js';
 import { type RedisServer, startRedis } from '../test/kit/redis-server.js';
 import { APP, startWorld, type World } from '../test/kit/world.js';
@@ -158,9 +159,9 @@ async function fleet({ client }: RedisServer): Promise<void> {
 
 async function stored(redis: RedisServer, session: Session): Promise<void> {
   const used = async () => Number(/used_memory:(\d+)/.exec(await redis.client.info('memory'))?.[1]);
-  const opened = await openStore(configOf(redis).store, Date.now, createLog('silent', 'bench'));
+  const opened = await openStore(settings(redis).store, Date.now, createLog('silent', 'bench'));
   closers.push(() => opened.close());
-  const { application, sessions } = sessionsOn(opened, configOf(redis));
+  const { application, sessions } = sessionsOn(opened, settings(redis));
   const before = await used();
   await fill(STORED, (i) => sessions.create(application, copyOf(session, i)));
   const each = (await used()) - before;
@@ -185,7 +186,7 @@ async function cached(session: Session): Promise<void> {
     return heapUsed + external;
   };
   const nothing = { put: async () => undefined } as unknown as SessionStore;
-  const { application, sessions } = sessionsOn(nothing, configOf(null, 2 ** 31));
+  const { application, sessions } = sessionsOn(nothing, settings(null, 2 ** 31));
   const before = used();
   await fill(CACHED, (i) => sessions.create(application, copyOf(session, i)));
   const bytes = used() - before;
@@ -209,18 +210,15 @@ async function check(node: Daemon, cookie: string): Promise<void> {
   if (status !== 200) throw new Error(`a check was answered ${status}`);
 }
 
-function configOf(redis: RedisServer | null, maxBytes = 65_536): ReturnType<typeof configSchema.parse> {
-  return configSchema.parse({
+function settings(redis: RedisServer | null, maxBytes = 65_536): Config {
+  return configOf({
     ...(redis && { store: { kind: 'redis', url: redis.url } }),
     cache: { max_bytes: maxBytes },
     providers: [testProvider('http://127.0.0.1:9', { access: { groups: ['staff'] } })],
   });
 }
 
-function sessionsOn(
-  store: SessionStore,
-  config: ReturnType<typeof configOf>,
-): { application: Application; sessions: Sessions } {
+function sessionsOn(store: SessionStore, config: Config): { application: Application; sessions: Sessions } {
   const [providerConfig] = config.providers;
   if (providerConfig === undefined) throw new Error('no provider');
   const channel = { publish: () => {}, subscribe: () => {} };
@@ -239,7 +237,7 @@ function sessionsOn(
 
 /** What a real login has put into Redis. */
 async function readSession(world: World, redis: RedisServer, cookie: string): Promise<Session> {
-  const config = configOf(redis);
+  const config = settings(redis);
   const opened = await openStore(config.store, Date.now, createLog('silent', 'bench'));
   try {
     const { application, sessions } = sessionsOn(opened, config);

@@ -10,6 +10,7 @@ import { type AllowList, compileAllowList } from './allow-list.js';
 import { hostname, parseHost } from './host.js';
 import { type IdentityFacts, identityHeaderNames, renderIdentity } from './identity.js';
 import { CALLBACK_SIGNATURE } from './own-paths.js';
+import type { PublicOrigin } from './public-origin.js';
 import type { ReturnTarget } from './return-url.js';
 
 /** How a check ended; the index into `Provider.checks`. Also the `result` label of `akprox_checks_total`. */
@@ -25,16 +26,11 @@ export const CHECK_RESULTS = [
 ] as const;
 export type CheckResult = (typeof CHECK_RESULTS)[number];
 
-export interface Application {
+export interface Application extends PublicOrigin {
   readonly config: ProviderConfig;
   /** Stable over renames at authentik and unique over both sources; what MACs and hashes are bound to. */
   readonly id: string;
   readonly name: string;
-  /** `https://whoami.company.tld`, no trailing slash. */
-  readonly origin: string;
-  /** `host[:port]` of the origin. */
-  readonly host: string;
-  readonly secure: boolean;
   /** `/akprox` or `/outpost.goauthentik.io`: the prefix of the URLs that we make. */
   readonly prefix: string;
   /** `P/start` and `P/sign_out` on the origin. */
@@ -70,8 +66,8 @@ export interface ApplicationKeys {
 
 /** `checks` is handed on when a provider changes, so that its counters never go backwards. */
 export function createApplication(config: ProviderConfig, checks?: Float64Array): Application {
-  const url = new URL(config.external_host);
-  const id = config.authentik ? `authentik:${config.authentik.pk}` : `file:${config.name}`;
+  const { origin } = config.origin;
+  const id = applicationId(config);
   const clientHash = createHash('sha256').update(config.oidc.client_id).digest('hex').slice(0, 8);
   const cookieName = `authentik_proxy_${clientHash}`;
   const identity: IdentityFacts = {
@@ -92,14 +88,12 @@ export function createApplication(config: ProviderConfig, checks?: Float64Array)
     config,
     id,
     name: config.name,
-    origin: url.origin,
-    host: url.host,
-    secure: url.protocol === 'https:',
+    ...config.origin,
     prefix: config.prefix,
-    startUrl: `${url.origin}${config.prefix}/start`,
-    signOutUrl: `${url.origin}${config.prefix}/sign_out`,
-    redirectUri: `${url.origin}${config.prefix}/callback${callbackQuery}`,
-    returnTarget: { mode: config.mode, origin: url.origin, cookieDomain: config.cookie_domain },
+    startUrl: `${origin}${config.prefix}/start`,
+    signOutUrl: `${origin}${config.prefix}/sign_out`,
+    redirectUri: `${origin}${config.prefix}/callback${callbackQuery}`,
+    returnTarget: { ...config.origin, mode: config.mode, cookieDomain: config.cookie_domain },
     cookieName,
     cookieNeedle: `${cookieName}=`,
     attemptCookiePrefix: `akprox_login_${clientHash}_`,
@@ -116,6 +110,11 @@ export function createApplication(config: ProviderConfig, checks?: Float64Array)
     },
     checks: checks ?? new Float64Array(CHECK_RESULTS.length),
   };
+}
+
+/** Another spelling of it would end every session: it is a part of what keys are derived from. */
+function applicationId(config: ProviderConfig): string {
+  return config.authentik ? `authentik:${config.authentik.pk}` : `file:${config.name}`;
 }
 
 export function countCheck(application: Application, result: CheckResult): void {
@@ -139,11 +138,11 @@ export class ApplicationTable {
     for (const application of applications) {
       this.byHost.set(application.host, application);
       // A browser leaves the default port out; some proxies put it in.
-      if (application.host === hostname(application.host))
+      if (application.host === application.hostname)
         this.byHost.set(`${application.host}:${application.secure ? 443 : 80}`, application);
       if (application.config.mode === 'forward_domain')
         this.byDomain.set(application.config.cookie_domain, application);
-      else this.singleNames.add(hostname(application.host));
+      else this.singleNames.add(application.hostname);
     }
   }
 
@@ -188,8 +187,7 @@ export function updateApplications(
   const former = new Map(previous?.all.map((application) => [application.id, application]));
   return new ApplicationTable(
     configs.map((config) => {
-      const id = config.authentik ? `authentik:${config.authentik.pk}` : `file:${config.name}`;
-      const old = former.get(id);
+      const old = former.get(applicationId(config));
       return old && JSON.stringify(old.config) === JSON.stringify(config)
         ? old
         : createApplication(config, old?.checks);

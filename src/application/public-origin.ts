@@ -1,5 +1,6 @@
-// Reads the two settings that decide whose cookie goes where, from the file and from authentik. Strict on purpose: `new URL` alone would accept and quietly
-// change `https:host`, a backslash or an address written as one number, and we would protect another host than was meant.
+// Reads the two settings that decide whose cookie goes where, from the file and from authentik, once on their way in. Strict on
+// purpose: `new URL` alone would accept and quietly change `https:host`, a backslash or an address written as one number, and we
+// would protect another host than was meant.
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { isDomainName } from './host.js';
@@ -7,8 +8,11 @@ import { isDomainName } from './host.js';
 export interface PublicOrigin {
   /** `https://host[:port]`: lower case, no default port, no trailing slash or dot. */
   readonly origin: string;
+  /** `host[:port]` of it. */
   readonly host: string;
   readonly hostname: string;
+  /** https. */
+  readonly secure: boolean;
 }
 
 /** Undefined unless `text` is an http(s) origin; a lone trailing slash is taken for nothing. */
@@ -21,7 +25,7 @@ export function parseOrigin(text: string): PublicOrigin | undefined {
   // `https://2130706433` parses to 127.0.0.1: an address counts only where one was written.
   if (isAddress ? !authority.toLowerCase().startsWith(hostname) : !isDomainName(hostname)) return undefined;
   const host = url.port === '' ? hostname : `${hostname}:${url.port}`;
-  return { origin: `${url.protocol}//${host}`, host, hostname };
+  return { origin: `${url.protocol}//${host}`, host, hostname, secure: url.protocol === 'https:' };
 }
 
 /** Lower case, ASCII, without the leading dot of old cookie specifications; undefined unless it is a domain name. */

@@ -2,11 +2,11 @@
 // where the session counts, and must read the same to a browser (WHATWG) and to RFC 3986; otherwise the login leads home.
 import { hostname, isUnderDomain, parseHost, stripDefaultPort } from './host.js';
 import { isCallback, leadsToOwnStep } from './own-paths.js';
+import type { PublicOrigin } from './public-origin.js';
 
-export interface ReturnTarget {
+/** Where an application lives, as far as a login may lead back to it. */
+export interface ReturnTarget extends PublicOrigin {
   readonly mode: 'forward_single' | 'forward_domain';
-  /** `https://whoami.company.tld[:port]`. */
-  readonly origin: string;
   /** Without leading dot; '' in `forward_single`. */
   readonly cookieDomain: string;
 }
@@ -74,14 +74,13 @@ export function acceptReturnUrl(candidate: string, target: ReturnTarget): string
   const url = new URL(absolute);
   if (url.host.replace(/\.(?=:|$)/, '') !== host || url.username !== '' || url.password !== '') return null;
 
-  const origin = new URL(target.origin);
   // ingress-nginx behind a TLS-terminating balancer says http for what the browser knows as https. A port that was written
   // out is believed, unless it is the origin's own.
-  const upgrade = scheme === 'http' && origin.protocol === 'https:';
-  const finalScheme = upgrade && (parsedHost === hostname(parsedHost) || parsedHost === origin.host) ? 'https' : scheme;
+  const upgrade = scheme === 'http' && target.secure;
+  const finalScheme = upgrade && (parsedHost === hostname(parsedHost) || parsedHost === target.host) ? 'https' : scheme;
   const allowed =
     target.mode === 'forward_single'
-      ? isSamePlace(finalScheme, host, origin)
+      ? isSamePlace(finalScheme, host, target)
       : isUnderDomain(host, target.cookieDomain);
   if (!allowed) return null;
   const path = rest.startsWith('/') ? rest : `/${rest}`;
@@ -92,9 +91,9 @@ export function acceptReturnUrl(candidate: string, target: ReturnTarget): string
 }
 
 /** Same host, same port. An origin without TLS may be reached with it, in front of us. */
-function isSamePlace(scheme: 'http' | 'https', host: string, origin: URL): boolean {
-  if (host !== origin.host) return false;
-  return origin.port !== '' || origin.protocol !== 'https:' || scheme === 'https';
+function isSamePlace(scheme: 'http' | 'https', host: string, target: PublicOrigin): boolean {
+  if (host !== target.host) return false;
+  return target.host !== target.hostname || !target.secure || scheme === 'https';
 }
 
 /**

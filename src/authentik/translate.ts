@@ -50,7 +50,7 @@ export function translateProviders(input: TranslateInput): Translation {
       continue;
     }
     const { provider } = made;
-    const { host } = new URL(provider.external_host);
+    const { host } = provider.origin;
     const earlier = takenBy.get(host);
     if (earlier !== undefined) {
       skipped.push({ name, reason: `its external host ${host} is that of ${quote(earlier)} already` });
@@ -137,6 +137,7 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
     provider: {
       name,
       mode,
+      origin,
       external_host: origin.origin,
       cookie_domain: cookieDomain,
       cookie_secret: cookieSecret,

@@ -7,7 +7,7 @@ export class Counts {
 
   /** Throws when `report` makes no sense, and then keeps what it had. */
   keep(report: WorkerReport, config: Config): void {
-    const known = new Set(config.providers.flatMap(({ name, external_host }) => [name, new URL(external_host).host]));
+    const known = new Set(config.providers.flatMap(({ name, origin }) => [name, origin.host]));
     this.departed = asDeparted(mergeReports([this.departed, report]), known);
   }
 

@@ -42,9 +42,9 @@ export function startManaged(options: ManagedOptions): Managed {
   function merged(): Config {
     if (managed === null) return file;
     const { providers, facts } = managed;
-    const taken = new Map(file.providers.map((provider) => [hostOf(provider), provider.name]));
+    const taken = new Map(file.providers.map((provider) => [provider.origin.host, provider.name]));
     const added = providers.filter((provider) => {
-      const owner = taken.get(hostOf(provider));
+      const owner = taken.get(provider.origin.host);
       if (owner !== undefined) {
         log.warn({ provider: provider.name }, `skipped: its host is that of ${JSON.stringify(owner)} in the file`);
       }
@@ -98,8 +98,4 @@ export function startManaged(options: ManagedOptions): Managed {
       source.stop();
     },
   };
-}
-
-function hostOf(provider: Pick<ProviderConfig, 'external_host'>): string {
-  return new URL(provider.external_host).host;
 }

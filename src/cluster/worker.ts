@@ -5,7 +5,6 @@ import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type Application, type ApplicationTable, updateApplications } from '../application/application.js';
-import { hostname } from '../application/host.js';
 import { oidcOptionsOf } from '../authentik/back-channel.js';
 import { createEventLimit, shownHeaders } from '../authentik/events.js';
 import { endAuthentikSessions } from '../authentik/session-end.js';
@@ -303,7 +302,7 @@ class Worker {
     const certificates = new Map<string, TlsFiles>();
     for (const application of this.applications.all) {
       const { tls } = application.config;
-      if (tls) certificates.set(hostname(application.host), tls);
+      if (tls) certificates.set(application.hostname, tls);
     }
     return certificates;
   }

@@ -8,7 +8,7 @@ import { parseCookieDomain, parseOrigin } from '../application/public-origin.js'
 import { type AuthentikEnv, type Env, overlayEnvironment, type ReadFile, readAuthentikEnv } from './environment.js';
 import { isRecord, type Problem, readFailure, schemaProblems, valueAt } from './problems.js';
 import { directoryOf, ruleProblems } from './rules.js';
-import { type Config, configSchema } from './schema.js';
+import { type Config, configSchema, type ParsedConfig, type ProviderConfig } from './schema.js';
 import { resolveSecrets } from './secrets.js';
 
 export interface LoadOptions {
@@ -141,17 +141,27 @@ function withOrigin({ path, message }: Problem, origins: ReadonlyMap<string, str
   return { path, message: variable === undefined ? message : `${message} (from ${variable})` };
 }
 
-function normalise(config: Config, directory: string): Config {
+function normalise(config: ParsedConfig, directory: string): Config {
   const absolute = (file: string) => resolve(directory, file);
   return {
     ...config,
     store: withAbsolutePems(config.store, absolute),
-    providers: config.providers.map((provider) => ({
-      ...provider,
-      external_host: parseOrigin(provider.external_host)?.origin ?? provider.external_host,
-      cookie_domain: parseCookieDomain(provider.cookie_domain) ?? '',
-      ...(provider.tls && { tls: { cert: absolute(provider.tls.cert), key: absolute(provider.tls.key) } }),
-    })),
+    providers: config.providers.map((provider) => normaliseProvider(provider, absolute)),
+  };
+}
+
+function normaliseProvider(
+  provider: ParsedConfig['providers'][number],
+  absolute: (file: string) => string,
+): ProviderConfig {
+  const origin = parseOrigin(provider.external_host);
+  if (origin === undefined) throw new Error('the rules let an external_host through that is no origin');
+  return {
+    ...provider,
+    origin,
+    external_host: origin.origin,
+    cookie_domain: parseCookieDomain(provider.cookie_domain) ?? '',
+    ...(provider.tls && { tls: { cert: absolute(provider.tls.cert), key: absolute(provider.tls.key) } }),
   };
 }
 
@@ -174,8 +184,7 @@ function doubts(config: Config, authentik: AuthentikEnv | null): string[] {
   const domains = new Map<string, number>();
   config.providers.forEach((provider, index) => {
     const path = `providers[${index}]`;
-    if (provider.external_host.startsWith('http:'))
-      warnings.push(`${path}.external_host is http: its cookies travel in the clear`);
+    if (!provider.origin.secure) warnings.push(`${path}.external_host is http: its cookies travel in the clear`);
     provider.skip_path_regex.forEach((expression, place) => {
       if (anchorsTheEnd(expression)) warnings.push(`${path}.skip_path_regex[${place}] ${END_UNSEEN}`);
     });

@@ -1,7 +1,7 @@
 // The rules for providers: each alone, then among each other. Reads raw values like `rules.ts`, and never quotes one.
 import { RE2JS } from 're2js';
 import { isUnderDomain } from '../application/host.js';
-import { parseCookieDomain, parseOrigin } from '../application/public-origin.js';
+import { type PublicOrigin, parseCookieDomain, parseOrigin } from '../application/public-origin.js';
 import { explain } from '../infra/errors.js';
 import { isRecord, type Problem, valueAt } from './problems.js';
 
@@ -12,22 +12,36 @@ type Raw = Record<string, unknown>;
 
 export function providerProblems(providers: unknown): Problem[] {
   if (!Array.isArray(providers)) return [];
+  const origins = providers.map((provider: unknown) => {
+    const external = valueAt(provider, ['external_host']);
+    return typeof external === 'string' ? parseOrigin(external) : undefined;
+  });
   const alone = providers.flatMap((provider: unknown, index) => {
     if (!isRecord(provider)) return [];
-    const problems = [...hostProblems(provider), ...clientProblems(provider), ...patternProblems(provider)];
+    const problems = [
+      ...hostProblems(provider, origins[index]),
+      ...clientProblems(provider),
+      ...patternProblems(provider),
+    ];
     return problems.map(({ path, message }) => ({ path: `providers[${index}].${path}`, message }));
   });
   return [
     ...alone,
-    ...duplicates(providers, 'name', (name) => name),
-    ...duplicates(providers, 'external_host', hostOf),
+    ...duplicates(
+      'name',
+      providers.map((provider) => valueAt(provider, ['name'])),
+    ),
+    // `http://a` and `https://a` are the same host to a check, which is told no scheme that it could trust.
+    ...duplicates(
+      'external_host',
+      origins.map((origin) => origin?.host),
+    ),
   ];
 }
 
-function hostProblems(provider: Raw): Problem[] {
+function hostProblems(provider: Raw, origin: PublicOrigin | undefined): Problem[] {
   const problems: Problem[] = [];
   const { mode, external_host, cookie_domain = '', cookie_secret } = provider;
-  const origin = typeof external_host === 'string' ? parseOrigin(external_host) : undefined;
   if (typeof external_host === 'string' && !origin) {
     problems.push({
       path: 'external_host',
@@ -98,21 +112,11 @@ function patternProblems(provider: Raw): Problem[] {
   });
 }
 
-/** `http://a` and `https://a` are the same host to a check, which is told no scheme that it could trust. */
-function hostOf(external: string): string | undefined {
-  return parseOrigin(external)?.host;
-}
-
-function duplicates(
-  providers: readonly unknown[],
-  key: string,
-  identify: (text: string) => string | undefined,
-): Problem[] {
+/** `identities`: of each provider, what no other may have. */
+function duplicates(key: string, identities: readonly unknown[]): Problem[] {
   const first = new Map<string, number>();
-  return providers.flatMap((provider, index) => {
-    const value = valueAt(provider, [key]);
-    const identity = typeof value === 'string' ? identify(value) : undefined;
-    if (identity === undefined) return [];
+  return identities.flatMap((identity, index) => {
+    if (typeof identity !== 'string') return [];
     const earlier = first.get(identity);
     if (earlier !== undefined)
       return [{ path: `providers[${index}].${key}`, message: `is taken by providers[${earlier}]` }];

@@ -2,6 +2,7 @@
 // A `Config` is plain JSON (no functions, no class instances), because the primary sends it to the workers over IPC.
 import { z } from 'zod';
 import { DEFAULT_MAX_BYTES } from '../application/identity.js';
+import type { PublicOrigin } from '../application/public-origin.js';
 
 const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -243,11 +244,15 @@ export const configSchema = z.strictObject({
   providers: z.array(providerSchema).default([]).describe('The OIDC clients and what they protect.'),
 });
 
+/** What the schema makes of a document. `load.ts` makes the rest of a `Config` of it. */
+export type ParsedConfig = z.output<typeof configSchema>;
 /** `providers`: those of the file, and while it runs those of authentik. */
-export type Config = Omit<z.output<typeof configSchema>, 'providers'> & {
-  readonly providers: readonly ProviderConfig[];
+export type Config = Omit<ParsedConfig, 'providers'> & { readonly providers: readonly ProviderConfig[] };
+export type ProviderConfig = ParsedConfig['providers'][number] & {
+  /** `external_host`, read once. */
+  readonly origin: PublicOrigin;
+  readonly authentik?: AuthentikProviderFacts;
 };
-export type ProviderConfig = z.output<typeof providerSchema> & { readonly authentik?: AuthentikProviderFacts };
 export type StoreConfig = Config['store'];
 
 /** What only a provider from authentik has; never in the file. */

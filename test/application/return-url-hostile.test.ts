@@ -2,14 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { acceptReturnUrl, type ReturnTarget, resolveReturnUrl } from '../../src/application/return-url.js';
+import { returnTarget } from '../kit/application.js';
 
-const single: ReturnTarget = { mode: 'forward_single', origin: 'https://app.example.com', cookieDomain: '' };
-const domain: ReturnTarget = {
-  mode: 'forward_domain',
-  origin: 'https://auth.example.com',
-  cookieDomain: 'example.com',
-};
-const at = (origin: string): ReturnTarget => ({ mode: 'forward_single', origin, cookieDomain: '' });
+const single = returnTarget('https://app.example.com');
+const domain = returnTarget('https://auth.example.com', 'example.com');
 const home = (target: ReturnTarget): string => `${target.origin}/`;
 
 /** Everything a link may carry that must not lead away, for `app.example.com` and for everything below `example.com`. */
@@ -150,20 +146,23 @@ describe('rd, against hostile links', () => {
       'https://sub.app.example.com:8443/',
       'https://example.com:8443/',
     ])
-      assert.equal(acceptReturnUrl(link, at('https://app.example.com:8443')), null, link);
+      assert.equal(acceptReturnUrl(link, returnTarget('https://app.example.com:8443')), null, link);
   });
 
   it('is https where the origin is, unless the port was written out', () => {
     assert.equal(acceptReturnUrl('http://app.example.com/x', single), 'https://app.example.com/x');
     assert.equal(
-      acceptReturnUrl('http://app.example.com:8443/x', at('https://app.example.com:8443')),
+      acceptReturnUrl('http://app.example.com:8443/x', returnTarget('https://app.example.com:8443')),
       'https://app.example.com:8443/x',
     );
     assert.equal(acceptReturnUrl('http://x.example.com/y', domain), 'https://x.example.com/y');
     assert.equal(acceptReturnUrl('http://x.example.com:8080/y', domain), 'http://x.example.com:8080/y');
-    assert.equal(acceptReturnUrl('http://app.example.com/x', at('http://app.example.com')), 'http://app.example.com/x');
     assert.equal(
-      acceptReturnUrl('https://app.example.com/x', at('http://app.example.com')),
+      acceptReturnUrl('http://app.example.com/x', returnTarget('http://app.example.com')),
+      'http://app.example.com/x',
+    );
+    assert.equal(
+      acceptReturnUrl('https://app.example.com/x', returnTarget('http://app.example.com')),
       'https://app.example.com/x',
     );
   });

@@ -2,14 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { acceptReturnUrl, type ReturnTarget, resolveReturnUrl } from '../../src/application/return-url.js';
+import { returnTarget } from '../kit/application.js';
 
-const single: ReturnTarget = { mode: 'forward_single', origin: 'https://app.example.com', cookieDomain: '' };
-const ported: ReturnTarget = { mode: 'forward_single', origin: 'http://app.localhost:8080', cookieDomain: '' };
-const domain: ReturnTarget = {
-  mode: 'forward_domain',
-  origin: 'https://auth.example.com',
-  cookieDomain: 'example.com',
-};
+const single = returnTarget('https://app.example.com');
+const ported = returnTarget('http://app.localhost:8080');
+const domain = returnTarget('https://auth.example.com', 'example.com');
 
 describe('rd that is accepted', () => {
   const cases: [ReturnTarget, string, string][] = [

@@ -32,6 +32,12 @@ describe('a provider from authentik', () => {
     assert.deepEqual(provider, {
       name: 'whoami',
       mode: 'forward_single',
+      origin: {
+        origin: 'https://whoami.company.tld',
+        host: 'whoami.company.tld',
+        hostname: 'whoami.company.tld',
+        secure: true,
+      },
       external_host: 'https://whoami.company.tld',
       cookie_domain: '',
       cookie_secret: 'ABCDEFGHIJKLMNOPQRSTUVWXYZ012345',

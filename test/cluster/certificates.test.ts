@@ -8,9 +8,9 @@ import { describe, it } from 'node:test';
 import { connect } from 'node:tls';
 import { generate } from 'selfsigned';
 import { openSelfSigned } from '../../src/cluster/self-signed.js';
-import { configSchema } from '../../src/config/schema.js';
 import { createLog } from '../../src/infra/log.js';
 import { makePrivateDirectory } from '../../src/infra/private-directory.js';
+import { configOf } from '../kit/application.js';
 import { type Daemon, request, startDaemon, testProvider } from '../kit/daemon.js';
 
 const providers = [testProvider('http://127.0.0.1:9')];
@@ -43,7 +43,7 @@ describe('a temporary directory that cannot be written', () => {
   it('switches HTTPS off, with a line that says what to do, where nothing else takes a file', async () => {
     const lines: string[] = [];
     const log = createLog('info', 'test', { write: (line: string) => void lines.push(line) });
-    const config = configSchema.parse({ store: { kind: 'embedded', path: '/proc/nowhere' } });
+    const config = configOf({ store: { kind: 'embedded', path: '/proc/nowhere' } });
     assert.equal(await openSelfSigned(config, log, ['/proc/nothing']), null);
     assert.match(lines.join(''), /HTTPS is off: .*set TMPDIR/);
     assert.equal(lines.length, 1);

@@ -8,12 +8,13 @@ import { stringify } from 'yaml';
 import { type Application, createApplication } from '../../src/application/application.js';
 import { readClaims } from '../../src/application/claims.js';
 import { run } from '../../src/commands/command-line.js';
-import { configSchema, type StoreConfig } from '../../src/config/schema.js';
+import type { StoreConfig } from '../../src/config/schema.js';
 import { createLog } from '../../src/infra/log.js';
 import { openStore } from '../../src/session/open-store.js';
 import { indexHash } from '../../src/session/seal.js';
 import { Sessions } from '../../src/session/sessions.js';
 import { LOGOUT_TOKENS } from '../../src/session/used-tokens.js';
+import { configOf } from '../kit/application.js';
 import { testProvider, traefikCheck } from '../kit/daemon.js';
 import { describeWith } from '../kit/needs.js';
 import { redisMissing, startRedis } from '../kit/redis-server.js';
@@ -64,7 +65,7 @@ interface Place {
 
 function place(directory: string, store: Record<string, unknown>, done: () => Promise<void>): Place {
   const written = { store, providers: [testProvider(ISSUER), testProvider(ISSUER, WIKI)] };
-  const config = configSchema.parse(written);
+  const config = configOf(written);
   const [whoami, wiki] = config.providers.map((one) => createApplication(one));
   assert.ok(whoami && wiki);
   const withSessions = async (use: (sessions: Sessions) => Promise<void>) => {
