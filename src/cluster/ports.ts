@@ -52,3 +52,17 @@ async function hold(setting: string, address: string, tries: number): Promise<Se
     throw new AkproxError('listen_failed', `${setting}: cannot listen on ${address}: ${why}`, cause);
   }
 }
+
+/** For a worker. Rejects with `listen_failed`, which names the setting. */
+export async function listenOn(
+  server: { listen(host: string, port: number): Promise<void> },
+  setting: string,
+  address: string,
+): Promise<void> {
+  const { host, port } = parseAddress(address);
+  try {
+    await server.listen(host, port);
+  } catch (cause) {
+    throw new AkproxError('listen_failed', `${setting}: ${explain(cause)}; is another program on that port?`, cause);
+  }
+}

@@ -5,7 +5,7 @@ import type { ToPrimary } from './messages.js';
 
 export async function startWorker(): Promise<void> {
   try {
-    const { runWorker } = await import('./worker.js');
+    const { runWorker } = await import('./worker-process.js');
     await runWorker();
   } catch (error) {
     // The primary ends this process once it has read why; without a primary there is nobody to wait for.

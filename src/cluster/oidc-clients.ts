@@ -1,0 +1,67 @@
+// The OIDC clients of a worker, one for each application: made when somebody first asks, closed when the configuration has the
+// application no more.
+import type { Application } from '../application/application.js';
+import { oidcOptionsOf } from '../authentik/back-channel.js';
+import type { Clock } from '../infra/clock.js';
+import type { GatedLog } from '../infra/log-gate.js';
+import { createOidcClient, type OidcClient, type OidcEvent } from '../oidc/client.js';
+
+const TEXTS: Readonly<Record<OidcEvent['event'], string>> = {
+  discovered: 'identity provider: discovered',
+  discovery_failed: 'identity provider: discovery failed',
+  userinfo_failed: 'identity provider: userinfo could not be read',
+  introspection_unsupported: 'identity provider: it has no introspection endpoint, so bearer tokens are refused',
+};
+
+export interface OidcClientsOptions {
+  readonly clock: Clock;
+  readonly log: GatedLog;
+}
+
+export class OidcClients {
+  private readonly options: OidcClientsOptions;
+  private readonly clients = new Map<Application, OidcClient>();
+
+  constructor(options: OidcClientsOptions) {
+    this.options = options;
+  }
+
+  of(application: Application): OidcClient {
+    const known = this.clients.get(application);
+    if (known !== undefined) return known;
+    const client = this.create(application);
+    this.clients.set(application, client);
+    return client;
+  }
+
+  /** Closes those that are not for one of `applications`, and discovers the providers of all others in the background. */
+  update(applications: readonly Application[]): void {
+    const current = new Set(applications);
+    for (const [application, client] of this.clients) {
+      if (current.has(application)) continue;
+      client.close();
+      this.clients.delete(application);
+    }
+    for (const application of applications) this.of(application).warmUp();
+  }
+
+  close(): void {
+    for (const client of this.clients.values()) client.close();
+  }
+
+  private create(application: Application): OidcClient {
+    const { clock, log } = this.options;
+    const facts = { provider: application.name };
+    return createOidcClient({
+      oidc: application.config.oidc,
+      redirectUri: application.redirectUri,
+      now: clock.now,
+      monotonic: clock.monotonic,
+      ...oidcOptionsOf(application.config.authentik),
+      log: ({ event, error }) => {
+        if (error === undefined) log.info(facts, TEXTS[event]);
+        else log.warn({ ...facts, err: error }, TEXTS[event]);
+      },
+    });
+  }
+}

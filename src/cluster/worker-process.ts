@@ -1,0 +1,42 @@
+// The process around a worker: its signals, its end, and the messages that come before it can deal with them.
+import { AkproxError, explain } from '../infra/errors.js';
+import type { Instruction, ToPrimary, ToWorker } from './messages.js';
+import { createWorker, type Worker } from './worker.js';
+
+export async function runWorker(): Promise<void> {
+  const exit = (): never => process.exit(1);
+  // Without its primary a worker hears of no revocation: it must not go on.
+  process.on('disconnect', exit);
+  // The primary decides when to stop; a Ctrl-C reaches the whole process group.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => {});
+  process.on('SIGHUP', () => {});
+  process.on('SIGUSR1', () => {});
+  let worker: Worker | null = null;
+  /** What came while it was still being set up. */
+  const early: Instruction[] = [];
+  process.on('message', (message: ToWorker) => {
+    if (message.type === 'setup') {
+      createWorker(message.setup, send).then(
+        (started) => {
+          worker = started;
+          process.on('uncaughtException', (error) => started.reportUnexpected(error));
+          process.on('unhandledRejection', (error) => started.reportUnexpected(error));
+          for (const missed of early) started.receive(missed);
+          send({ type: 'ready' });
+        },
+        (error: unknown) => {
+          const code = error instanceof AkproxError ? error.code : 'internal';
+          send({ type: 'failed', code, message: explain(error) });
+        },
+      );
+    } else if (worker !== null) worker.receive(message);
+    else if (message.type === 'drain') process.exit(0);
+    else early.push(message);
+  });
+  send({ type: 'hello' });
+}
+
+function send(message: ToPrimary): void {
+  process.send?.(message);
+}
