@@ -347,7 +347,7 @@ export interface Application {
 }
 
 /** Answers with the request as it arrived, and echoes on WebSockets. */
-async function startApplication(): Promise<Application> {
+export async function startApplication(): Promise<Application> {
   const seen: Seen[] = [];
   const note = (req: IncomingMessage, bodyBytes: number): Seen => {
     const headers = req.rawHeaders.flatMap((name, i) =>
