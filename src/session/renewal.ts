@@ -39,6 +39,11 @@ export interface RenewalOptions {
 const LEASE = 60_000;
 const LONGEST_MARGIN = 120_000;
 
+/** Whether somebody is at it: it may fail, and then the session wants to be renewed again. Whoever crashed over it is not. */
+export function isBeingRenewed(session: Session, now: number): boolean {
+  return session.takenAt !== undefined && now < session.takenAt + LEASE;
+}
+
 /** Unix milliseconds from which on a session wants to be renewed; never, without a refresh token. */
 export function renewalDue(session: Session): number {
   if (session.refreshToken === null) return Number.POSITIVE_INFINITY;
@@ -91,7 +96,7 @@ export class Renewal {
     if (session === null || session.refreshToken === null || now() < renewalDue(session)) return;
     // The token is taken out of the store before it is sent. Whoever crashes from here on leaves a session that lives to its
     // end without renewal, not a spent token for the next worker to redeem again.
-    const without = { ...session, refreshToken: null };
+    const without = { ...session, refreshToken: null, takenAt: now() };
     if (!(await replace(application, ticket, without))) return;
     const answer = await redeem(application, session.refreshToken, session).catch(
       (error: unknown): RenewalAnswer => ({

@@ -16,6 +16,8 @@ export interface Session {
   /** For `X-authentik-jwt`; '' when the provider does not pass it on. */
   readonly jwt: string;
   readonly refreshToken: string | null;
+  /** Unix milliseconds: when a worker took the refresh token out, to redeem it; absent at all other times. */
+  readonly takenAt?: number;
   /** SHA-256 of the `state` that began it, and where that login led: a callback that is sent twice goes there. */
   readonly loginState: string;
   readonly loginTarget: string;

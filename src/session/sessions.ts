@@ -7,7 +7,7 @@ import { Buckets } from '../infra/buckets.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import { type CacheEntry, SessionCache } from './cache.js';
 import { Refusals } from './refusals.js';
-import { Renewal, type RenewalOptions, renewalDue } from './renewal.js';
+import { isBeingRenewed, Renewal, type RenewalOptions, renewalDue } from './renewal.js';
 import { LAG_BOUNDS, type Revocation, type RevocationChannel, type RevocationSource } from './revocation.js';
 import { indexHash, seal, sessionKey, unseal } from './seal.js';
 import { decodeSession, encodeSession, type Session } from './session.js';
@@ -202,7 +202,8 @@ export class Sessions {
     const { max_age, stale_max } = this.options.cache;
     const verdict = verdictOn(application, session.claims, session.jwt, this.options.log);
     // When it wants to be renewed it is read again, at once and then every few seconds until somebody has renewed it.
-    const due = Math.max(epoch + renewalDue(session), time + RENEWAL_PAUSE);
+    const again = time + RENEWAL_PAUSE;
+    const due = isBeingRenewed(session, this.options.now()) ? again : Math.max(epoch + renewalDue(session), again);
     // Up to a quarter earlier, at random: sessions that came in together are not read again together.
     const age = Math.min(max_age, stale_max) * (1 - this.options.random() / 4);
     return {

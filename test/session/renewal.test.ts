@@ -138,6 +138,28 @@ describe('renewal', () => {
     assert.equal((await stored(sessions, cookie))?.refreshToken, 'r2');
   });
 
+  it('is tried again also by who looked while the provider hung', async () => {
+    const [first, second] = [worker(), worker()];
+    const cookie = await first.create(provider, session());
+    now = START + 301_000;
+    let hangUp = (): void => {};
+    answer = () =>
+      new Promise((resolve) => {
+        hangUp = () => resolve({ kind: 'fault', error: new Error('no answer') });
+      });
+    assert.equal(await check(first, cookie), 'allow');
+    now += 3_000;
+    for (const sessions of [first, second]) assert.equal(await check(sessions, cookie), 'allow');
+    now += 7_000;
+    hangUp();
+    answer = async () => renewed('r2');
+    assert.equal(await check(second, cookie), 'allow');
+    now += 2_001;
+    for (const sessions of [first, second]) assert.equal(await check(sessions, cookie), 'allow');
+    assert.deepEqual(redeemed, ['r1', 'r1']);
+    assert.equal((await stored(second, cookie))?.refreshToken, 'r2');
+  });
+
   it('never redeems a token twice when a worker dies between redeeming and saving', async () => {
     const doomed = worker();
     const cookie = await doomed.create(application, session());
