@@ -44,13 +44,22 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
       }
       target.write(bytes);
     });
+    // A delay that changes must not put a later answer in front of an earlier one: TCP never does.
+    const late: { readonly due: number; readonly bytes: Buffer }[] = [];
+    const flush = (): void => {
+      while (late[0] !== undefined && late[0].due <= performance.now())
+        client.write((late.shift() as { bytes: Buffer }).bytes);
+      if (late[0] !== undefined) setTimeout(flush, Math.ceil(late[0].due - performance.now()));
+    };
     target.on('data', (bytes) => {
       if (proxy.silent) return;
       if (proxy.cutAfter !== null) {
         client.write(bytes.subarray(0, proxy.cutAfter), () => client.destroy());
         proxy.cutAfter = null;
-      } else if (proxy.delayMs > 0) setTimeout(() => client.write(bytes), proxy.delayMs);
-      else client.write(bytes);
+      } else if (proxy.delayMs > 0 || late.length > 0) {
+        late.push({ due: performance.now() + proxy.delayMs, bytes });
+        if (late.length === 1) setTimeout(flush, proxy.delayMs);
+      } else client.write(bytes);
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
