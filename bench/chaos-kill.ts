@@ -1,5 +1,5 @@
 // kill -9 of one worker under load, and whose checks were lost by it.
-import { until } from '../test/support/until.js';
+import { until } from '../test/kit/until.js';
 import type { Scene } from './chaos-scene.js';
 import { connectionsOf, gone, stopped } from './connections.js';
 

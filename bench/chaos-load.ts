@@ -66,14 +66,14 @@ export class ChaosLoad {
   private stopped = false;
   private readonly lanes: Promise<void>[] = [];
   private readonly port: number;
+  private readonly next: () => Ask;
+  private readonly connections: number;
 
-  constructor(
-    url: string,
-    /** The next check; called in turn by all connections. */
-    private readonly next: () => Ask,
-    private readonly connections: number,
-  ) {
+  /** `next`: the next check; called in turn by all connections. */
+  constructor(url: string, next: () => Ask, connections: number) {
     this.port = Number(new URL(url).port);
+    this.next = next;
+    this.connections = connections;
   }
 
   start(): void {
@@ -139,11 +139,14 @@ class Connection {
   private readonly reader = new AnswerReader();
   private waiting: ((answer: Answer | 'cut' | 'hung') => void) | null = null;
 
-  private constructor(
-    private readonly socket: Socket,
-    readonly localPort: number,
-    readonly openedAt: number,
-  ) {
+  readonly localPort: number;
+  readonly openedAt: number;
+  private readonly socket: Socket;
+
+  private constructor(socket: Socket, localPort: number, openedAt: number) {
+    this.socket = socket;
+    this.localPort = localPort;
+    this.openedAt = openedAt;
     socket.on('data', (chunk: Buffer) => {
       this.reader.push(chunk);
       const answer = this.reader.next(false);

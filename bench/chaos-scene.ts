@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { request } from '../test/support/daemon.js';
-import type { RedisServer } from '../test/support/redis-server.js';
-import { APP, startWorld, type World, type WorldOptions } from '../test/support/world.js';
+import { request } from '../test/kit/daemon.js';
+import type { RedisServer } from '../test/kit/redis-server.js';
+import { APP, startWorld, type World, type WorldOptions } from '../test/kit/world.js';
 import { type Ask, askOf, ChaosLoad } from './chaos-load.js';
 import { openMint } from './mint.js';
 

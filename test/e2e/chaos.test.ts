@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { killWorker } from '../../bench/chaos-kill.js';
 import { startScene } from '../../bench/chaos-scene.js';
-import { until } from '../support/until.js';
+import { until } from '../kit/until.js';
 
 it('kill -9 of each worker in turn loses the checks in flight on it and no others', {
   skip: process.platform === 'linux' ? false : 'it reads /proc',

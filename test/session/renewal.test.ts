@@ -140,7 +140,7 @@ describe('renewal', () => {
 
   it('is tried again also by who looked while the provider hung', async () => {
     const [first, second] = [worker(), worker()];
-    const cookie = await first.create(provider, session());
+    const cookie = await first.create(application, session());
     now = START + 301_000;
     let hangUp = (): void => {};
     answer = () =>
