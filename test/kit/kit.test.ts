@@ -11,7 +11,7 @@ import { endsWithTest } from './ends-with-test.js';
 import { freePorts } from './ports.js';
 import { until } from './until.js';
 
-const HERE = fileURLToPath(new URL('.', import.meta.url));
+const TESTS = fileURLToPath(new URL('..', import.meta.url));
 const HELPER = new URL('ends-with-test.ts', import.meta.url).href;
 
 function alive(pid: number): boolean {
@@ -50,13 +50,13 @@ describe('a child process of a test', () => {
   }
 
   it('is always started so that it does', () => {
-    const files = readdirSync(HERE, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+    const files = readdirSync(TESTS, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
     // The demo stops its own, and is itself stopped by the test; this file writes one into a script.
-    const own = ['support/demo/children.ts', 'support.test.ts'];
+    const own = ['kit/demo/children.ts', 'kit/kit.test.ts'];
     const bare = files
       .filter((file) => !own.includes(file))
       .filter((file) =>
-        /(?<!endsWithTest\(\s*)\b(?:spawn|fork|execFile)\(/.test(readFileSync(join(HERE, file), 'utf8')),
+        /(?<!endsWithTest\(\s*)\b(?:spawn|fork|execFile)\(/.test(readFileSync(join(TESTS, file), 'utf8')),
       );
     assert.deepEqual(bare, []);
   });
