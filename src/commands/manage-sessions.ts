@@ -14,7 +14,6 @@ import { openChannel, openStore } from '../session/open-store.js';
 import type { RedisChannel } from '../session/redis/redis-channel.js';
 import { indexHash } from '../session/seal.js';
 import type { SessionStore } from '../session/store.js';
-import { LOGOUT_TOKENS } from '../session/used-tokens.js';
 
 export interface SessionsIo {
   readonly cwd: string;
@@ -95,7 +94,6 @@ async function list(
 ): Promise<number> {
   const { sessions } = await store.stats();
   const names = new Set([...applications.map(({ name }) => name), ...Object.keys(sessions)]);
-  names.delete(LOGOUT_TOKENS);
   for (const name of [...names].sort()) io.stdout(`${name}: ${counted(sessions[name] ?? 0)}\n`);
   if (names.size === 0) io.stdout(`no sessions${loaded.authentik ? '' : ', and no providers'}\n`);
   return OK;
@@ -114,7 +112,7 @@ async function revoke(
     if (request.kind === 'all') {
       const { sessions } = await store.stats();
       const known = applications.some(({ name }) => name === request.provider);
-      if (request.provider === LOGOUT_TOKENS || (!known && sessions[request.provider] === undefined))
+      if (!known && sessions[request.provider] === undefined)
         return failed(`${notThere(request.provider, applications, loaded)}, and it has no sessions in the store`, io);
       const ended = await store.deleteProvider(request.provider);
       keys.push(...ended);

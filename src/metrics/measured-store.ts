@@ -25,6 +25,7 @@ export class MeasuredStore implements SessionStore {
     this.clock = clock;
     this.leases = {
       acquire: (name, ttlMs, token) => this.measure('lease', () => store.leases.acquire(name, ttlMs, token)),
+      isHeld: (name, ttlMs) => this.measure('lease', () => store.leases.isHeld(name, ttlMs)),
       release: (name, token) => this.measure('lease', () => store.leases.release(name, token)),
     };
   }

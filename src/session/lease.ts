@@ -1,5 +1,5 @@
-// LeaseStore: "only one of the fleet does this now". A lease ends by itself, and only its owner can give it back early:
-// choose `ttlMs` longer than the work can take, or two may do it.
+// LeaseStore: "only one of the fleet does this now", and "this has been done". A lease ends by itself, and only its owner can
+// give it back early: choose `ttlMs` longer than the work can take, or two may do it.
 
 export interface LeaseStore {
   /**
@@ -7,6 +7,8 @@ export interface LeaseStore {
    * `store_unavailable` when that cannot be known; it may then be held until `ttlMs` is over.
    */
   acquire(name: string, ttlMs: number, token: string): Promise<boolean>;
+  /** Whether somebody holds it. `ttlMs`: what it was acquired with; one that would last longer was taken under a wrong clock. */
+  isHeld(name: string, ttlMs: number): Promise<boolean>;
   /** True when it was still held under `token`. */
   release(name: string, token: string): Promise<boolean>;
 }

@@ -361,11 +361,11 @@ export class Sessions {
    * sessions have ended, so that a failed attempt can be made again.
    */
   isUsed(issuer: string, jti: string): Promise<boolean> {
-    return isUsed(this.options.store, issuer, jti);
+    return isUsed(this.options.store.leases, issuer, jti);
   }
 
   remember(issuer: string, jti: string): Promise<void> {
-    return remember(this.options.store, issuer, jti, this.options.now());
+    return remember(this.options.store.leases, issuer, jti);
   }
 
   private tell(keys: readonly string[], source: RevocationSource, refusedUntil?: number): void {

@@ -13,7 +13,6 @@ import { createLog } from '../../src/infra/log.js';
 import { openStore } from '../../src/session/open-store.js';
 import { indexHash } from '../../src/session/seal.js';
 import { Sessions } from '../../src/session/sessions.js';
-import { LOGOUT_TOKENS } from '../../src/session/used-tokens.js';
 import { configOf } from '../kit/application.js';
 import { testProvider, traefikCheck } from '../kit/daemon.js';
 import { describeWith } from '../kit/needs.js';
@@ -183,7 +182,7 @@ function behaviour(open: () => Promise<Place>): void {
     const { stderr } = await here.cliWith(env, '--provider', 'blog', '--sub', MAIL);
     assert.match(stderr, /those that come from authentik are not known here/);
     assert.equal(await counts(here), 'whoami: 3 sessions\nwiki: 1 session\n');
-    assert.equal((await here.cli('--provider', LOGOUT_TOKENS, '--all')).code, 1);
+    assert.equal((await here.cli('--provider', '#logout-tokens', '--all')).code, 1);
   });
 }
 

@@ -107,6 +107,10 @@ export class MemoryStore implements SessionStore {
       this.held.set(name, { token, until: this.now() + ttlMs });
       return true;
     },
+    isHeld: async (name: string): Promise<boolean> => {
+      this.up();
+      return this.now() < (this.held.get(name)?.until ?? 0);
+    },
     release: async (name: string, token: string): Promise<boolean> => {
       this.up();
       return this.held.get(name)?.token === token && this.held.delete(name);

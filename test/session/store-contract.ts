@@ -334,6 +334,17 @@ export function storeContract(
       }
     });
 
+    test('knows whether a lease is held, which counts as no session', async () => {
+      const { leases } = store;
+      assert.equal(await leases.isHeld('work', 900_000), false);
+      await leases.acquire('work', 900_000, 'a');
+      await leases.acquire('given back', 900_000, 'a');
+      await leases.release('given back', 'a');
+      assert.equal(await leases.isHeld('work', 900_000), true);
+      assert.equal(await leases.isHeld('given back', 900_000), false);
+      await counts({});
+    });
+
     describe('time', { skip: movesTime ? false : 'the clock is not ours' }, () => {
       test('a session is there until its last millisecond, and not from then on', async () => {
         const session = aSession('one', time + 1000);
@@ -404,6 +415,18 @@ export function storeContract(
         time += 10_001;
         assert.equal(await leases.acquire('work', 10_000, 'c'), true);
         assert.equal(await leases.release('work', 'b'), false);
+      });
+
+      test('forgets a lease whose time is over', async () => {
+        const { leases } = store;
+        await leases.acquire('work', 900_000, 'a');
+        time += 899_000;
+        assert.equal(await store.sweep(), 0);
+        assert.equal(await leases.isHeld('work', 900_000), true);
+        time += 1_000;
+        assert.equal(await leases.isHeld('work', 900_000), false);
+        assert.equal(await store.sweep(), 0);
+        assert.equal(await leases.isHeld('work', 900_000), false);
       });
     });
   });

@@ -18,8 +18,8 @@ const COPIED_PAGES = 16 * 3;
 const LIVE_SHARE = 0.75;
 /** Entries of an index that are read in one turn of the event loop. */
 const PAGE = 500;
-/** Leases are for seconds: see renewal.ts. */
-const LONGEST_LEASE = 300_000;
+/** What `acquire` reckons with at least; most leases are for seconds. */
+const USUAL_LEASE = 300_000;
 const FORMAT = 1;
 const HEADER = 9;
 const PRESENT = Buffer.from([1]);
@@ -178,16 +178,13 @@ class EmbeddedStore implements SessionStore {
   readonly leases: LeaseStore = {
     acquire: (name, ttlMs, token) =>
       this.#write(() => {
-        const held = this.#tables.leases.get(Buffer.from(name));
-        const now = this.#now();
-        const heldUntil = held !== undefined && held.length > 8 ? Number(held.readBigUInt64BE(0)) : 0;
-        // One that would last longer than it can have been asked for was taken under a clock that was wrong.
-        if (now < heldUntil && heldUntil <= now + Math.max(ttlMs, LONGEST_LEASE)) return false;
+        if (this.#isLeaseHeld(name, Math.max(ttlMs, USUAL_LEASE))) return false;
         const until = Buffer.alloc(8);
-        until.writeBigUInt64BE(BigInt(Math.ceil(now + ttlMs)));
+        until.writeBigUInt64BE(BigInt(Math.ceil(this.#now() + ttlMs)));
         this.#tables.leases.putSync(Buffer.from(name), Buffer.concat([until, Buffer.from(token)]));
         return true;
       }),
+    isHeld: async (name, ttlMs) => this.#read(() => this.#isLeaseHeld(name, ttlMs)),
     release: (name, token) =>
       this.#write(() => {
         const held = this.#tables.leases.get(Buffer.from(name));
@@ -196,6 +193,13 @@ class EmbeddedStore implements SessionStore {
         return true;
       }),
   };
+
+  /** One that would last longer than it can have been asked for was taken under a clock that was wrong. */
+  #isLeaseHeld(name: string, longest: number): boolean {
+    const until = leaseEnd(this.#tables.leases.get(Buffer.from(name)));
+    const now = this.#now();
+    return now < until && until <= now + longest;
+  }
 
   async stats(): Promise<StoreStats> {
     const entries = this.#read(() => [...this.#tables.counts.getRange({})]);
@@ -222,7 +226,28 @@ class EmbeddedStore implements SessionStore {
     // Looking first costs no write lock: with several workers most sweeps find nothing.
     while (this.#read(() => this.#expired(1)).length > 0)
       removed += await this.#write(() => this.#sweepStep(), this.#batch);
+    await this.#sweepLeases();
     return removed;
+  }
+
+  /** In the order of their names, a batch at a time. */
+  async #sweepLeases(): Promise<void> {
+    const { leases } = this.#tables;
+    const isOver = (lease: Buffer | undefined): boolean => lease !== undefined && leaseEnd(lease) <= this.#now();
+    for (let start: Buffer | null = Buffer.from([0]); start !== null; ) {
+      const from: Buffer = start;
+      const page = this.#read(() => [...leases.getRange({ start: from, limit: PAGE })]);
+      const over = page.filter(({ value }) => isOver(value)).map(({ key }) => key);
+      for (let i = 0; i < over.length; i += this.#batch) {
+        const names = over.slice(i, i + this.#batch);
+        // Whoever has acquired one meanwhile keeps it.
+        await this.#write(() => {
+          for (const name of names) if (isOver(leases.get(name))) leases.removeSync(name);
+        }, names.length);
+      }
+      const last = page[PAGE - 1]?.key;
+      start = last === undefined ? null : Buffer.concat([last, Buffer.from([0])]);
+    }
   }
 
   async close(): Promise<void> {
@@ -517,6 +542,11 @@ function ownerText(owner: Owner): string {
 function parseOwner(bytes: Buffer): Owner {
   const [provider = '', subject = '', sid = ''] = bytes.toString().split('\0');
   return { provider, subject, sid };
+}
+
+/** Unix milliseconds; 0 for what is no lease. */
+function leaseEnd(lease: Buffer | undefined): number {
+  return lease !== undefined && lease.length > 8 ? Number(lease.readBigUInt64BE(0)) : 0;
 }
 
 function countBytes(count: number): Buffer {

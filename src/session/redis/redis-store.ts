@@ -1,7 +1,8 @@
 // The SessionStore for several hosts. Every operation touches one key (so a Cluster will do) and every key has a TTL.
-//   <prefix>s:{key}      a session (store-record.ts)
+//   <prefix>s:{key}      a session (redis-record.ts)
 //   <prefix>u:{subject}  <prefix>i:{sid}  <prefix>p:{hash of provider}   sorted sets: session key → when it ends
 //   <prefix>providers    sorted set: provider name → when its last session ends
+//   <prefix>l:{hash}     a lease: its token
 // The indexes are written before the session: whoever ends a subject finds every session that exists. What an index names in
 // excess does no harm: it is checked against the session itself, and leaves the set when its time is over.
 import { createHash } from 'node:crypto';
@@ -320,6 +321,9 @@ function redisLeases(redis: RedisConnection, prefix: string): LeaseStore {
       if (answer !== null) return true;
       // The first answer was lost: it may be ours already.
       return asked > 1 && (await redis.run('GET', (client) => client.get(nameOf(name)))) === token;
+    },
+    async isHeld(name) {
+      return (await redis.run('EXISTS', (client) => client.exists(nameOf(name)))) === 1;
     },
     async release(name, token) {
       return (await script(redis, RELEASE, nameOf(name), [token])) === 1;

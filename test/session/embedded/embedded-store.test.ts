@@ -219,6 +219,21 @@ function defineTests(): void {
       });
     });
 
+    test('a sweep leaves no lease that is over, and every other one', async () => {
+      let time = NOW;
+      const path = newPath();
+      const store = await openAt(path, 64 * MIB, () => time);
+      const names = Array.from({ length: 1_200 }, (_, i) => `logout-token ${i}`);
+      await Promise.all(names.map((name, i) => store.leases.acquire(name, i % 3 === 0 ? 10_000 : 1_000, 'a')));
+      time += 2_000;
+      await store.sweep();
+      await store.close();
+      const root = openLmdb({ path, noSubdir: false, overlappingSync: false, maxDbs: 8 });
+      const left = root.openDB({ name: 'leases', encoding: 'binary', keyEncoding: 'binary' }).getKeysCount();
+      await root.close();
+      assert.equal(left, 400);
+    });
+
     test('bounded: when full it says so, never grows past the bound, and a sweep makes room', async () => {
       for (const [size, maxBytes] of [
         [700, MIB],
