@@ -13,6 +13,15 @@ const below = (folder: string, end: RegExp): string[] =>
     .filter((file) => end.test(file))
     .map((file) => `${folder}/${file}`);
 
+/** As the hosting platform names them in links. */
+const sectionsOf = (file: URL): string[] =>
+  [...readFileSync(file, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  );
+
 const documents = [
   'README.md',
   'CONTRIBUTING.md',
@@ -26,8 +35,14 @@ describe('the documents', () => {
   for (const document of documents) {
     it(`${document}: every link leads to a file, and every file that is named exists`, () => {
       const text = read(document);
-      const links = [...text.matchAll(/\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, link]) => link ?? '');
-      const missing = links.filter((link) => !existsSync(new URL(link, new URL(document, ROOT))));
+      const here = new URL(document, ROOT);
+      const links = [...text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)]*))?\)/g)];
+      const missing = links
+        .filter(([, path = '', section]) => {
+          const target = path === '' ? here : new URL(path, here);
+          return !existsSync(target) || (section !== undefined && !sectionsOf(target).includes(section));
+        })
+        .map(([link]) => link);
       // In a command too: `node --import tsx bench/steps.ts`.
       const named = [...text.matchAll(/`[^`\n]*`/g)].flatMap(([code]) => [
         ...code.matchAll(/(?<![\w./-])(?:src|test|bench|deploy|docs)\/[\w./-]+\w/g),
