@@ -5,7 +5,9 @@ import { anchorsTheEnd, END_UNSEEN } from '../application/allow-list.js';
 import { isRecord } from '../application/claims.js';
 import { isUnderDomain } from '../application/host.js';
 import { DEFAULT_MAX_BYTES } from '../application/identity.js';
+import { AUTHENTIK_PREFIX } from '../application/own-paths.js';
 import { parseCookieDomain, parseOrigin } from '../application/public-origin.js';
+import { isSigningAlgorithm, isSymmetric } from '../application/signing-algorithms.js';
 import type { AuthentikEnv } from '../config/environment.js';
 import type { AuthentikProviderFacts, ProviderConfig } from '../config/schema.js';
 import { explain } from '../infra/errors.js';
@@ -28,12 +30,10 @@ export interface Translation {
 
 type Raw = Record<string, unknown>;
 
-const PREFIX = '/outpost.goauthentik.io';
 const COOKIE_SECRET_BYTES = 32;
 const DEFAULT_SCOPES = ['openid', 'profile', 'email', 'ak_proxy'];
 /** The token's `exp` ends a session; this is only the bound for one that a refresh keeps extending. */
 const LIFETIME = 30 * 86_400_000;
-const SUPPORTED_ALGORITHM = /^(?:(?:RS|PS|ES|HS)(?:256|384|512)|EdDSA|Ed25519)$/;
 
 export function translateProviders(input: TranslateInput): Translation {
   const providers: ProviderConfig[] = [];
@@ -115,12 +115,12 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
   const endpoints = endpointsOf(raw['oidc_configuration'], instance, env);
   if ('reason' in endpoints) return endpoints;
   const algorithms = endpoints.metadata.id_token_signing_alg_values_supported;
-  if (algorithms && !algorithms.some((algorithm) => SUPPORTED_ALGORITHM.test(algorithm))) {
+  if (algorithms && !algorithms.some(isSigningAlgorithm)) {
     return {
       reason: `its tokens are signed with ${algorithms.join(', ')}, which akprox cannot verify: choose an RSA, EC or Ed25519 signing key`,
     };
   }
-  if (algorithms?.every((algorithm) => algorithm.startsWith('HS')) && clientSecret === '') {
+  if (algorithms?.every(isSymmetric) && clientSecret === '') {
     return { reason: 'it has no client secret, which its tokens are signed with' };
   }
 
@@ -141,7 +141,7 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
       external_host: origin.origin,
       cookie_domain: cookieDomain,
       cookie_secret: cookieSecret,
-      prefix: PREFIX,
+      prefix: AUTHENTIK_PREFIX,
       oidc: {
         issuer: endpoints.metadata.issuer,
         client_id: clientId,

@@ -3,7 +3,7 @@
 import http from 'node:http';
 import { answering } from '../http/node-answer.js';
 import { AkproxError } from '../infra/errors.js';
-import { parseAddress } from '../infra/host-port.js';
+import { hostPortOf } from '../infra/host-port.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import { type MetricFacts, MetricsPage } from '../metrics/page.js';
 import type { WorkerReport } from '../metrics/report.js';
@@ -39,7 +39,7 @@ export async function startAdmin(address: string | null, options: AdminOptions):
       (error) => options.log.error({ err: error }, 'the metrics listener failed'),
     ),
   );
-  const { host, port } = parseAddress(address);
+  const { host, port } = hostPortOf(address);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const why =

@@ -6,7 +6,7 @@ import type { Config } from '../config/schema.js';
 import { createCompatServer } from '../http/compat.js';
 import { createServer, type Server, type ServerOptions, type TlsFiles } from '../http/server.js';
 import { AkproxError } from '../infra/errors.js';
-import { parseAddress } from '../infra/host-port.js';
+import { hostPortOf } from '../infra/host-port.js';
 import { type Https, startHttps } from './https.js';
 import { listenOn } from './ports.js';
 
@@ -55,7 +55,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
 }
 
 async function listenCompat(server: http.Server, address: string): Promise<void> {
-  const { host, port } = parseAddress(address);
+  const { host, port } = hostPortOf(address);
   try {
     await once(server.listen(port, host), 'listening');
   } catch (cause) {

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import type { Config } from '../config/schema.js';
 import { AkproxError, explain } from '../infra/errors.js';
-import { parseAddress } from '../infra/host-port.js';
+import { hostPortOf } from '../infra/host-port.js';
 
 /** The workers of a daemon that was killed need a moment to notice: how often we ask, and after how many milliseconds. */
 const TRIES = 20;
@@ -35,7 +35,7 @@ export async function choosePorts(listen: Config['listen'], tries = TRIES): Prom
 
 /** Binds as one who shares with nobody. */
 async function hold(setting: string, address: string, tries: number): Promise<Server> {
-  const { host, port } = parseAddress(address);
+  const { host, port } = hostPortOf(address);
   const server = createServer((socket) => socket.destroy());
   try {
     await once(server.listen({ host, port, exclusive: true }), 'listening');
@@ -59,7 +59,7 @@ export async function listenOn(
   setting: string,
   address: string,
 ): Promise<void> {
-  const { host, port } = parseAddress(address);
+  const { host, port } = hostPortOf(address);
   try {
     await server.listen(host, port);
   } catch (cause) {

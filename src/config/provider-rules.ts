@@ -2,6 +2,7 @@
 import { RE2JS } from 're2js';
 import { isUnderDomain } from '../application/host.js';
 import { type PublicOrigin, parseCookieDomain, parseOrigin } from '../application/public-origin.js';
+import { isSymmetric } from '../application/signing-algorithms.js';
 import { explain } from '../infra/errors.js';
 import { isRecord, type Problem, valueAt } from './problems.js';
 
@@ -84,7 +85,7 @@ function clientProblems(provider: Raw): Problem[] {
   }
   if (client_secret === undefined) {
     const needs =
-      typeof algorithm === 'string' && algorithm.startsWith('HS')
+      typeof algorithm === 'string' && isSymmetric(algorithm)
         ? `id_token_signed_response_alg ${algorithm}`
         : typeof method === 'string' && method.startsWith('client_secret_') && `token_endpoint_auth_method ${method}`;
     if (needs) problems.push({ path: 'oidc.client_secret', message: `is required with ${needs}` });

@@ -5,6 +5,7 @@ import { isIP, isIPv6 } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import ipaddr from 'ipaddr.js';
+import { parseHostPort } from '../infra/host-port.js';
 import type { ReadFile } from './environment.js';
 import { isRecord, type Problem, readFailure, valueAt } from './problems.js';
 import { providerProblems } from './provider-rules.js';
@@ -32,12 +33,13 @@ function listenerProblems(raw: unknown): Problem[] {
   const taken: { path: string; host: string; port: number }[] = [];
   for (const key of ['http', 'https', 'compat', 'metrics'] as const) {
     const written = valueAt(raw, ['listen', key]);
-    const listener = splitAddress(written === undefined ? defaults[key] : written);
-    if (!listener) continue;
+    const address = written === undefined ? defaults[key] : written;
+    const parsed = typeof address === 'string' ? parseHostPort(address.toLowerCase()) : null;
+    if (typeof address !== 'string' || parsed === null) continue;
     const path = `listen.${key}`;
-    const { host, port } = listener;
+    const { host, port } = parsed;
     if (port > 65_535) problems.push({ path, message: 'port is above 65535' });
-    if (host.startsWith('[') && !isIPv6(host.slice(1, -1)))
+    if (address.startsWith('[') && !isIPv6(host))
       problems.push({ path, message: 'expected an IPv6 address between [ and ]' });
     const other = port === 0 ? undefined : taken.find((one) => one.port === port && overlap(one.host, host));
     if (other) problems.push({ path, message: `listens where ${other.path} does` });
@@ -48,13 +50,8 @@ function listenerProblems(raw: unknown): Problem[] {
 
 /** An unspecified address takes the port on every address, so it collides with all of them. */
 function overlap(left: string, right: string): boolean {
-  const everywhere = ['0.0.0.0', '[::]'];
+  const everywhere = ['0.0.0.0', '::'];
   return left === right || everywhere.includes(left) || everywhere.includes(right);
-}
-
-function splitAddress(address: unknown): { host: string; port: number } | undefined {
-  const [, host, port] = (typeof address === 'string' && /^(\[[^\]]*\]|[^:\s]+):(\d{1,5})$/.exec(address)) || [];
-  return host === undefined ? undefined : { host: host.toLowerCase(), port: Number(port) };
 }
 
 function trustedProxyProblems(raw: unknown): Problem[] {
@@ -91,7 +88,7 @@ function storeProblems(store: unknown): Problem[] {
   }
   for (const key of ['sentinels', 'cluster']) {
     list(store[key]).forEach((node, index) => {
-      const port = splitAddress(node)?.port;
+      const port = typeof node === 'string' ? parseHostPort(node)?.port : undefined;
       if (port !== undefined && (port < 1 || port > 65_535)) add(`${key}[${index}]`, 'expected a port from 1 to 65535');
     });
   }

@@ -2,7 +2,10 @@
 // A `Config` is plain JSON (no functions, no class instances), because the primary sends it to the workers over IPC.
 import { z } from 'zod';
 import { DEFAULT_MAX_BYTES } from '../application/identity.js';
+import { FILE_PREFIX, PREFIXES } from '../application/own-paths.js';
 import type { PublicOrigin } from '../application/public-origin.js';
+import { SIGNING_ALGORITHMS } from '../application/signing-algorithms.js';
+import { parseHostPort } from '../infra/host-port.js';
 
 const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -18,9 +21,11 @@ const duration = (fallback: string, about: string) =>
     })
     .describe(about);
 
+const isHostPort = (text: string): boolean => parseHostPort(text) !== null;
+
 const address = (fallback: string | null, about: string) =>
   z
-    .union([z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, 'expected ADDRESS:PORT'), z.null()])
+    .union([z.string().refine(isHostPort, 'expected ADDRESS:PORT'), z.null()])
     .default(fallback)
     .describe(about);
 
@@ -46,8 +51,8 @@ export const providerSchema = z
       .describe('Domain of the session cookie; required in `forward_domain`, empty otherwise.'),
     cookie_secret: secret('At least 32 bytes; `akprox secret` prints one.'),
     prefix: z
-      .enum(['/akprox', '/outpost.goauthentik.io'])
-      .default('/akprox')
+      .enum(PREFIXES)
+      .default(FILE_PREFIX)
       .describe('Path prefix of the URLs we generate. Both prefixes are always served.'),
     oidc: z
       .strictObject({
@@ -56,22 +61,7 @@ export const providerSchema = z
         client_secret: secret('OAuth client secret.').optional(),
         scopes: z.array(z.string().min(1)).default(['openid', 'profile', 'email']).describe('Scopes to ask for.'),
         id_token_signed_response_alg: z
-          .enum([
-            'RS256',
-            'RS384',
-            'RS512',
-            'PS256',
-            'PS384',
-            'PS512',
-            'ES256',
-            'ES384',
-            'ES512',
-            'EdDSA',
-            'Ed25519',
-            'HS256',
-            'HS384',
-            'HS512',
-          ])
+          .enum(SIGNING_ALGORITHMS)
           .optional()
           .describe('Signature algorithm of ID tokens. Default: the only one that discovery names, else RS256.'),
         token_endpoint_auth_method: z
@@ -169,7 +159,7 @@ const tlsOptions = z.union([
   }),
 ]);
 
-const hostPort = z.string().regex(/^(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/, 'expected HOST:PORT');
+const hostPort = z.string().refine(isHostPort, 'expected HOST:PORT');
 
 const redisStore = z.strictObject({
   kind: z.literal('redis').describe('Several hosts share sessions through Redis or Valkey.'),

@@ -3,6 +3,7 @@
 import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
 import * as openid from 'openid-client';
 import { isRecord } from '../application/claims.js';
+import { isSigningAlgorithm, isSymmetric } from '../application/signing-algorithms.js';
 import type { ProviderConfig } from '../config/schema.js';
 import { createBackoff } from '../infra/backoff.js';
 import { AkproxError } from '../infra/errors.js';
@@ -155,7 +156,7 @@ async function establish(options: OidcClientOptions, transport: Transport): Prom
     configuration: configure(clientAuth(oidc)),
     anonymous: configure(openid.None()),
     algorithms,
-    key: algorithm.startsWith('HS') ? sharedKey(oidc) : publicKeys(metadata, options, transport, insecure),
+    key: isSymmetric(algorithm) ? sharedKey(oidc) : publicKeys(metadata, options, transport, insecure),
   };
 }
 
@@ -195,14 +196,12 @@ function clientAuth(oidc: ProviderConfig['oidc']): openid.ClientAuth {
     : openid.ClientSecretPost(secret);
 }
 
-const SUPPORTED = /^(?:(?:RS|PS|ES|HS)(?:256|384|512)|EdDSA|Ed25519)$/;
-
 function chooseAlgorithm(oidc: ProviderConfig['oidc'], metadata: openid.ServerMetadata): string {
   const listed = metadata.id_token_signing_alg_values_supported ?? ['RS256'];
   const only = listed.length === 1 ? listed[0] : undefined;
   const chosen = oidc.id_token_signed_response_alg ?? only ?? (listed.includes('RS256') ? 'RS256' : undefined);
-  if (chosen !== undefined && SUPPORTED.test(chosen)) return chosen;
-  const choices = listed.filter((alg) => SUPPORTED.test(alg)).join(', ') || 'none that akprox knows';
+  if (chosen !== undefined && isSigningAlgorithm(chosen)) return chosen;
+  const choices = listed.filter(isSigningAlgorithm).join(', ') || 'none that akprox knows';
   throw new AkproxError('idp_rejected', `set oidc.id_token_signed_response_alg; the provider offers ${choices}`);
 }
 

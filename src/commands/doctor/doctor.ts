@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { explain } from '../../infra/errors.js';
+import { parseHostPort } from '../../infra/host-port.js';
 import { examine, type Patient, type Report } from './examine.js';
 import type { ProxyName } from './findings.js';
 import { createProbe } from './probe.js';
@@ -61,8 +62,8 @@ export function readDoctorRequest(args: string[], readFile: DoctorIo['readFile']
   if (values.echo !== undefined && echo === null) return '--echo wants a path such as /headers';
   const proxy = NAMES.find((name) => name.toLowerCase() === values.proxy?.toLowerCase()) ?? null;
   if (values.proxy !== undefined && proxy === null) return `--proxy wants one of ${NAMES.join(', ')}`;
-  const connect = values.connect === undefined ? null : hostAndPort(values.connect);
-  if (values.connect !== undefined && connect === null) return '--connect wants HOST:PORT';
+  const connect = values.connect === undefined ? null : parseHostPort(values.connect);
+  if (values.connect !== undefined && (connect === null || connect.port > 65_535)) return '--connect wants HOST:PORT';
   const seconds = Number(values.timeout ?? 10);
   if (!(seconds > 0 && seconds <= 300)) return '--timeout wants seconds, at most 300';
   let session: string | null = null;
@@ -135,12 +136,6 @@ function httpUrl(text: string): URL | null {
 function pathOn(url: URL, path: string): URL | null {
   const page = path.startsWith('/') && URL.canParse(path, url.href) ? new URL(path, url) : null;
   return page?.origin === url.origin ? page : null;
-}
-
-function hostAndPort(text: string): { host: string; port: number } | null {
-  const match = /^(\[[\da-f:.]+\]|[^:\s]+):(\d{1,5})$/i.exec(text);
-  const [, host = '', port = ''] = match ?? [];
-  return match === null || Number(port) > 65_535 ? null : { host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
 }
 
 function readCookie(path: string, readFile: DoctorIo['readFile']): { header: string } | { problem: string } {

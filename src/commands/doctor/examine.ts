@@ -1,6 +1,7 @@
 // The examination: asks through the proxy as a browser would and as an attacker would, and reads the answers. Each step is a
 // function that adds what it finds; the order is that of a login. Nothing is asked that would end a session or change one.
 import { identityHeaderNames } from '../../application/identity.js';
+import { FILE_PREFIX } from '../../application/own-paths.js';
 import { isOutposts, isRefusal, jsonOf, tell } from './answers.js';
 import { askWithBodies, askWithRawBytes, type Notes } from './bodies-and-bytes.js';
 import { type Finding, type FindingCode, finding, type ProxyName } from './findings.js';
@@ -108,7 +109,7 @@ class Examination implements Report, Notes {
       this.unseen.push('the outpost itself, to compare with: --outpost http://HOST:PORT');
       return null;
     }
-    const answer = await outpost.ask(new URL('/akprox/auth/traefik', outpost.origin), {
+    const answer = await outpost.ask(new URL(`${FILE_PREFIX}/auth/traefik`, outpost.origin), {
       headers: {
         ...NAVIGATION,
         'X-Forwarded-Host': url.host,
@@ -509,7 +510,7 @@ class Examination implements Report, Notes {
   /** What the outpost itself says to the session; null when it cannot be asked. */
   private async askOutpostAbout(session: string): Promise<Answered | null> {
     const { outpost, url } = this.patient;
-    const answer = await outpost?.ask(new URL('/akprox/auth/traefik', outpost.origin), {
+    const answer = await outpost?.ask(new URL(`${FILE_PREFIX}/auth/traefik`, outpost.origin), {
       headers: {
         ...NAVIGATION,
         Cookie: session,

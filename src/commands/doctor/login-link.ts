@@ -1,5 +1,6 @@
 // What a challenge tells: where the browser would log in, and where it would come back to. Values that are secret or another's
 // are never shown: `state`, `nonce`, `code_challenge` and the like stand in URLs of the identity provider.
+import { belowPrefix } from '../../application/own-paths.js';
 
 export interface LoginLink {
   /** P/start of the outpost. */
@@ -8,12 +9,10 @@ export interface LoginLink {
   readonly back: URL | null;
 }
 
-const START = /^\/(?:akprox|outpost\.goauthentik\.io)\/start$/;
-
 /** `location` may be relative to `asked`. Null: not a login of the outpost. */
 export function readLoginLink(location: string | undefined, asked: URL): LoginLink | null {
   const start = parse(location, asked);
-  if (start === null || !isHttp(start) || !START.test(start.pathname)) return null;
+  if (start === null || !isHttp(start) || belowPrefix(start.pathname) !== '/start') return null;
   return { start, back: parse(start.searchParams.get('rd') ?? undefined) };
 }
 

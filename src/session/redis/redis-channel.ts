@@ -6,16 +6,11 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { isRecord } from '../../application/claims.js';
 import { type Backoff, createBackoff } from '../../infra/backoff.js';
+import type { HostPort } from '../../infra/host-port.js';
 import { createGatedLog, type GatedLog } from '../../infra/log-gate.js';
 import type { Revocation, RevocationChannel, RevocationSource } from '../revocation.js';
 import { bounded, dialRedis, redisReason } from './redis-connection.js';
-import {
-  RECONNECTS,
-  type RedisAddress,
-  type RedisStoreConfig,
-  type RedisTarget,
-  redisTarget,
-} from './redis-options.js';
+import { RECONNECTS, type RedisStoreConfig, type RedisTarget, redisTarget } from './redis-options.js';
 
 export interface RedisChannel extends RevocationChannel {
   /** False while revocations of others may be missed. */
@@ -79,7 +74,7 @@ class Channel implements RedisChannel {
   private readonly pending = new Set<Message>();
   private pendingKeys = 0;
   /** In a Cluster: its nodes, as far as known. */
-  private nodes: readonly RedisAddress[];
+  private nodes: readonly HostPort[];
   private client: Redis | null = null;
   private timer: NodeJS.Timeout | undefined;
   /** Something was wrong since the channel last worked: said once. */

@@ -5,13 +5,9 @@ import type { ConnectionOptions } from 'node:tls';
 import type { ClusterOptions, RedisOptions } from 'ioredis';
 import type { StoreConfig } from '../../config/schema.js';
 import { AkproxError, explain } from '../../infra/errors.js';
+import { type HostPort, hostPortOf } from '../../infra/host-port.js';
 
 export type RedisStoreConfig = Extract<StoreConfig, { kind: 'redis' }>;
-
-export interface RedisAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 /** ioredis' options, none of them `undefined`: ioredis' own type allows that in places and not in others. */
 export type ServerOptions = { [K in keyof RedisOptions]?: Exclude<RedisOptions[K], undefined> };
@@ -19,7 +15,7 @@ export type ServerOptions = { [K in keyof RedisOptions]?: Exclude<RedisOptions[K
 export interface RedisTarget {
   readonly kind: 'single' | 'sentinel' | 'cluster';
   /** The server, the Sentinels, or some nodes of the Cluster. */
-  readonly addresses: readonly RedisAddress[];
+  readonly addresses: readonly HostPort[];
   /** For every connection to a server that holds data. */
   readonly options: ServerOptions;
 }
@@ -48,8 +44,8 @@ export function redisTarget(config: RedisStoreConfig): RedisTarget {
     connectionName: 'akprox',
   };
   if (url !== null) return { kind: 'single', addresses: [{ host: url.host, port: url.port }], options };
-  if (config.cluster !== undefined) return { kind: 'cluster', addresses: config.cluster.map(parseAddress), options };
-  const addresses = (config.sentinels ?? []).map(parseAddress);
+  if (config.cluster !== undefined) return { kind: 'cluster', addresses: config.cluster.map(hostPortOf), options };
+  const addresses = (config.sentinels ?? []).map(hostPortOf);
   const sentinel: ServerOptions = {
     sentinels: [...addresses],
     ...(config.name !== undefined && { name: config.name }),
@@ -68,7 +64,7 @@ export function clusterLookup(target: RedisTarget): Pick<ClusterOptions, 'dnsLoo
 /** Half of a wait may be left out: a whole fleet has lost the same Redis. */
 export const RECONNECTS = { first: 50, longest: 2_000, jitter: 1 / 2 };
 
-function parseUrl(text: string): RedisAddress & { tls: boolean; username?: string; password?: string; db?: number } {
+function parseUrl(text: string): HostPort & { tls: boolean; username?: string; password?: string; db?: number } {
   try {
     const url = new URL(text);
     const path = url.pathname.replace(/^\/|\/$/g, '');
@@ -86,11 +82,6 @@ function parseUrl(text: string): RedisAddress & { tls: boolean; username?: strin
     const why = error instanceof TypeError || error instanceof URIError ? 'it cannot be parsed' : explain(error);
     throw new AkproxError('store_unusable', `store.url: ${why}`);
   }
-}
-
-function parseAddress(text: string): RedisAddress {
-  const colon = text.lastIndexOf(':');
-  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(text.slice(colon + 1)) };
 }
 
 function tlsOptions(config: RedisStoreConfig, fromUrl: boolean): ConnectionOptions | undefined {
