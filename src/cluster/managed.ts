@@ -13,8 +13,8 @@ export interface ManagedOptions {
   /** From file and environment. */
   readonly config: Config;
   readonly log: Logger;
-  /** Puts a configuration in force, on those workers too that start later; resolves when every one has it. */
-  configure(config: Config): Promise<void>;
+  /** For every worker, those too that start later; resolves when each has it. */
+  apply(config: Config): Promise<void>;
   /** Hands a `sid` to a worker; false when none is ready. */
   sessionEnd(sid: string): boolean;
 }
@@ -46,7 +46,10 @@ export function startManaged(options: ManagedOptions): Managed {
     const added = providers.filter((provider) => {
       const owner = taken.get(provider.origin.host);
       if (owner !== undefined) {
-        log.warn({ provider: provider.name }, `skipped: its host is that of ${JSON.stringify(owner)} in the file`);
+        log.warn(
+          { provider: provider.name },
+          `provider skipped: its host is that of ${JSON.stringify(owner)} in the file`,
+        );
       }
       return owner === undefined;
     });
@@ -73,7 +76,7 @@ export function startManaged(options: ManagedOptions): Managed {
     log,
     apply(providers, facts) {
       managed = { providers, facts };
-      return options.configure(merged());
+      return options.apply(merged());
     },
     sessionEnd: (sid) => {
       if (!waiting.has(sid)) endSessions(sid);

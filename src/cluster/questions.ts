@@ -1,5 +1,6 @@
 // Questions of the primary to every ready worker. Each ends when all have answered or died, or the time is up.
-import type { ToPrimary, ToWorker } from './messages.js';
+import type { ToPrimary } from './messages.js';
+import type { Workers } from './workers.js';
 
 const TIMEOUT = 1_000;
 
@@ -10,17 +11,19 @@ interface Question {
 }
 
 export class Questions {
+  private readonly workers: Workers;
   private readonly open = new Map<number, Question>();
   private last = 0;
 
+  constructor(workers: Workers) {
+    this.workers = workers;
+  }
+
   /** Resolves with what is worse than it should be, in the words of those who answered. */
-  ask(
-    workers: readonly number[],
-    question: 'report' | 'health',
-    send: (worker: number, message: ToWorker) => void,
-  ): Promise<readonly string[]> {
+  ask(question: 'report' | 'health'): Promise<readonly string[]> {
     this.last += 1;
     const request = this.last;
+    const asked = this.workers.ready().map(({ worker }) => worker);
     return new Promise((resolve) => {
       const degraded = new Set<string>();
       const done = (): void => {
@@ -29,9 +32,9 @@ export class Questions {
         resolve([...degraded]);
       };
       const timer = setTimeout(done, TIMEOUT);
-      this.open.set(request, { waiting: new Set(workers), done, degraded });
-      for (const worker of workers) send(worker, { type: question, request });
-      if (workers.length === 0) done();
+      this.open.set(request, { waiting: new Set(asked.map(({ id }) => id)), done, degraded });
+      for (const worker of asked) this.workers.send(worker, { type: question, request });
+      if (asked.length === 0) done();
     });
   }
 

@@ -1,14 +1,13 @@
 // What becomes of a worker's place when its worker is gone. One that was ready is replaced at once, however often that happens:
 // whoever can make workers die must not also decide how long they stay away. One that never became ready is waited for,
 // longer each time, and its wait is nobody else's.
+import { createBackoff } from '../infra/backoff.js';
 
-const FIRST_WAIT = 1_000;
-const LONGEST_WAIT = 30_000;
+const WAITS = { first: 1_000, longest: 30_000 };
 
 export class Slot {
   private readonly fork: (slot: Slot) => void;
-  /** How many workers of this place in a row died before they were ready. */
-  private failures = 0;
+  private readonly backoff = createBackoff(WAITS);
   private timer: NodeJS.Timeout | undefined;
 
   /** `fork`: fills this place. */
@@ -22,12 +21,13 @@ export class Slot {
 
   /** Milliseconds until this place is filled again. */
   refill(wasReady: boolean): number {
-    this.failures = wasReady ? 0 : this.failures + 1;
     if (wasReady) {
+      this.backoff.reset();
       this.fill();
       return 0;
     }
-    const wait = Math.min(FIRST_WAIT * 2 ** (this.failures - 1), LONGEST_WAIT);
+    const wait = this.backoff.next();
+    // Keeps the process alive: with no worker and no metrics listener nothing else may.
     this.timer = setTimeout(() => this.fill(), wait);
     return wait;
   }

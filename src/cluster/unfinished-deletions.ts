@@ -1,12 +1,12 @@
 // Sessions that were ended while the store could not delete them (session/refusals.ts). The primary outlives its workers: it tells
 // a new one whom to refuse, and deletes them as soon as the store lets it. What it does not know any more after a restart of the
 // whole daemon is a session that was ended, could not be deleted, and whose cookie somebody has kept.
+import { createBackoff } from '../infra/backoff.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { Revocation } from '../session/revocation.js';
 import type { SessionStore } from '../session/store.js';
 
-const FIRST_PAUSE = 2_000;
-const LONGEST_PAUSE = 60_000;
+const PAUSES = { first: 2_000, longest: 60_000 };
 const MOST = 100_000;
 
 export interface UnfinishedDeletionsOptions {
@@ -23,7 +23,7 @@ export class UnfinishedDeletions {
   /** Key → until when it is refused, Unix milliseconds. */
   private readonly refused = new Map<string, number>();
   private waiting = false;
-  private pause = FIRST_PAUSE;
+  private readonly backoff = createBackoff(PAUSES);
 
   constructor(options: UnfinishedDeletionsOptions) {
     this.options = options;
@@ -60,7 +60,7 @@ export class UnfinishedDeletions {
   private later(): void {
     if (this.waiting || this.refused.size === 0) return;
     this.waiting = true;
-    this.options.after(this.pause, () => {
+    this.options.after(this.backoff.next(), () => {
       void this.retry().finally(() => {
         this.waiting = false;
         this.later();
@@ -79,12 +79,11 @@ export class UnfinishedDeletions {
         }
       } catch {
         // The worker that was asked to sign out has logged why.
-        this.pause = Math.min(this.pause * 2, LONGEST_PAUSE);
         return;
       }
       this.refused.delete(key);
     }
-    this.pause = FIRST_PAUSE;
+    this.backoff.reset();
     this.options.log.info({}, 'the sessions that could not be deleted when they were ended are deleted now');
   }
 }

@@ -1,4 +1,4 @@
-// The workers that there are, and what the primary tells them.
+// The workers that there are, and what the primary sends them.
 import type { Worker } from 'node:cluster';
 import type { Logger } from 'pino';
 import type { WorkerReport } from '../metrics/report.js';
@@ -6,21 +6,21 @@ import { DeltaSink } from '../metrics/report-delta.js';
 import type { ToWorker } from './messages.js';
 import type { Slot } from './respawn.js';
 
-export interface Member {
+export interface WorkerState {
   readonly worker: Worker;
   readonly slot: Slot;
-  /** Whether it has been given a configuration; what is told before that is not heard. */
+  /** Whether it has been given a configuration; what is sent before that is lost. */
   setUp: boolean;
   ready: boolean;
   /** What it said about why it cannot start. */
   failure: string | null;
-  /** What it has told so far; what counts when it does not answer in time, or dies. */
+  /** What it has sent so far; what counts when it does not answer in time, or dies. */
   readonly counted: DeltaSink;
 }
 
-export class Members {
+export class Workers {
   private readonly log: Logger;
-  private readonly all = new Map<number, Member>();
+  private readonly all = new Map<number, WorkerState>();
 
   constructor(log: Logger) {
     this.log = log;
@@ -30,7 +30,7 @@ export class Members {
     this.all.set(worker.id, { worker, slot, setUp: false, ready: false, failure: null, counted: new DeltaSink() });
   }
 
-  get(worker: Worker): Member | undefined {
+  get(worker: Worker): WorkerState | undefined {
     return this.all.get(worker.id);
   }
 
@@ -42,37 +42,34 @@ export class Members {
     return this.all.size;
   }
 
-  ready(): readonly Member[] {
-    return [...this.all.values()].filter((member) => member.ready);
+  ready(): readonly WorkerState[] {
+    return [...this.all.values()].filter((state) => state.ready);
   }
 
-  setUp(): readonly Member[] {
-    return [...this.all.values()].filter((member) => member.setUp);
+  setUp(): readonly WorkerState[] {
+    return [...this.all.values()].filter((state) => state.setUp);
   }
 
   reports(): readonly WorkerReport[] {
     return [...this.all.values()].map(({ counted }) => counted.report());
   }
 
-  tell(worker: Worker, message: ToWorker): void {
-    if (worker.isConnected())
-      worker.send(message, (error) => error && this.log.warn({ err: error }, 'a worker could not be told'));
+  send(worker: Worker, message: ToWorker): void {
+    if (!worker.isConnected()) return;
+    worker.send(message, (error) => {
+      if (error) this.log.warn({ worker: worker.id, err: error }, 'message to a worker not sent');
+    });
   }
 
-  tellId(id: number, message: ToWorker): void {
-    const member = this.all.get(id);
-    if (member !== undefined) this.tell(member.worker, message);
-  }
-
-  /** False when no worker is ready. */
-  tellOne(message: ToWorker): boolean {
-    const member = this.ready().find(({ worker }) => worker.isConnected());
-    if (member !== undefined) this.tell(member.worker, message);
-    return member !== undefined;
+  /** To one that is ready; false when none is. */
+  sendToOne(message: ToWorker): boolean {
+    const state = this.ready().find(({ worker }) => worker.isConnected());
+    if (state !== undefined) this.send(state.worker, message);
+    return state !== undefined;
   }
 
   broadcast(message: ToWorker, except?: Worker): void {
-    for (const { worker } of this.all.values()) if (worker !== except) this.tell(worker, message);
+    for (const { worker } of this.all.values()) if (worker !== except) this.send(worker, message);
   }
 
   /** Those that have not begun would not hear it: they have nothing to finish either. */

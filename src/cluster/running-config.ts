@@ -1,0 +1,96 @@
+// The configuration that runs, and how it changes: what is on the disk replaces it at SIGHUP, what authentik sends comes on top,
+// and every worker gets it.
+import type { Logger } from 'pino';
+import type { LoadResult } from '../config/load.js';
+import type { Config } from '../config/schema.js';
+import type { Timers } from '../infra/timers.js';
+import { type OnDisk, refusal, withoutRestart } from './reload.js';
+import { Rollout } from './rollout.js';
+import type { Workers } from './workers.js';
+
+export interface RunningConfigOptions {
+  /** What the daemon was started with. */
+  readonly started: OnDisk;
+  /** Reads the disk again. */
+  readonly load: () => LoadResult;
+  /** `config` from the disk, with what authentik adds. */
+  readonly merge: (config: Config) => Config;
+  readonly workers: Workers;
+  /** Just before workers read what a configuration refers to. */
+  readonly beforeApply: () => void;
+  readonly timers: Timers;
+  readonly log: Logger;
+}
+
+export class RunningConfig {
+  current: Config;
+  private readonly options: RunningConfigOptions;
+  private readonly log: Logger;
+  private readonly rollout: Rollout;
+  /** The last one from the disk that was taken. */
+  private onDisk: OnDisk;
+  private whenApplied: (() => void)[] = [];
+
+  constructor(options: RunningConfigOptions) {
+    this.options = options;
+    this.log = options.log;
+    this.current = options.started.config;
+    this.onDisk = options.started;
+    this.rollout = new Rollout(options.timers, {
+      done: (generation, problems) => this.applied(generation, problems),
+      late: (generation, workers) =>
+        this.log.error(
+          { generation, workers },
+          'workers have not acknowledged the configuration; they may answer by the former one',
+        ),
+    });
+  }
+
+  /** Takes what is on the disk, or says why not. */
+  reload(): void {
+    const result = this.options.load();
+    if (!result.ok) {
+      for (const { path, message } of result.problems) this.log.error({ setting: path }, message);
+      this.log.error('the configuration was not changed: the new one has problems');
+      return;
+    }
+    const why = refusal(this.onDisk, result);
+    if (why !== null) {
+      this.log.error(`the configuration was not changed: ${why}`);
+      return;
+    }
+    this.onDisk = result;
+    for (const warning of result.warnings) this.log.warn(warning);
+    const { config, ignored } = withoutRestart(result.config, this.current, this.options.started.config);
+    for (const setting of ignored) this.log.warn({ setting }, 'setting ignored until a restart');
+    void this.apply(this.options.merge(config));
+  }
+
+  /** Resolves when every worker has it, or what superseded it; one that is forked meanwhile begins with it. Never rejects. */
+  apply(next: Config): Promise<void> {
+    this.current = next;
+    this.log.level = next.log.level;
+    this.options.beforeApply();
+    const receivers = this.options.workers.setUp().map(({ worker }) => worker);
+    const applied = new Promise<void>((resolve) => this.whenApplied.push(resolve));
+    const generation = this.rollout.begin(receivers.map(({ id }) => id));
+    for (const worker of receivers) this.options.workers.send(worker, { type: 'configure', generation, config: next });
+    return applied;
+  }
+
+  acknowledged(worker: number, generation: number, problem: string | null): void {
+    this.rollout.acknowledged(worker, generation, problem);
+  }
+
+  /** A worker that is no more acknowledges nothing. */
+  gone(worker: number): void {
+    this.rollout.gone(worker);
+  }
+
+  private applied(generation: number, problems: readonly string[]): void {
+    const facts = { generation, providers: this.current.providers.length };
+    if (problems.length === 0) this.log.info(facts, 'the configuration was changed');
+    else this.log.error({ ...facts, problems }, 'the configuration was changed, but not all of it');
+    for (const resolve of this.whenApplied.splice(0)) resolve();
+  }
+}
