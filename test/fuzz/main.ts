@@ -23,7 +23,7 @@ const MIB = 1_048_576;
 /** Caches, gates and V8's own heap fill first. */
 const WARM_UP = 1 / 3;
 /** Over the rest of the run. One leaked object of 100 bytes a request would be 60 MiB in a million. */
-const LIMIT = 24 * MIB;
+const LIMIT = 32 * MIB;
 /** With fewer there is nothing to see but the warm-up. */
 const READINGS_FROM = 300_000;
 
@@ -59,6 +59,8 @@ console.log(
 for (const text of [...figures.complaints, ...wrong]) console.log(text);
 let failed = figures.complained > 0 || wrong.length > 0;
 if (memory.length > 0 && requests >= READINGS_FROM) {
+  const tenths = memory.filter((_, at) => at % Math.ceil(memory.length / 10) === 0);
+  console.log(`memory, MiB: ${tenths.map(({ checks, bytes }) => `${checks}: ${Math.round(bytes / MIB)}`).join(', ')}`);
   const { flat, mean, rise, readings } = trendOf(memory, WARM_UP, LIMIT);
   const [m, up] = [mean, rise].map((bytes) => (bytes / MIB).toFixed(1));
   console.log(
