@@ -14,26 +14,26 @@ import { openChannel, openStore } from '../session/open-store.js';
 import type { RedisChannel } from '../session/redis/redis-channel.js';
 import { indexHash } from '../session/seal.js';
 import type { SessionStore } from '../session/store.js';
+import { counted, FAILED, type Io, loadOrPrint, OK, usage } from './command.js';
 
-export interface SessionsIo {
-  readonly cwd: string;
-  readonly stdout: (text: string) => void;
-  readonly stderr: (text: string) => void;
-}
-
-export type SessionsRequest =
+type SessionsRequest =
   | { readonly kind: 'list' }
   | { readonly kind: 'all'; readonly provider: string }
   /** `provider` null: every provider of the configuration. */
   | { readonly kind: 'sub' | 'sid'; readonly value: string; readonly provider: string | null };
 
-const OK = 0;
-const FAILED = 1;
 /** How long the channel may take to connect. */
 const CHANNEL_WAIT_MS = 5_000;
 
+export async function manageSessions(args: string[], io: Io): Promise<number> {
+  const request = readRequest(args);
+  if (typeof request === 'string') return usage(request, io, 'sessions');
+  const loaded = loadOrPrint(io);
+  return loaded === null ? FAILED : listOrRevoke(request, loaded, io);
+}
+
 /** What stands behind `sessions`; a text says what is wrong with it. Throws what `parseArgs` throws. */
-export function readSessionsRequest(args: string[]): SessionsRequest | string {
+function readRequest(args: string[]): SessionsRequest | string {
   const { values } = parseArgs({
     args,
     options: {
@@ -53,7 +53,7 @@ export function readSessionsRequest(args: string[]): SessionsRequest | string {
   return provider === null ? { kind: 'list' } : '--provider needs --sub, --sid or --all';
 }
 
-export async function runSessions(request: SessionsRequest, loaded: Loaded, io: SessionsIo): Promise<number> {
+async function listOrRevoke(request: SessionsRequest, loaded: Loaded, io: Io): Promise<number> {
   const { config } = loaded;
   const applications = config.providers.map((provider) => createApplication(provider));
   const unknown = unknownProvider(request, applications, loaded);
@@ -90,11 +90,11 @@ async function list(
   store: SessionStore,
   applications: readonly Application[],
   loaded: Loaded,
-  io: SessionsIo,
+  io: Io,
 ): Promise<number> {
   const { sessions } = await store.stats();
   const names = new Set([...applications.map(({ name }) => name), ...Object.keys(sessions)]);
-  for (const name of [...names].sort()) io.stdout(`${name}: ${counted(sessions[name] ?? 0)}\n`);
+  for (const name of [...names].sort()) io.stdout(`${name}: ${counted(sessions[name] ?? 0, 'session')}\n`);
   if (names.size === 0) io.stdout(`no sessions${loaded.authentik ? '' : ', and no providers'}\n`);
   return OK;
 }
@@ -104,7 +104,7 @@ async function revoke(
   request: Exclude<SessionsRequest, { kind: 'list' }>,
   applications: readonly Application[],
   loaded: Loaded,
-  io: SessionsIo,
+  io: Io,
 ): Promise<number> {
   const keys: string[] = [];
   let problem: unknown = null;
@@ -116,7 +116,7 @@ async function revoke(
         return failed(`${notThere(request.provider, applications, loaded)}, and it has no sessions in the store`, io);
       const ended = await store.deleteProvider(request.provider);
       keys.push(...ended);
-      io.stdout(`${request.provider}: ${counted(ended.length)} ended\n`);
+      io.stdout(`${request.provider}: ${counted(ended.length, 'session')} ended\n`);
     } else {
       const { kind, value } = request;
       for (const application of applications) {
@@ -124,22 +124,22 @@ async function revoke(
         const hash = indexHash(application, kind, value);
         const ended = await (kind === 'sub' ? store.deleteSubject(hash) : store.deleteSid(hash));
         keys.push(...ended);
-        io.stdout(`${application.name}: ${counted(ended.length)} ended, ${kind} ${hash}\n`);
+        io.stdout(`${application.name}: ${counted(ended.length, 'session')} ended, ${kind} ${hash}\n`);
       }
       if (request.provider === null && loaded.authentik)
         io.stderr('The providers that come from authentik are not known here: end their sessions in authentik.\n');
     }
   } catch (error) {
-    // What has ended so far must be told all the same.
+    // What has ended so far must be published all the same.
     problem = error;
   }
-  const told = keys.length === 0 || (await tell(keys, loaded, io));
+  const published = keys.length === 0 || (await publish(keys, loaded, io));
   if (problem !== null) throw problem;
-  return told ? OK : FAILED;
+  return published ? OK : FAILED;
 }
 
-/** False when the workers of a running daemon could not be told. */
-async function tell(keys: readonly string[], { config }: Loaded, io: SessionsIo): Promise<boolean> {
+/** False when the workers of a running daemon may not have heard of it. */
+async function publish(keys: readonly string[], { config }: Loaded, io: Io): Promise<boolean> {
   const { max_age, stale_max } = config.cache;
   const later =
     `Workers that have one of these sessions in their cache read it again at a check, when it was read longer than ` +
@@ -217,11 +217,7 @@ function settingOf(store: StoreConfig): string {
   return store.cluster === undefined ? 'store.url' : 'store.cluster';
 }
 
-function counted(count: number): string {
-  return `${count} ${count === 1 ? 'session' : 'sessions'}`;
-}
-
-function failed(message: string, io: SessionsIo): number {
+function failed(message: string, io: Io): number {
   io.stderr(`${message}\n`);
   return FAILED;
 }

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { type Io, run } from '../../src/commands/command-line.js';
+import type { Io } from '../../src/commands/command.js';
+import { run } from '../../src/commands/command-line.js';
 import type { Loaded } from '../../src/config/load.js';
 import { VERSION } from '../../src/infra/version.js';
 

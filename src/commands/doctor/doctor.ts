@@ -1,17 +1,17 @@
 // `akprox doctor URL`: the command line, and how the findings are shown.
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { ReadFile } from '../../config/environment.js';
 import { explain } from '../../infra/errors.js';
 import { parseHostPort } from '../../infra/host-port.js';
+import { counted, FAILED, type Io, OK, usage } from '../command.js';
 import { examine, type Patient, type Report } from './examine.js';
 import type { ProxyName } from './findings.js';
 import { createProbe } from './probe.js';
 
-export interface DoctorIo {
-  readonly stdout: (text: string) => void;
-  readonly stderr: (text: string) => void;
-  readonly readFile: (path: string) => string;
-}
+type Output = Pick<Io, 'stdout' | 'stderr'>;
 
 export type DoctorRequest = Omit<Patient, 'progress'> & { readonly json: boolean; readonly insecure: boolean };
 
@@ -36,8 +36,14 @@ Exit code: 0 nothing found, 1 something found, 2 called wrongly. The login is be
 const NAMES: readonly ProxyName[] = ['Traefik', 'nginx', 'ingress-nginx', 'Caddy', 'Envoy', 'HAProxy'];
 const MOST_COOKIE = 32_768;
 
+export async function doctor(args: string[], io: Io): Promise<number> {
+  const readFile: ReadFile = (path) => io.readFile?.(path) ?? readFileSync(resolve(io.cwd, path), 'utf8');
+  const request = readDoctorRequest(args, readFile);
+  return typeof request === 'string' ? usage(request, io, 'doctor') : runDoctor(request, io);
+}
+
 /** A text says what is wrong with the arguments. Throws what `parseArgs` throws. */
-export function readDoctorRequest(args: string[], readFile: DoctorIo['readFile']): DoctorRequest | string {
+export function readDoctorRequest(args: string[], readFile: ReadFile): DoctorRequest | string {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
@@ -86,7 +92,7 @@ export function readDoctorRequest(args: string[], readFile: DoctorIo['readFile']
   };
 }
 
-export async function runDoctor(request: DoctorRequest, io: DoctorIo): Promise<number> {
+export async function runDoctor(request: DoctorRequest, io: Output): Promise<number> {
   const progress = (what: string): void => {
     if (!request.json) io.stderr(`asking: ${what}\n`);
   };
@@ -95,7 +101,7 @@ export async function runDoctor(request: DoctorRequest, io: DoctorIo): Promise<n
   }
   const report = await examine({ ...request, progress });
   io.stdout(request.json ? `${JSON.stringify(jsonOf(report), null, 2)}\n` : textOf(report));
-  return report.findings.length === 0 ? 0 : 1;
+  return report.findings.length === 0 ? OK : FAILED;
 }
 
 function jsonOf({ findings, passed, unseen }: Report): Report {
@@ -111,10 +117,7 @@ function textOf({ findings, passed, unseen }: Report): string {
     for (const [i, line] of change.split('\n').entries()) lines.push(`  ${i === 0 ? 'change' : '      '}  ${line}`);
   }
   const count = findings.length;
-  lines.push(
-    '',
-    count === 0 ? 'nothing is wrong that could be seen from here' : `${count} ${count === 1 ? 'finding' : 'findings'}`,
-  );
+  lines.push('', count === 0 ? 'nothing is wrong that could be seen from here' : counted(count, 'finding'));
   // Whatever came from outside: it moves no cursor and begins no line of its own.
   return `${lines.map((line) => line.replace(/[\p{Cc}\p{Cf}]/gu, '?')).join('\n')}\n`;
 }
@@ -138,7 +141,7 @@ function pathOn(url: URL, path: string): URL | null {
   return page?.origin === url.origin ? page : null;
 }
 
-function readCookie(path: string, readFile: DoctorIo['readFile']): { header: string } | { problem: string } {
+function readCookie(path: string, readFile: ReadFile): { header: string } | { problem: string } {
   let text: string;
   try {
     text = readFile(path);

@@ -1,0 +1,54 @@
+// What every command is given, what it answers with, and how it says that it was called wrongly. Everything from outside comes in
+// through `io`: a command never touches `process`, so that each can be tested.
+import type { Env, ReadFile } from '../config/environment.js';
+import { type Loaded, type LoadOptions, loadConfig } from '../config/load.js';
+
+export interface Io {
+  readonly env: Env;
+  readonly cwd: string;
+  readonly readFile?: ReadFile;
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+  /** Runs the daemon until it is told to stop; resolves with the exit code. */
+  readonly serve: (loaded: Loaded) => Promise<number>;
+}
+
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  /** What `--help` behind the name prints; without it, the summary. */
+  readonly help?: () => Promise<string>;
+  /** `args` is what stands behind the name. Resolves with the exit code; throws what `parseArgs` throws. */
+  readonly run: (args: string[], io: Io) => Promise<number> | number;
+}
+
+// Exit codes.
+export const OK = 0;
+export const FAILED = 1;
+export const USAGE = 2;
+
+/** Says what is wrong with the arguments, and where to read on. */
+export function usage(message: string, io: Pick<Io, 'stderr'>, command?: string): number {
+  // node's hint about `--` helps nobody here.
+  const problem = message.replace(/\. To specify a positional.*$/s, '');
+  io.stderr(`akprox: ${problem}\nTry 'akprox ${command === undefined ? '' : `${command} `}--help'.\n`);
+  return USAGE;
+}
+
+/** The configuration, or null after every problem with it has been printed. */
+export function loadOrPrint(io: Io): Loaded | null {
+  const result = loadConfig(sourcesOf(io));
+  if (result.ok) return result;
+  for (const { path, message } of result.problems) io.stderr(`${path}: ${message}\n`);
+  io.stderr(`${counted(result.problems.length, 'problem')}\n`);
+  return null;
+}
+
+/** Where the configuration is read from. */
+export function sourcesOf(io: Io): LoadOptions {
+  return { env: io.env, cwd: io.cwd, ...(io.readFile && { readFile: io.readFile }) };
+}
+
+export function counted(count: number, noun: string): string {
+  return `${count} ${count === 1 ? noun : `${noun}s`}`;
+}
