@@ -26,8 +26,8 @@ export interface Https {
 type ByName = ReadonlyMap<string, TlsFiles>;
 
 /**
- * Rejects when it cannot listen. A name whose files cannot be read is left out and told: a worker that replaces another must come
- * up whatever has become of them since the configuration was read.
+ * Rejects when it cannot listen. A name whose files cannot be read is left out and reported: a worker that replaces another must
+ * come up whatever has become of them since the configuration was read.
  */
 export async function startHttps(options: HttpsOptions, applications: readonly Application[]): Promise<Https> {
   const readable = new Map<string, TlsFiles>();

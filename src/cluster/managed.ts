@@ -1,5 +1,5 @@
-// Managed by authentik: its providers beside those of the file, put in force on every worker when either changes. The
-// primary starts this once when AUTHENTIK_HOST is set, asks it to merge what it is about to put in force, and stops it.
+// Managed by authentik: its providers beside those of the file, applied by every worker when either changes. The primary
+// starts this once when AUTHENTIK_HOST is set, asks it to merge what it is about to apply, and stops it.
 import { randomUUID } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
@@ -7,6 +7,7 @@ import type { Misconfiguration } from '../authentik/events.js';
 import { type AuthentikStatus, type OutpostFacts, startAuthentikSource } from '../authentik/source.js';
 import type { AuthentikEnv } from '../config/environment.js';
 import type { Config, ProviderConfig } from '../config/schema.js';
+import { systemTimers } from '../infra/timers.js';
 
 export interface ManagedOptions {
   readonly env: AuthentikEnv;
@@ -31,6 +32,7 @@ export interface Managed {
 
 /** When the store is not on this disk, this is where the last known providers go: next to where it would be. */
 const DEFAULT_DATA_DIR = './data';
+/** Until a worker is ready to end sessions, in milliseconds. */
 const RETRY = 500;
 
 export function startManaged(options: ManagedOptions): Managed {
@@ -63,7 +65,7 @@ export function startManaged(options: ManagedOptions): Managed {
       return;
     }
     waiting.add(sid);
-    setTimeout(() => endSessions(sid), RETRY).unref();
+    systemTimers.after(RETRY, () => endSessions(sid));
   }
 
   const source = startAuthentikSource({

@@ -30,7 +30,7 @@ export type ToPrimary =
   | { readonly type: 'hello' }
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
-  /** `problem`: what of it could not be put in force; null when all was. */
+  /** `problem`: what of it could not be applied; null when all was. */
   | { readonly type: 'configured'; readonly generation: number; readonly problem: string | null }
   | { readonly type: 'revoke'; readonly revocation: Revocation }
   | { readonly type: 'report'; readonly request: number; readonly delta: ReportDelta }

@@ -5,7 +5,7 @@ import type { Timers } from '../infra/timers.js';
 export const LATE = 10_000;
 
 export interface RolloutEvents {
-  /** Every worker has it, or is no more. `problems`: what they could not put in force, each once. */
+  /** Every worker has it, or is no more. `problems`: what they could not apply, each once. */
   done(generation: number, problems: readonly string[]): void;
   late(generation: number, workers: readonly number[]): void;
 }
@@ -23,7 +23,7 @@ export class Rollout {
     this.events = events;
   }
 
-  /** The number of a new configuration that `workers` are about to be told; one that was on its way is superseded by it. */
+  /** The number of a new configuration that is about to be sent to `workers`; one that was on its way is superseded by it. */
   begin(workers: readonly number[]): number {
     this.generation += 1;
     const { generation } = this;

@@ -1,4 +1,4 @@
-// The certificate of the HTTPS listener until a provider has one of its own. uWebSockets.js reads files, so it is written
+// The certificate of the HTTPS listener until an application has one of its own. uWebSockets.js reads files, so it is written
 // into a private directory that is removed at exit.
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

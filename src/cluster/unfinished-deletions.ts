@@ -1,4 +1,4 @@
-// Sessions that were ended while the store could not delete them (session/refusals.ts). The primary outlives its workers: it tells
+// Sessions that were ended while the store could not delete them (session/refusals.ts). The primary outlives its workers: it sends
 // a new one whom to refuse, and deletes them as soon as the store lets it. What it does not know any more after a restart of the
 // whole daemon is a session that was ended, could not be deleted, and whose cookie somebody has kept.
 import { createBackoff } from '../infra/backoff.js';
@@ -49,7 +49,7 @@ export class UnfinishedDeletions {
     this.later();
   }
 
-  /** What a worker that starts now has to hear. */
+  /** For a worker that starts now. */
   revocations(): Revocation[] {
     const byEnd = new Map<number, string[]>();
     for (const [key, end] of this.refused) byEnd.set(end, [...(byEnd.get(end) ?? []), key]);

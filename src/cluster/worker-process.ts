@@ -5,7 +5,7 @@ import { createWorker, type Worker } from './worker.js';
 
 export async function runWorker(): Promise<void> {
   const exit = (): never => process.exit(1);
-  // Without its primary a worker hears of no revocation: it must not go on.
+  // Without its primary a worker receives no revocation: it must not go on.
   process.on('disconnect', exit);
   // The primary decides when to stop; a Ctrl-C reaches the whole process group.
   process.on('SIGINT', () => {});

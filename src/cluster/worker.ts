@@ -56,7 +56,7 @@ export async function createWorker(
     random: Math.random,
     log: gated,
   });
-  // Deaf for a while: what was revoked meanwhile must not survive in the cache.
+  // Cut off for a while: what was revoked meanwhile must not survive in the cache.
   redis?.onGap(() => void clearCacheOnceStoreAnswers(store, sessions));
   const worker = new Worker(config, { send, log, gated, clock, store, redis, channel, clients, sessions });
   await worker.listen(selfSigned);

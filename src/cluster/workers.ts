@@ -72,7 +72,7 @@ export class Workers {
     for (const { worker } of this.all.values()) if (worker !== except) this.send(worker, message);
   }
 
-  /** Those that have not begun would not hear it: they have nothing to finish either. */
+  /** Those that have not begun would not receive it: they have nothing to finish either. */
   drain(graceMs: number): void {
     for (const { setUp, worker } of this.all.values()) if (!setUp) worker.process.kill('SIGKILL');
     this.broadcast({ type: 'drain', graceMs });

@@ -26,8 +26,8 @@ export const ROOMS: readonly Room[] = [
   {
     names: ['cluster'],
     knows:
-      'processes: `primary.ts` forks, reloads and drains, `worker.ts` puts everything together, `messages.ts` is all that they say',
-    change: 'a new thing that workers must hear: a message',
+      'processes: `primary.ts` and `supervisor.ts` start, replace and drain workers, `running-config.ts` reloads, `worker.ts` puts a worker together, `messages.ts` is all that they send each other',
+    change: 'a new thing that workers must know: a message in `messages.ts`',
   },
   {
     names: ['http'],
