@@ -6,8 +6,11 @@ import { ApplicationTable } from '../src/application/application.js';
 import { readClaims } from '../src/application/claims.js';
 import { renderIdentity } from '../src/application/identity.js';
 import { inBandStep } from '../src/application/own-paths.js';
-import { type CheckContext, check, checkSlowly, type Decision, render } from '../src/http/check.js';
+import { type CheckContext, check } from '../src/http/check.js';
+import { checkSlowly } from '../src/http/check-slow.js';
+import { CheckState } from '../src/http/check-state.js';
 import { findCookie, findTickets } from '../src/http/cookies.js';
+import { type Allow, type Decision, render } from '../src/http/decision.js';
 import { DIALECTS } from '../src/http/dialects.js';
 import type { HeaderSource } from '../src/http/exchange.js';
 import { Snapshot } from '../src/http/exchange.js';
@@ -74,6 +77,7 @@ const context: CheckContext = {
   applications: new ApplicationTable([application, ...others]),
   sessions,
   clock: { time: now },
+  state: new CheckState(),
   inBand: unused,
   headerAuth: unused,
   log: pino({ level: 'silent' }),
@@ -112,8 +116,13 @@ function nextCookie(): string {
 if (check(context, dialect, signedIn).kind !== 'allow') throw new Error('the signed-in check does not allow');
 if (challenge.kind !== 'challenge' || decidedNow(forged).kind !== 'challenge') throw new Error('no challenge');
 
+function slowly(req: HeaderSource): Decision | Promise<Decision> {
+  const found = check(context, dialect, req);
+  return found.kind === 'allow' ? found : checkSlowly(context, dialect, req, noPeer, found);
+}
+
 function decidedNow(req: HeaderSource): Decision {
-  const decision = checkSlowly(context, dialect, req, noPeer);
+  const decision = slowly(req);
   if (decision instanceof Promise) throw new Error('a challenge that makes a promise');
   return decision;
 }
@@ -131,14 +140,14 @@ const STEPS: readonly (readonly [string, (() => unknown) | (() => Promise<unknow
   ['in-band step?', () => inBandStep(url.path, url.query)],
   ['encodeURIComponent of the forward URL', () => encodeURIComponent(url.href)],
   ['navigation?', () => isNavigation(dialect.method(noCookie), noCookie)],
-  ['render(): the challenge as a reply', () => render(challenge as Exclude<Decision, { kind: 'allow' }>, dialect)],
-  ['checkSlowly(), no cookie', () => checkSlowly(context, dialect, noCookie, noPeer)],
+  ['render(): the challenge as a reply', () => render(challenge as Exclude<Decision, Allow>, dialect)],
+  ['both halves, no cookie', () => slowly(noCookie)],
   ['find tickets in one header', () => findTickets([header], application.cookieNeedle)],
   ['verify ticket, ours', () => verifyTicket(application, cookie)],
   ['verify ticket, forged', () => verifyTicket(application, forgedCookie)],
   ['issue ticket', () => issueTicket(application)],
-  ['checkSlowly(), forged cookie', () => checkSlowly(context, dialect, forged, noPeer)],
-  ['checkSlowly(), ended session (promise)', () => checkSlowly(context, dialect, unknown, noPeer)],
+  ['both halves, forged cookie', () => slowly(forged)],
+  ['both halves, ended session (promise)', () => slowly(unknown)],
   ['render identity', () => renderIdentity(application.identity, claims, '')],
 ];
 

@@ -32,21 +32,20 @@ export function belowPrefix(path: string): string | null {
 
 /** HOT PATH. Whether path and query may be a step of ours: a cheap question that is allowed to say yes too often, never no. */
 export function mayBeOwnStep(uri: string): boolean {
-  if (startsWith.call(uri, BELOW_FILE_PREFIX) || startsWith.call(uri, BELOW_AUTHENTIK_PREFIX)) return true;
+  // The prefixes as literals: V8 compares with a literal in place, and calls a function for anything else.
+  if (startsWith.call(uri, '/akprox/') || startsWith.call(uri, '/outpost.goauthentik.io/')) return true;
   const mark = indexOf.call(uri, '?');
   return mark !== -1 && uri.length - mark > SHORTEST_SIGNATURE && indexOf.call(uri, 'X-authentik-', mark) !== -1;
 }
 
 /** Not as methods: see http/cookies.ts. */
 const { indexOf, startsWith } = String.prototype;
-const BELOW_FILE_PREFIX = `${FILE_PREFIX}/`;
-const BELOW_AUTHENTIK_PREFIX = `${AUTHENTIK_PREFIX}/`;
 const SHORTEST_SIGNATURE = `${SIGN_OUT_SIGNATURE}=true`.length;
 
 /** Exactly `P/start`, `P/callback`, `P/sign_out`, or one of the two signatures. Look-alikes are not ours. */
 export function inBandStep(path: string, query: string): InBandStep | null {
-  const step = IN_BAND.exec(path)?.[1];
-  return IN_BAND_STEPS.find((name) => name === step) ?? signatureStep(query);
+  const match = IN_BAND.exec(path);
+  return match === null ? signatureStep(query) : (match[1] as InBandStep);
 }
 
 /** Counts on any path of an application's host: the redirect URI may be the bare `external_host`. */

@@ -11,7 +11,8 @@ export interface ReturnTarget extends PublicOrigin {
   readonly cookieDomain: string;
 }
 
-const LONGEST = 2_048;
+/** A longer `rd` leads home. */
+export const LONGEST_RETURN_URL = 2_048;
 /** Codes may be long; the value leads nowhere. */
 const LONGEST_CALLBACK = 16_384;
 
@@ -61,7 +62,7 @@ function decodeParameter(raw: string): string {
 
 /** The candidate rebuilt, or null when a login may not lead there. */
 export function acceptReturnUrl(candidate: string, target: ReturnTarget): string | null {
-  if (candidate === '' || candidate.length > LONGEST || !isPlain(candidate)) return null;
+  if (candidate === '' || candidate.length > LONGEST_RETURN_URL || !isPlain(candidate)) return null;
   const absolute = candidate.startsWith('/') && !candidate.startsWith('//') ? target.origin + candidate : candidate;
   // Strict first: scheme, authority without user-info, then a path or nothing. What WHATWG repairs is refused.
   const parts = /^(https?):\/\/([^/?#@]+)([/?].*)?$/i.exec(absolute);
@@ -87,7 +88,7 @@ export function acceptReturnUrl(candidate: string, target: ReturnTarget): string
   const result = new URL(`${finalScheme}://${host}${path}`);
   result.hash = '';
   if (isOwnStep(result)) return null;
-  return result.href.length > LONGEST ? null : result.href;
+  return result.href.length > LONGEST_RETURN_URL ? null : result.href;
 }
 
 /** Same host, same port. An origin without TLS may be reached with it, in front of us. */

@@ -9,8 +9,10 @@ import { endAuthentikSessions } from '../authentik/session-end.js';
 import type { Config } from '../config/schema.js';
 import type { CheckContext } from '../http/check.js';
 import { checkLogger } from '../http/check-log.js';
+import { CheckState } from '../http/check-state.js';
 import { EndedLogins } from '../http/ended-logins.js';
-import { inBandStepOf, type OutpostContext } from '../http/router.js';
+import { inBandHandler } from '../http/in-band.js';
+import type { OutpostContext } from '../http/router.js';
 import { createTrustedProxies } from '../http/trusted-proxies.js';
 import { type Clock, createClock } from '../infra/clock.js';
 import { createLog, logTo, WORKER_LOG_FD } from '../infra/log.js';
@@ -82,6 +84,7 @@ interface Parts {
 export class Worker {
   private readonly parts: Parts;
   private readonly tally: Tally;
+  private readonly checkState = new CheckState();
   private readonly headerAuth: HeaderAuth;
   private readonly endedLogins = new EndedLogins();
   private readonly misconfigured: NonNullable<CheckContext['misconfigured']>;
@@ -192,7 +195,8 @@ export class Worker {
       applications: this.applications,
       sessions,
       clock: this.sampled,
-      inBand: inBandStepOf(() => this.context),
+      state: this.checkState,
+      inBand: inBandHandler(() => this.context),
       headerAuth: (application, authorization) => this.headerAuth.verify(application, authorization),
       log: gated,
       misconfigured: this.misconfigured,

@@ -1,6 +1,6 @@
 // One log line for a check, when `log.checks` asks for it. No cookie, no header value, no query: a path at most.
 import type { Logger } from 'pino';
-import type { Decision } from './check.js';
+import type { Decision } from './decision.js';
 import type { Dialect } from './dialects.js';
 import type { Snapshot } from './exchange.js';
 import type { OutpostContext } from './router.js';

@@ -4,7 +4,9 @@ import http from 'node:http';
 import { blockHeaders } from '../application/identity.js';
 import type { CheckTiming } from '../metrics/check-timing.js';
 import { LOGOUT_BODY_LIMIT } from './backchannel-logout.js';
-import { type Allow, check, checkSlowly, render } from './check.js';
+import { check } from './check.js';
+import { checkSlowly } from './check-slow.js';
+import { type Allow, render } from './decision.js';
 import type { Dialect } from './dialects.js';
 import { type HeaderSource, type Reply, Snapshot } from './exchange.js';
 import { answering, type NodeAnswer } from './node-answer.js';
@@ -33,12 +35,13 @@ async function answer(options: CompatOptions, req: http.IncomingMessage, body: R
   if (dialect === null) {
     return replied(await answerStep(options.context(), Snapshot.of(source, peerOf(req)), () => body.text()));
   }
-  const { applications } = options.context();
+  const context = options.context();
   // This listener is slow by itself: every check is timed, cached or not.
-  const done = options.timing.timed(applications.find(dialect.host(source))?.host ?? null, dialect.method(source));
-  const fast = check(options.context(), dialect, source);
+  const started = options.timing.start();
+  const found = check(context, dialect, source);
+  const done = options.timing.timed(found.application?.host ?? null, dialect.method(source), started);
   const decision =
-    fast.kind === 'allow' ? fast : await checkSlowly(options.context(), dialect, source, () => peerOf(req));
+    found.kind === 'allow' ? found : await checkSlowly(context, dialect, source, () => peerOf(req), found);
   done();
   return decision.kind === 'allow' ? allowed(decision, dialect) : replied(render(decision, dialect));
 }

@@ -1,11 +1,11 @@
 // The outpost as a whole, whichever listener a request came in on: which host counts, which step answers.
-import type { Application } from '../application/application.js';
-import { belowPrefix, ENVOY_CHECK, type InBandStep, PING, PREFIXES, signatureStep } from '../application/own-paths.js';
+import { belowPrefix, ENVOY_CHECK, PING, PREFIXES, signatureStep } from '../application/own-paths.js';
 import { backchannelLogout } from './backchannel-logout.js';
 import { callback } from './callback.js';
 import type { CheckContext } from './check.js';
 import { DIALECTS, type Dialect, dialectOfQuery } from './dialects.js';
 import { empty, json, type Reply, type Snapshot } from './exchange.js';
+import { IN_BAND } from './in-band.js';
 import { signOut } from './sign-out.js';
 import { start } from './start.js';
 import { runStep, type Step, type StepContext } from './steps.js';
@@ -26,19 +26,13 @@ export const CHECK_PATHS: readonly { readonly path: string; readonly dialect: Di
   { path: `${ENVOY_CHECK}/*`, dialect: DIALECTS.envoy },
 ];
 
-export const BACKCHANNEL_PATH = '/backchannel_logout';
+const BACKCHANNEL_PATH = '/backchannel_logout';
 
-export const STEPS: Readonly<Record<string, Step>> = {
+const STEPS: Readonly<Record<string, Step>> = {
   '/start': start,
   '/callback': callback,
   '/sign_out': signOut,
   '/userinfo': userinfo,
-};
-
-export const IN_BAND: Readonly<Record<InBandStep, Step>> = {
-  start,
-  callback,
-  sign_out: signOut,
 };
 
 /** A check asked for at this path, or null; for listeners without a router of their own. */
@@ -102,8 +96,4 @@ function noProvider(host: string): Reply {
     host: host.slice(0, 260),
     detail: `no provider has external_host ${JSON.stringify(host.slice(0, 260))} or a cookie_domain above it`,
   });
-}
-
-export function inBandStepOf(context: () => OutpostContext): CheckContext['inBand'] {
-  return (step, request, application: Application) => runStep(IN_BAND[step], context(), request, application);
 }

@@ -7,7 +7,10 @@ import { AkproxError } from '../infra/errors.js';
 import type { CheckTiming } from '../metrics/check-timing.js';
 import { Answers, BODY, CLOSE, type Framing, HEAD, KEEP_ALIVE } from './answer.js';
 import { LOGOUT_BODY_LIMIT } from './backchannel-logout.js';
-import { type Allow, check, checkSlowly, type Decision, render } from './check.js';
+import { check } from './check.js';
+import { checkSlowly } from './check-slow.js';
+import type { Undecided } from './check-state.js';
+import { type Allow, type Decision, render } from './decision.js';
 import type { Dialect } from './dialects.js';
 import { dialectOfQuery } from './dialects.js';
 import { type HeaderSource, Snapshot } from './exchange.js';
@@ -80,7 +83,7 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     const started = options.timing.sample();
     const decision = check(context, dialect, req);
     if (decision.kind !== 'allow') {
-      onUndecided(res, req, dialect, started, decision.kind === 'undecided' && decision.notCached);
+      onUndecided(res, req, dialect, started, decision);
       return;
     }
     // Read before the answer: one that closes the connection may take the request's bytes with it.
@@ -103,27 +106,23 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     req: LiveRequest,
     dialect: Dialect,
     started: number,
-    notCached: boolean,
+    found: Undecided,
   ): void {
     const context = options.context();
+    // Of the application, because a client chooses what it sends. Read now: `found` is the next check's as soon as this one is done.
+    const host = found.application?.host ?? null;
     const framing = framingOf(req);
     const request = context.logChecks === 'none' ? null : Snapshot.of(req, peerOf(res));
-    const decision = checkSlowly(context, dialect, req, () => request?.peer ?? peerOf(res), notCached);
+    const decision = checkSlowly(context, dialect, req, () => request?.peer ?? peerOf(res), found);
     if (decision instanceof Promise) {
-      const done = options.timing.waits(hostOf(req, dialect), dialect.method(req));
+      const done = options.timing.waits(host, dialect.method(req));
       answerLater(res, decision, request, dialect, framing, done);
     } else if (started === 0) finish(res, decision, dialect, framing, request);
     else {
-      const host = hostOf(req, dialect);
       const method = dialect.method(req);
       finish(res, decision, dialect, framing, request);
       options.timing.sampled(started, host, method);
     }
-  }
-
-  /** Of the provider, because a client chooses what it sends. */
-  function hostOf(req: LiveRequest, dialect: Dialect): string | null {
-    return options.context().applications.find(dialect.host(req))?.host ?? null;
   }
 
   function finish(

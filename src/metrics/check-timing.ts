@@ -11,7 +11,7 @@ export const CHECK_BOUNDS = [
 /** Prometheus' defaults, which the official outpost has. */
 export const REQUEST_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** A prime: with a multiple of `CHECKS_PER_LOOK` (check.ts) the sample would hold only checks that look at every header, or none. */
+/** A prime: with a multiple of `CHECKS_PER_INSPECTION` (http/check-state.ts) the sample would hold only checks that look at every header, or none. */
 export const CHECKS_PER_SAMPLE = 61;
 
 /** A client chooses its method; what is none of these is `other`. */
@@ -48,9 +48,13 @@ export class CheckTiming {
     return this.timed(host, method);
   }
 
+  /** Where every check is timed: when this one began, for `timed`. */
+  start(): number {
+    return this.clock();
+  }
+
   /** Outside the sample; call what is returned when the check has been answered. */
-  timed(host: string | null, method: string): () => void {
-    const started = this.clock();
+  timed(host: string | null, method: string, started = this.start()): () => void {
     return () => this.add(started, host, method, 1);
   }
 

@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { readClaims } from '../../src/application/claims.js';
 import { blockHeaders } from '../../src/application/identity.js';
 import { verdictOn } from '../../src/application/verdict.js';
-import { render } from '../../src/http/check.js';
+import { render } from '../../src/http/decision.js';
 import { DIALECTS } from '../../src/http/dialects.js';
 import { makeProvider } from '../kit/application.js';
 import { createChecks, requestOf, traefikRequest } from '../kit/checks.js';

@@ -1,7 +1,7 @@
 // A refused credential is answered with the scheme that was used, in every dialect (contract §5).
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { render } from '../../src/http/check.js';
+import { render } from '../../src/http/decision.js';
 import { DIALECTS } from '../../src/http/dialects.js';
 import { makeProvider } from '../kit/application.js';
 import { createChecks, requestOf } from '../kit/checks.js';

@@ -2,7 +2,10 @@
 import { pino } from 'pino';
 import { type Application, ApplicationTable } from '../../src/application/application.js';
 import { readClaims } from '../../src/application/claims.js';
-import { type CheckContext, check, checkSlowly, type Decision } from '../../src/http/check.js';
+import { type CheckContext, check } from '../../src/http/check.js';
+import { checkSlowly } from '../../src/http/check-slow.js';
+import { CheckState } from '../../src/http/check-state.js';
+import type { Decision } from '../../src/http/decision.js';
 import { DIALECTS, type Dialect } from '../../src/http/dialects.js';
 import { EndedLogins } from '../../src/http/ended-logins.js';
 import { type HeaderSource, type Reply, Snapshot } from '../../src/http/exchange.js';
@@ -55,6 +58,7 @@ export function createChecks(
     applications: new ApplicationTable(applications),
     sessions,
     clock,
+    state: new CheckState(),
     inBand: unused,
     headerAuth: unused,
     log,
@@ -70,9 +74,8 @@ export function createChecks(
     context,
     elsewhere: contextOf(worker()),
     async decide(req, dialect = DIALECTS.traefik, in_ = context) {
-      const fast = check(in_, dialect, req);
-      if (fast.kind !== 'undecided') return fast;
-      return checkSlowly(in_, dialect, req, () => '127.0.0.1', fast.notCached);
+      const found = check(in_, dialect, req);
+      return found.kind === 'allow' ? found : checkSlowly(in_, dialect, req, () => '127.0.0.1', found);
     },
     signIn: (application, claims = {}, session = {}) =>
       sessions.create(application, {

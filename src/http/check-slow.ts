@@ -1,0 +1,166 @@
+// Below the line of check.ts: the same decision for everybody whom `check` could not let pass at once. The steps of
+// `checkSlowly` are asked in turn, and the first that decides ends it. None of them says who may pass: where a person is known, the verdict
+// of application/verdict.ts does.
+import type { Application } from '../application/application.js';
+import { type InBandStep, inBandStep } from '../application/own-paths.js';
+import { verifyTicket } from '../session/ticket.js';
+import { decideWithoutSession } from './challenge.js';
+import type { CheckContext } from './check.js';
+import type { Undecided } from './check-state.js';
+import { findTickets } from './cookies.js';
+import { counted, type Decision, type ForbiddenReason } from './decision.js';
+import type { Dialect } from './dialects.js';
+import { type HeaderSource, Snapshot } from './exchange.js';
+import { isNavigation } from './fetch-metadata.js';
+import { AUTHORIZATION } from './header-names.js';
+import { type Candidate, type Inquiry, inspect, readInquiry } from './inquiry.js';
+
+/** Synchronous unless the store, the identity provider or a step of a login has to be asked. `found`: what `check` answered. */
+export function checkSlowly(
+  context: CheckContext,
+  dialect: Dialect,
+  source: HeaderSource,
+  peer: () => string,
+  found: Undecided,
+): Decision | Promise<Decision> {
+  const inquiry = readInquiry(context, dialect, source, peer, found);
+  if ('kind' in inquiry) return inquiry;
+  return (
+    runOwnStep(inquiry) ??
+    decideByCache(inquiry, found) ??
+    (hasToWait(inquiry) ? decideByAsking(inquiry) : decideWithoutSession(inquiry))
+  );
+}
+
+async function decideByAsking(inquiry: Inquiry): Promise<Decision> {
+  // The live request is dead after the first await.
+  inquiry.req = Snapshot.of(inquiry.req, inquiry.peer());
+  return (await decideByStore(inquiry)) ?? (await decideByCredentials(inquiry)) ?? decideWithoutSession(inquiry);
+}
+
+/** In-band (contract §1). */
+function runOwnStep(inquiry: Inquiry): Decision | Promise<Decision> | null {
+  const { dialect, url } = inquiry;
+  const step = dialect.relaysAnswers ? inBandStep(url.path, url.query) : null;
+  return step === null ? null : (inspect(inquiry) ?? answerInBand(inquiry, step));
+}
+
+async function answerInBand(
+  { context, dialect, application, req, peer, url }: Inquiry,
+  step: InBandStep,
+): Promise<Decision> {
+  const method = dialect.method(req) || 'GET';
+  const request = Snapshot.of(req, peer()).redirectedTo(method, url.path, url.query);
+  const reply = await context.inBand(step, request, application);
+  return counted(application, 'in_band', { kind: 'in_band', reply });
+}
+
+/**
+ * Whatever else came under our name, a cookie that is known to be good is enough. All of them are looked up: that costs less
+ * than to read them from the wire did. A forged cookie ends here, and so does one of a session that is known to have ended: no
+ * store call, no promise.
+ */
+function decideByCache(inquiry: Inquiry, found: Undecided): Decision | null {
+  const { context, application } = inquiry;
+  const unknown: string[] = [];
+  for (const cookie of findTickets(inquiry.cookieHeaders, application.cookieNeedle)) {
+    const entry =
+      cookie === found.cookie ? found.entry : context.sessions.peek(cookie, application, context.clock.time);
+    if (entry === undefined) unknown.push(cookie);
+    else if (entry.kind === 'allow') return allow(inquiry, entry.block);
+    else if (entry.kind !== 'none') inquiry.barred ??= entry.kind;
+  }
+  inquiry.candidates = verified(application, unknown);
+  return inquiry.candidates.length === 0 && inquiry.barred !== null ? forbid(inquiry, inquiry.barred) : null;
+}
+
+/**
+ * The cookies whose MAC is ours. To compute one is what a forged cookie costs, so it is counted; a browser sends at most some 180
+ * cookies to a site, whoever planted them. Behind it nothing need be counted: each of these was a session once, and one that has
+ * ended is remembered as such.
+ */
+function verified(application: Application, cookies: readonly string[]): Candidate[] {
+  const candidates: Candidate[] = [];
+  for (let i = 0; i < cookies.length && i < MOST_VERIFIED; i += 1) {
+    const cookie = cookies[i] as string;
+    const ticket = verifyTicket(application, cookie);
+    if (ticket !== null) candidates.push({ cookie, ticket });
+  }
+  return candidates;
+}
+
+const MOST_VERIFIED = 256;
+
+function hasToWait(inquiry: Inquiry): boolean {
+  return inquiry.candidates.length > 0 || credentialsOf(inquiry) !== '';
+}
+
+/** An outage logs nobody out: no redirect, no cleared cookie. */
+async function decideByStore(inquiry: Inquiry): Promise<Decision | null> {
+  const { context, application } = inquiry;
+  // All at once: what was planted in front costs no time, and an outage is waited for once.
+  const reads = inquiry.candidates.map(({ cookie, ticket }) => context.sessions.resolve(cookie, application, ticket));
+  let unavailable = false;
+  for (const read of reads) {
+    const session = await read;
+    switch (session.kind) {
+      case 'allow':
+        return allow(inquiry, session.block);
+      case 'unavailable':
+        unavailable = true;
+        break;
+      case 'forbidden':
+      case 'too_large':
+        inquiry.barred ??= session.kind;
+        break;
+      case 'none':
+        break;
+      default:
+        session satisfies never;
+    }
+  }
+  if (unavailable) return counted(application, 'unavailable', STORE_UNAVAILABLE);
+  return inquiry.barred === null ? null : forbid(inquiry, inquiry.barred);
+}
+
+/** The Authorization header, if the operator wants it to be looked at; else ''. */
+function credentialsOf({ application, req }: Inquiry): string {
+  return application.config.intercept_header_auth ? req.get(AUTHORIZATION) : '';
+}
+
+async function decideByCredentials(inquiry: Inquiry): Promise<Decision | null> {
+  const { context, application } = inquiry;
+  const credentials = credentialsOf(inquiry);
+  if (credentials === '') return null;
+  const verdict = await context.headerAuth(application, credentials);
+  switch (verdict.kind) {
+    case 'allow':
+      return allow(inquiry, verdict.block);
+    case 'forbidden':
+    case 'too_large':
+      return forbid(inquiry, verdict.kind);
+    case 'refused':
+      return counted(application, 'refused', /^basic/i.test(credentials) ? REFUSED_BASIC : REFUSED_BEARER);
+    case 'unavailable':
+      return counted(application, 'unavailable', IDP_UNAVAILABLE);
+    case 'ignored':
+      return null;
+    default:
+      return verdict satisfies never;
+  }
+}
+
+const REFUSED_BASIC: Decision = { kind: 'refused', scheme: 'basic' };
+const REFUSED_BEARER: Decision = { kind: 'refused', scheme: 'bearer' };
+const STORE_UNAVAILABLE: Decision = { kind: 'unavailable', what: 'store' };
+const IDP_UNAVAILABLE: Decision = { kind: 'unavailable', what: 'idp' };
+
+/** `block`: of a verdict that allows. */
+function allow({ application }: Inquiry, block: ArrayBuffer): Decision {
+  return counted(application, 'allowed', { kind: 'allow', application, block });
+}
+
+function forbid({ application, dialect, req }: Inquiry, why: ForbiddenReason): Decision {
+  const navigation = isNavigation(dialect.method(req), req);
+  return counted(application, 'forbidden', { kind: 'forbidden', why, application, navigation });
+}
