@@ -1,21 +1,22 @@
 // Revocations from every worker of every node to every other, over Redis pub/sub. Pub/sub forgets who does not listen: so a channel
-// knows when it was deaf, and says so (`onGap`) once it hears again; what a cache learnt before that cannot be trusted any more.
-// Each worker has a channel, and a channel one connection, for both directions.
+// knows when it may have missed something, and says so (`onGap`) once it is connected again; what a cache learnt before that
+// cannot be trusted any more. Each worker has a channel, and a channel one connection, for both directions.
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import { isRecord } from '../../application/claims.js';
 import { type Backoff, createBackoff } from '../../infra/backoff.js';
 import type { HostPort } from '../../infra/host-port.js';
 import { createGatedLog, type GatedLog } from '../../infra/log-gate.js';
-import type { Revocation, RevocationChannel, RevocationSource } from '../revocation.js';
-import { bounded, dialRedis, redisReason } from './redis-connection.js';
+import type { Revocation, RevocationChannel } from '../revocation.js';
+import { bounded, connectOnce } from './redis-client.js';
+import { redisReason } from './redis-failure.js';
+import { decodeRevocation, encodeRevocation } from './redis-message.js';
 import { RECONNECTS, type RedisStoreConfig, type RedisTarget, redisTarget } from './redis-options.js';
 
 export interface RedisChannel extends RevocationChannel {
   /** False while revocations of others may be missed. */
   readonly connected: boolean;
-  /** `handler` runs each time that it hears again, the first time included: drop every cached entry and every read under way. */
+  /** `handler` runs each time that it is connected, the first time included: drop every cached entry and every read under way. */
   onGap(handler: () => void): void;
   close(): Promise<void>;
 }
@@ -34,21 +35,9 @@ export interface RedisChannelOptions {
 const HEARTBEAT_MS = 1_000;
 const MISSED_HEARTBEATS = 3;
 const ATTEMPT_MS = 3_000;
-/** Keys in one message: some 20 KiB. */
-const KEYS_PER_MESSAGE = 400;
 /** While Redis is away, this much waits. Older ones have ended in every cache by themselves: see `cache.stale_max`. */
 const MAX_PENDING_KEYS = 100_000;
 const MAX_PENDING_AGE_MS = 600_000;
-
-/** A record, so that a new source cannot be forgotten here. */
-const SOURCES: Readonly<Record<RevocationSource, true>> = {
-  sign_out: true,
-  replaced: true,
-  backchannel: true,
-  authentik: true,
-  refresh: true,
-  operator: true,
-};
 
 interface Message {
   readonly text: string;
@@ -79,7 +68,7 @@ class Channel implements RedisChannel {
   private timer: NodeJS.Timeout | undefined;
   /** Something was wrong since the channel last worked: said once. */
   private saidLost = false;
-  private dials = 0;
+  private attempts = 0;
   private unanswered = 0;
   private closed = false;
   private readonly gated: GatedLog;
@@ -93,7 +82,7 @@ class Channel implements RedisChannel {
     this.heartbeats = `${prefix}heartbeat:${this.self}`;
     this.reconnects = createBackoff({ ...RECONNECTS, random: options.random ?? Math.random });
     this.nodes = target.addresses;
-    void this.dial();
+    void this.connect();
   }
 
   subscribe(handler: (revocation: Revocation) => void): void {
@@ -105,12 +94,9 @@ class Channel implements RedisChannel {
   }
 
   publish(revocation: Revocation): void {
-    const { keys, source, at, refusedUntil } = revocation;
-    for (let i = 0; i < keys.length; i += KEYS_PER_MESSAGE) {
-      const part = keys.slice(i, i + KEYS_PER_MESSAGE);
-      const text = JSON.stringify({ v: 1, from: this.self, source, at, keys: part, refusedUntil });
-      this.pending.add({ text, keys: part.length, queuedAt: this.options.monotonic(), sending: false });
-      this.pendingKeys += part.length;
+    for (const message of encodeRevocation(revocation, this.self)) {
+      this.pending.add({ ...message, queuedAt: this.options.monotonic(), sending: false });
+      this.pendingKeys += message.keys;
     }
     this.flush();
   }
@@ -123,73 +109,76 @@ class Channel implements RedisChannel {
       await bounded(client.ping(), ATTEMPT_MS).catch(() => undefined);
     }
     this.closed = true;
-    this.drop();
+    this.disconnect();
   }
 
   // --- Sending ----------------------------------------------------------------------------------------------------------
 
   /** A message leaves the queue when Redis has it. One whose answer is lost goes out twice, which does no harm. */
   private flush(): void {
-    this.forgetOld();
+    this.dropOld();
     const { client } = this;
     if (client === null || !this.connected) return;
     for (const message of this.pending) {
       if (message.sending) continue;
       message.sending = true;
       client.publish(this.revocations, message.text).then(
-        () => this.forget(message),
+        () => this.remove(message),
         (error: unknown) => {
           message.sending = false;
-          this.gated.warn({ reason: redisReason(error) }, 'a revocation could not be published; trying again');
+          this.gated.warn({ reason: redisReason(error) }, 'revocation not published; trying again');
         },
       );
     }
   }
 
-  private forget(message: Message): void {
+  private remove(message: Message): void {
     if (this.pending.delete(message)) this.pendingKeys -= message.keys;
   }
 
-  private forgetOld(): void {
+  private dropOld(): void {
     const oldest = this.options.monotonic() - MAX_PENDING_AGE_MS;
     for (const message of this.pending) {
       if (this.pendingKeys <= MAX_PENDING_KEYS && message.queuedAt >= oldest) return;
-      this.forget(message);
-      this.gated.warn({}, 'revocations could not be published; other nodes notice when they read the session again');
+      this.remove(message);
+      this.gated.warn(
+        {},
+        'revocations dropped: Redis was away for too long; other nodes notice when they read the session again',
+      );
     }
   }
 
   // --- The connection ---------------------------------------------------------------------------------------------------
 
-  private async dial(): Promise<void> {
-    const address = this.target.kind === 'sentinel' ? null : (this.nodes[this.dials % this.nodes.length] ?? null);
-    this.dials += 1;
-    const client = dialRedis(this.target, address);
+  private async connect(): Promise<void> {
+    const address = this.target.kind === 'sentinel' ? null : (this.nodes[this.attempts % this.nodes.length] ?? null);
+    this.attempts += 1;
+    const client = connectOnce(this.target, address);
     this.client = client;
     let reason = '';
     client.on('error', (error: Error) => {
       reason = redisReason(error);
     });
-    client.on('close', () => this.lost(client, reason));
-    client.on('message', (channel: string, text: string) => this.hear(client, channel, text));
+    client.on('close', () => this.onLost(client, reason));
+    client.on('message', (channel: string, text: string) => this.receive(client, channel, text));
     try {
       await bounded(client.connect(), ATTEMPT_MS);
       await client.subscribe(this.revocations, this.heartbeats);
     } catch (error) {
-      this.lost(client, reason || redisReason(error));
+      this.onLost(client, reason || redisReason(error));
       return;
     }
-    if (client === this.client) this.up(client);
+    if (client === this.client) this.onConnected(client);
   }
 
-  private up(client: Redis): void {
-    if (this.saidLost) this.gated.info({}, 'revocations from other workers are heard again');
+  private onConnected(client: Redis): void {
+    if (this.saidLost) this.gated.info({}, 'revocation channel connected again');
     this.connected = true;
     this.saidLost = false;
     this.reconnects.reset();
     this.unanswered = 0;
-    const beat = () => this.beat(client);
-    this.timer = setInterval(beat, this.options.heartbeatMs ?? HEARTBEAT_MS);
+    const heartbeat = () => this.heartbeat(client);
+    this.timer = setInterval(heartbeat, this.options.heartbeatMs ?? HEARTBEAT_MS);
     this.timer.unref();
     for (const handler of this.gapHandlers) handler();
     this.flush();
@@ -197,36 +186,36 @@ class Channel implements RedisChannel {
   }
 
   /** Counts what is unanswered, not time: a process that was held up must not take its own delay for a dead connection. */
-  private beat(client: Redis): void {
+  private heartbeat(client: Redis): void {
     if (client !== this.client) return;
     if (this.unanswered >= MISSED_HEARTBEATS) {
-      this.lost(client, 'nothing is heard on the connection');
+      this.onLost(client, 'no answer on the connection');
       return;
     }
     this.unanswered += 1;
     const failed = (error: unknown) =>
-      this.gated.warn({ reason: redisReason(error) }, 'the channel for revocations does not work');
+      this.gated.warn({ reason: redisReason(error) }, 'revocation channel: heartbeat failed');
     client.publish(this.heartbeats, '').catch(failed);
     if (this.target.kind === 'cluster') {
-      // A node that is cut off from the others still answers: but it hears of nothing.
+      // A node that is cut off from the others still answers, but nothing reaches it.
       client.cluster('INFO').then((info) => {
-        if (!String(info).includes('cluster_state:ok')) this.lost(client, 'its node of the Cluster is cut off');
+        if (!String(info).includes('cluster_state:ok')) this.onLost(client, 'its node of the Cluster is cut off');
       }, failed);
     }
     this.flush();
   }
 
-  private lost(client: Redis, reason: string): void {
+  private onLost(client: Redis, reason: string): void {
     if (client !== this.client || this.closed) return;
-    this.drop();
-    if (!this.saidLost) this.gated.warn({ reason }, 'revocations from other workers are not heard now; trying again');
+    this.disconnect();
+    if (!this.saidLost) this.gated.warn({ reason }, 'revocation channel lost; reconnecting');
     this.saidLost = true;
     for (const message of this.pending) message.sending = false;
-    this.timer = setTimeout(() => void this.dial(), this.reconnects.next());
+    this.timer = setTimeout(() => void this.connect(), this.reconnects.next());
     this.timer.unref();
   }
 
-  private drop(): void {
+  private disconnect(): void {
     clearTimeout(this.timer);
     this.connected = false;
     const { client } = this;
@@ -247,36 +236,17 @@ class Channel implements RedisChannel {
     this.nodes = [...found.values()];
   }
 
-  // --- Hearing ----------------------------------------------------------------------------------------------------------
+  // --- Receiving ---------------------------------------------------------------------------------------------------------
 
-  private hear(client: Redis, channel: string, text: string): void {
+  private receive(client: Redis, channel: string, text: string): void {
     if (client !== this.client) return;
     if (channel === this.heartbeats) {
       this.unanswered = 0;
       return;
     }
     if (channel !== this.revocations) return;
-    const message = parse(text);
-    if (message === null) this.gated.warn({}, 'a message on the channel for revocations is malformed; ignored');
+    const message = decodeRevocation(text);
+    if (message === null) this.gated.warn({}, 'revocation channel: malformed message ignored');
     else if (message.from !== this.self) for (const handler of this.handlers) handler(message.revocation);
   }
-}
-
-function parse(text: string): { from: string; revocation: Revocation } | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  if (!isRecord(value) || value['v'] !== 1) return null;
-  const { from, at, keys, source, refusedUntil } = value;
-  if (typeof from !== 'string' || typeof at !== 'number' || !isSource(source)) return null;
-  if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string')) return null;
-  if (refusedUntil !== undefined && typeof refusedUntil !== 'number') return null;
-  return { from, revocation: { keys, source, at, ...(refusedUntil !== undefined && { refusedUntil }) } };
-}
-
-function isSource(value: unknown): value is RevocationSource {
-  return typeof value === 'string' && Object.hasOwn(SOURCES, value);
 }

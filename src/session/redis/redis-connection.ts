@@ -1,22 +1,15 @@
 // The connection to Redis that the store asks. Every command is answered or given up within half a second. A server, a balancer or
 // a fail-over that closes the connection is no reason to give up: what was asked is asked again on the next connection, in
 // what is left of that time. When Redis has been away for longer, commands fail at once; reconnecting goes on for ever.
-// Errors name the command and the setting, never keys or values: ioredis hangs both on its errors, so those stop here.
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Cluster, Redis, ReplyError } from 'ioredis';
+import { type Cluster, Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import { waitAfter } from '../../infra/backoff.js';
 import { AkproxError } from '../../infra/errors.js';
 import { createGatedLog, type GatedLog } from '../../infra/log-gate.js';
-import {
-  clusterLookup,
-  RECONNECTS,
-  type RedisStoreConfig,
-  type RedisTarget,
-  redisTarget,
-  type ServerOptions,
-} from './redis-options.js';
+import { bounded, createClient } from './redis-client.js';
+import { isLost, MOVED, RedisFailure, redisReason, refusalMessage, replyOf } from './redis-failure.js';
+import { type RedisStoreConfig, type RedisTarget, redisTarget } from './redis-options.js';
 
 export interface RedisConnection {
   readonly client: Redis | Cluster;
@@ -40,8 +33,6 @@ const COMMAND_BOUND_MS = 500;
 const MOST_WAITING = 10_000;
 /** Before a command is asked again on what may be the same connection. */
 const PAUSE_MS = 20;
-/** A connection on which nothing has arrived for this long, though something was asked, is dead. */
-const SILENCE_MS = 2_000;
 /** How long the start waits for Redis before it goes on without. */
 const START_WAIT_MS = 3_000;
 
@@ -52,41 +43,6 @@ export function connectRedis(
   const target = redisTarget(config);
   const client = createClient(target, options.random ?? Math.random);
   return new Connection(client, target, config.prefix, options.log, options.monotonic ?? (() => performance.now()));
-}
-
-function createClient(target: RedisTarget, random: () => number): Redis | Cluster {
-  const retry = (attempt: number) => waitAfter(attempt, { ...RECONNECTS, random });
-  const common: ServerOptions = {
-    ...target.options,
-    protocol: 2,
-    socketTimeout: SILENCE_MS,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    // After a fail-over the old primary is a replica: ask again who the primary is. LOADING: the ready check waits it out.
-    reconnectOnError: (error) => MOVED.test(error.message),
-  };
-  if (target.kind === 'cluster') {
-    return new Cluster([...target.addresses], {
-      ...clusterLookup(target),
-      enableOfflineQueue: false,
-      redisOptions: common,
-      clusterRetryStrategy: retry,
-      slotsRefreshTimeout: 1_000,
-      slotsRefreshInterval: 5_000,
-      maxRedirections: 8,
-      retryDelayOnFailover: 50,
-      retryDelayOnClusterDown: 100,
-      retryDelayOnTryAgain: 50,
-    });
-  }
-  const [address] = target.kind === 'single' ? target.addresses : [];
-  return new Redis({
-    ...common,
-    ...(address !== undefined && { ...address }),
-    enableOfflineQueue: false,
-    retryStrategy: retry,
-    sentinelRetryStrategy: retry,
-  });
 }
 
 class Connection implements RedisConnection {
@@ -131,12 +87,12 @@ class Connection implements RedisConnection {
       }
       this.ready = false;
     });
-    client.on('error', (error: Error) => this.hear(error));
-    client.on('sentinelError', (error: Error) => this.hear(error));
-    client.on('node error', (error: Error) => this.hear(error));
+    client.on('error', (error: Error) => this.onError(error));
+    client.on('sentinelError', (error: Error) => this.onError(error));
+    client.on('node error', (error: Error) => this.onError(error));
   }
 
-  private hear(error: Error): void {
+  private onError(error: Error): void {
     this.reason = redisReason(error);
     if (this.ready) return;
     // ioredis would go on with database 0.
@@ -168,9 +124,7 @@ class Connection implements RedisConnection {
 
   private failureOf(command: string, error: unknown): RedisFailure {
     const reason = this.ready ? redisReason(error) : `not connected (${this.reason || redisReason(error)})`;
-    const reply =
-      error instanceof Error && error instanceof ReplyError ? (/^[A-Z]+/.exec(error.message)?.[0] ?? '') : '';
-    return new RedisFailure(command, reason, reply);
+    return new RedisFailure(command, reason, replyOf(error));
   }
 
   /** Rejects when no connection comes within `deadline`, or half a second after the last one was lost. */
@@ -232,7 +186,7 @@ class Connection implements RedisConnection {
           );
         }
         // A full disk or memory (MISCONF, OOM) may be mended while sessions are still read.
-        this.log.error({ err: error }, 'Redis is there, but cannot be used now');
+        this.log.error({ err: error }, 'Redis answers, but refuses commands');
         return;
       }
     }
@@ -258,109 +212,3 @@ class Connection implements RedisConnection {
 /** What the scripts of the store need to be allowed. */
 const PROBE_SCRIPT =
   "redis.call('DEL', KEYS[1]) redis.call('ZADD', KEYS[1], 1, '1') return redis.call('PEXPIRE', KEYS[1], 1000)";
-
-/** Answers of a server that is not, or not yet, the one to ask. Nothing was done. */
-const MOVED = /READONLY|LOADING|MASTERDOWN/;
-
-/** The connection went away before the answer came: nobody knows whether the command was run. */
-function isLost(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    !(error instanceof ReplyError) &&
-    /max retries per request|Connection is closed|Command aborted|isn't writeable/i.test(error.message)
-  );
-}
-
-/** `reply`: the code that Redis answered with (`OOM`, `WRONGTYPE`…), or '' when there was no answer. */
-export class RedisFailure extends AkproxError {
-  readonly command: string;
-  readonly reason: string;
-  readonly reply: string;
-
-  constructor(command: string, reason: string, reply: string) {
-    super('store_unavailable', `Redis: ${command}: ${reason}`);
-    this.command = command;
-    this.reason = reason;
-    this.reply = reply;
-  }
-}
-
-/** Null for what may pass by itself. */
-function refusalMessage(error: Error, target: RedisTarget): string | null {
-  const { message } = error;
-  // ioredis wraps what a Sentinel said into a sentence of its own.
-  const bySentinel = /sentinel/i.test(message);
-  const reason = redisReason(error);
-  if (/WRONGPASS|invalid (username-)?password/i.test(message)) {
-    if (bySentinel) return `store.sentinel_password: the Sentinel refuses it (${reason})`;
-    const setting = target.options.username === undefined ? 'store.password' : 'store.username or store.password';
-    return `${setting}: Redis refuses it (${reason})`;
-  }
-  if (/NOAUTH/.test(message)) {
-    // Sent in one go with a password that is refused: the refusal says more.
-    const { password, sentinelPassword } = target.options;
-    if ((bySentinel ? sentinelPassword : password) !== undefined) return null;
-    return bySentinel
-      ? `store.sentinel_password: the Sentinel asks for one (${reason})`
-      : `store.password: Redis asks for one (${reason})`;
-  }
-  if (/NOPERM/.test(message)) return `store.username: this user may not do what is needed (${reason})`;
-  if (/DB index is out of range/i.test(message)) {
-    return `store.db: Redis has no database ${target.options.db} (${reason})`;
-  }
-  return null;
-}
-
-/** One line that quotes neither keys nor values. */
-export function redisReason(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown';
-  const last = 'lastNodeError' in error && error.lastNodeError instanceof Error ? error.lastNodeError : null;
-  if (last !== null) return redisReason(last);
-  if (/max retries per request|Connection is closed|Command aborted/i.test(error.message))
-    return 'the connection was lost';
-  if (/isn't writeable|isn't ready/i.test(error.message)) return 'not connected';
-  if (error.message === '' && 'code' in error) return String(error.code);
-  return error.message.split(/,? with args/)[0]?.slice(0, 200) ?? '';
-}
-
-/** Rejects when `work` takes longer; what it does later is ignored. */
-export function bounded<T>(work: Promise<T>, milliseconds: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      // When this process was held up, the answer may have come and not been read: one more turn of the event loop is for that.
-      setImmediate(() => reject(new Error(`no answer within ${milliseconds} ms`)));
-    }, milliseconds);
-    // Each further `then` would be one more promise for each check that is not cached.
-    work.then(
-      (value) => {
-        clearTimeout(timer);
-        resolve(value);
-      },
-      (error: unknown) => {
-        clearTimeout(timer);
-        reject(error);
-      },
-    );
-  });
-}
-
-/**
- * One attempt at a connection for the owner to watch: it never reconnects, so that no loss goes unnoticed. RESP3: it may
- * publish and subscribe at once (Redis 6). In a Cluster it is a connection to one node, `address`: what is published on any node
- * reaches all.
- */
-export function dialRedis(target: RedisTarget, address: { host: string; port: number } | null): Redis {
-  return new Redis({
-    ...target.options,
-    ...(address !== null && { host: address.host, port: address.port }),
-    protocol: 3,
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    autoResubscribe: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    retryStrategy: null,
-    sentinelRetryStrategy: () => null,
-    connectionName: 'akprox-channel',
-  });
-}
