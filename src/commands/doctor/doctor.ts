@@ -7,13 +7,15 @@ import type { ReadFile } from '../../config/environment.js';
 import { explain } from '../../infra/errors.js';
 import { parseHostPort } from '../../infra/host-port.js';
 import { counted, FAILED, type Io, OK, usage } from '../command.js';
-import { examine, type Patient, type Report } from './examine.js';
+import type { Report } from './collector.js';
+import { examine } from './examine.js';
 import type { ProxyName } from './findings.js';
 import { createProbe } from './probe.js';
+import type { Target } from './target.js';
 
 type Output = Pick<Io, 'stdout' | 'stderr'>;
 
-export type DoctorRequest = Omit<Patient, 'progress'> & { readonly json: boolean; readonly insecure: boolean };
+export type DoctorRequest = Omit<Target, 'progress'> & { readonly json: boolean; readonly insecure: boolean };
 
 export const DOCTOR_HELP = `akprox doctor URL: ask a protected application through its proxy, as a browser and as an attacker would, and say in
 plain words what is misconfigured
@@ -110,7 +112,7 @@ function jsonOf({ findings, passed, unseen }: Report): Report {
 
 function textOf({ findings, passed, unseen }: Report): string {
   const lines: string[] = [];
-  for (const what of passed) lines.push(`well     ${what}`);
+  for (const what of passed) lines.push(`ok       ${what}`);
   for (const what of unseen) lines.push(`unseen   ${what}`);
   for (const { code, severity, seen, change } of findings) {
     lines.push('', `${severity.padEnd(7)}  ${code}`, `  seen    ${seen}`);

@@ -1,5 +1,6 @@
 // The doctor as an operator would call it: with the outpost beside the proxy, whoami on a public path and a session.
-import { examine, type Report } from '../../../src/commands/doctor/examine.js';
+import type { Report } from '../../../src/commands/doctor/collector.js';
+import { examine } from '../../../src/commands/doctor/examine.js';
 import type { ProxyName } from '../../../src/commands/doctor/findings.js';
 import { createProbe } from '../../../src/commands/doctor/probe.js';
 import type { Browser } from '../../kit/browser.js';
