@@ -1,17 +1,9 @@
 // The login behind the link: its page, its cookie, the way back from the identity provider, and signing out.
 import { isOutposts, tell } from './answers.js';
 import type { Collector } from './collector.js';
-import {
-  type LoginLink,
-  parse,
-  printable,
-  reaches,
-  readLoginLink,
-  readSetCookie,
-  type SetCookie,
-  show,
-} from './login-link.js';
+import { type LoginLink, parse, printable, readLoginLink, show } from './login-link.js';
 import { NAVIGATION } from './probe.js';
+import { reaches, readSetCookie, type SetCookie } from './set-cookie.js';
 import type { Target } from './target.js';
 
 export async function examineLogin(target: Target, notes: Collector, { start }: LoginLink): Promise<void> {
