@@ -48,10 +48,7 @@ export function startManaged(options: ManagedOptions): Managed {
     const added = providers.filter((provider) => {
       const owner = taken.get(provider.origin.host);
       if (owner !== undefined) {
-        log.warn(
-          { provider: provider.name },
-          `provider skipped: its host is that of ${JSON.stringify(owner)} in the file`,
-        );
+        log.warn({ provider: provider.name }, `skipped: its host is that of ${JSON.stringify(owner)} in the file`);
       }
       return owner === undefined;
     });

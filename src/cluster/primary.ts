@@ -93,7 +93,7 @@ class Primary {
       onDrained: () => this.stop(0),
     });
     this.workers = this.supervisor.workers;
-    this.questions = new Questions(this.workers);
+    this.questions = new Questions(this.workers, systemTimers);
     this.config = new RunningConfig({
       started: options,
       load: options.reload,

@@ -1,7 +1,9 @@
 // Questions of the primary to every ready worker. Each ends when all have answered or died, or the time is up.
+import type { Timers } from '../infra/timers.js';
 import type { ToPrimary } from './messages.js';
 import type { Workers } from './workers.js';
 
+/** How long workers have for an answer, in milliseconds. */
 const TIMEOUT = 1_000;
 
 interface Question {
@@ -11,12 +13,14 @@ interface Question {
 }
 
 export class Questions {
-  private readonly workers: Workers;
+  private readonly workers: Pick<Workers, 'ready' | 'send'>;
+  private readonly timers: Timers;
   private readonly open = new Map<number, Question>();
   private last = 0;
 
-  constructor(workers: Workers) {
+  constructor(workers: Pick<Workers, 'ready' | 'send'>, timers: Timers) {
     this.workers = workers;
+    this.timers = timers;
   }
 
   /** Resolves with what is worse than it should be, in the words of those who answered. */
@@ -27,11 +31,11 @@ export class Questions {
     return new Promise((resolve) => {
       const degraded = new Set<string>();
       const done = (): void => {
-        clearTimeout(timer);
+        cancel();
         this.open.delete(request);
         resolve([...degraded]);
       };
-      const timer = setTimeout(done, TIMEOUT);
+      const cancel = this.timers.after(TIMEOUT, done);
       this.open.set(request, { waiting: new Set(asked.map(({ id }) => id)), done, degraded });
       for (const worker of asked) this.workers.send(worker, { type: question, request });
       if (asked.length === 0) done();

@@ -1,5 +1,5 @@
 // How revocations leave this worker and reach it: through the primary between the workers of a host, through Redis between nodes.
-import { setTimeout } from 'node:timers/promises';
+import type { Timers } from '../infra/timers.js';
 import type { RedisChannel } from '../session/redis/redis-channel.js';
 import type { Revocation, RevocationChannel } from '../session/revocation.js';
 import type { Sessions } from '../session/sessions.js';
@@ -43,8 +43,9 @@ export function createWorkerChannel(
 export async function clearCacheOnceStoreAnswers(
   store: Pick<SessionStore, 'get'>,
   sessions: Pick<Sessions, 'forget'>,
+  timers: Timers,
 ): Promise<void> {
-  while (!(await answers(store))) await setTimeout(PROBE_PAUSE, undefined, { ref: false });
+  while (!(await answers(store))) await new Promise<void>((resolve) => timers.after(PROBE_PAUSE, resolve));
   sessions.forget();
 }
 

@@ -59,7 +59,7 @@ export async function createWorker(
     log: gated,
   });
   // Cut off for a while: what was revoked meanwhile must not survive in the cache.
-  redis?.onGap(() => void clearCacheOnceStoreAnswers(store, sessions));
+  redis?.onGap(() => void clearCacheOnceStoreAnswers(store, sessions, systemTimers));
   const worker = new Worker(config, { send, log, gated, clock, store, redis, channel, clients, sessions });
   await worker.listen(selfSigned);
   return worker;
