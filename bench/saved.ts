@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { withMarked } from '../test/kit/marked.js';
 import type { Costs } from './capacity.js';
 import { markdown, type Result, type ResultCell } from './report.js';
 import { htmlReport } from './report-html.js';
@@ -100,18 +101,12 @@ function isQuoted({ scenario, target }: ResultCell): boolean {
   return scenario === 'signed-in' || scenario === 'reconnect' || target === 'akprox-1';
 }
 
-const BEGIN = '<!-- bench:begin -->';
-const END = '<!-- bench:end -->';
-
 /** The page with its block replaced by what the newest result says. */
 export function withBench(page: string, directory: string = RESULTS): string {
-  const begin = page.indexOf(BEGIN);
-  const end = page.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`expected ${BEGIN} and ${END}`);
   const saved = newest(directory);
   const text =
     saved === null
       ? 'No result has been saved yet.'
       : `${markdown(saved.outcome, isQuoted)}\n\nAll of it: [\`bench/results/${saved.name}.md\`](../bench/results/${saved.name}.md).`;
-  return `${page.slice(0, begin + BEGIN.length)}\n${text}\n${page.slice(end)}`;
+  return withMarked(page, 'bench', text);
 }

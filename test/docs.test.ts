@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { configTable } from '../src/config/table.js';
+import { marked } from './kit/marked.js';
+import { configTable } from './kit/settings-table.js';
 import { documentedMetrics } from './metrics/metrics-table.js';
 
 const ROOT = new URL('../', import.meta.url);
@@ -66,10 +67,8 @@ describe('the documents', () => {
 });
 
 describe('docs/contract.md', () => {
-  const table = (name: string): string =>
-    new RegExp(`<!-- ${name}:begin -->([\\s\\S]*?)<!-- ${name}:end -->`).exec(contract)?.[1] ?? '';
   const firstCells = (name: string): string[] =>
-    table(name)
+    marked(contract, name)
       .split('\n')
       .filter((line) => line.startsWith('| `'))
       .flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, cell]) => cell ?? ''));

@@ -1,8 +1,8 @@
 // The table of settings is the schema's. `UPDATE_DOCS=1 npx tsx --test test/config/settings-table.test.ts` rewrites it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { configTable } from '../../src/config/table.js';
 import { assertMarked } from '../kit/marked.js';
+import { configTable } from '../kit/settings-table.js';
 
 test('docs/configuration.md has the table of settings that the schema makes', () => {
   const command = 'UPDATE_DOCS=1 npx tsx --test test/config/settings-table.test.ts';

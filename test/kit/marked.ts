@@ -3,12 +3,15 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 
+/** What stands between the markers; throws when one of them is missing. */
+export function marked(text: string, name: string): string {
+  return text.slice(...between(text, name));
+}
+
 /** `content` replaces what stands between the markers; throws when one of them is missing. */
 export function withMarked(text: string, name: string, content: string): string {
-  const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from === -1 || to < from) throw new Error(`expected ${begin} and ${end}`);
-  return `${text.slice(0, from + begin.length)}\n\n${content}\n\n${text.slice(to)}`;
+  const [from, to] = between(text, name);
+  return `${text.slice(0, from)}\n\n${content}\n\n${text.slice(to)}`;
 }
 
 /** Fails when the document says something else than the code; `update`: writes it instead. `command`: what the failure advises. */
@@ -17,4 +20,11 @@ export function assertMarked(file: URL, name: string, content: string, update: b
   const wanted = withMarked(text, name, content);
   if (update) writeFileSync(file, wanted);
   else assert.equal(text, wanted, `run ${command}`);
+}
+
+function between(text: string, name: string): [from: number, to: number] {
+  const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from === -1 || to < from) throw new Error(`expected ${begin} and ${end}`);
+  return [from + begin.length, to];
 }

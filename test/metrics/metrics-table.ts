@@ -1,5 +1,6 @@
 // The rows of the table of metrics in docs/metrics.md.
 import { readFileSync } from 'node:fs';
+import { marked } from '../kit/marked.js';
 
 export interface MetricRow {
   readonly name: string;
@@ -11,7 +12,7 @@ export interface MetricRow {
 
 export function documentedMetrics(): MetricRow[] {
   const text = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
-  const table = text.split('<!-- metrics:begin -->')[1]?.split('<!-- metrics:end -->')[0] ?? '';
+  const table = marked(text, 'metrics');
   return [...table.matchAll(/^\| `(\w+)` \| (\w+) \|(.*?)\| (.*) \|$/gm)].map(([, name, type, labels, help]) => ({
     name: name ?? '',
     type: type ?? '',

@@ -1,9 +1,8 @@
 // Every setting as a Markdown table, made from the schema so that docs/configuration.md cannot drift away from it.
-// Used by the tests of the documents only; it must never be needed at run time.
 import { z } from 'zod';
-import { configSchema } from './schema.js';
-import { objectsOf, unwrap } from './schema-shape.js';
-import { SECRET_PATHS } from './secrets.js';
+import { configSchema } from '../../src/config/schema.js';
+import { objectsOf, unwrap } from '../../src/config/schema-shape.js';
+import { SECRET_PATHS } from '../../src/config/secrets.js';
 
 const SECRETS: ReadonlySet<string> = new Set(SECRET_PATHS.map((path) => path.join('.').replaceAll('.*', '[]')));
 
