@@ -5,8 +5,6 @@ import { answering } from '../http/node-answer.js';
 import { AkproxError } from '../infra/errors.js';
 import { hostPortOf } from '../infra/host-port.js';
 import type { GatedLog } from '../infra/log-gate.js';
-import { type MetricFacts, MetricsPage } from '../metrics/page.js';
-import type { WorkerReport } from '../metrics/report.js';
 
 export interface AdminOptions {
   readonly ready: () => { ready: boolean; reason: string };
@@ -14,9 +12,7 @@ export interface AdminOptions {
   readonly dead: () => string | null;
   /** Why workers are worse than they should be; empty when they are well. */
   readonly degraded: () => Promise<readonly string[]>;
-  /** Of all workers together. */
-  readonly report: () => Promise<WorkerReport>;
-  readonly facts: () => MetricFacts;
+  readonly metrics: () => Promise<Buffer>;
   readonly log: GatedLog;
 }
 
@@ -28,12 +24,11 @@ export interface Admin {
 
 export async function startAdmin(address: string | null, options: AdminOptions): Promise<Admin> {
   if (address === null) return { address: null, close: () => {} };
-  const page = new MetricsPage();
   const server = http.createServer(
     answering(
       0,
       async (req) => {
-        const { status, type, body } = await answer(req, options, page);
+        const { status, type, body } = await answer(req, options);
         return { status, headers: ['Content-Type', type, 'Cache-Control', 'no-store'], body };
       },
       (error) => options.log.error({ err: error }, 'the metrics listener failed'),
@@ -61,7 +56,6 @@ export async function startAdmin(address: string | null, options: AdminOptions):
 async function answer(
   req: http.IncomingMessage,
   options: AdminOptions,
-  page: MetricsPage,
 ): Promise<{ status: number; type: string; body: string | Buffer }> {
   const text = 'text/plain; charset=utf-8';
   switch ((req.url ?? '/').split('?')[0]) {
@@ -87,7 +81,7 @@ async function answer(
       return {
         status: 200,
         type: 'text/plain; version=0.0.4; charset=utf-8',
-        body: await page.render(await options.report(), options.facts()),
+        body: await options.metrics(),
       };
     default:
       return { status: 404, type: text, body: 'not found: /metrics, /livez, /readyz\n' };

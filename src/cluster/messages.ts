@@ -2,7 +2,7 @@
 import type { Misconfiguration } from '../authentik/events.js';
 import type { Config } from '../config/schema.js';
 import type { TlsFiles } from '../http/server.js';
-import type { ReportDelta } from '../metrics/report-delta.js';
+import type { Counts } from '../metrics/metric.js';
 import type { Revocation } from '../session/revocation.js';
 
 /** What a worker needs before it can serve. */
@@ -33,7 +33,10 @@ export type ToPrimary =
   /** `problem`: what of it could not be applied; null when all was. */
   | { readonly type: 'configured'; readonly generation: number; readonly problem: string | null }
   | { readonly type: 'revoke'; readonly revocation: Revocation }
-  | { readonly type: 'report'; readonly request: number; readonly delta: ReportDelta }
+  /** Once a second when there is something to tell, and before a `report`. */
+  | { readonly type: 'counted'; readonly counts: Counts }
+  /** All that was counted so far has been told. */
+  | { readonly type: 'report'; readonly request: number }
   /** `degraded`: why this worker is worse than it should be; null when it is well. */
   | { readonly type: 'health'; readonly request: number; readonly degraded: string | null }
   /** For authentik's event log. */

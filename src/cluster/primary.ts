@@ -13,10 +13,11 @@ import { createLog } from '../infra/log.js';
 import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
 import { systemTimers } from '../infra/timers.js';
 import { VERSION } from '../infra/version.js';
+import { METRICS } from '../metrics/catalogue.js';
+import { Totals } from '../metrics/totals.js';
 import { openStore } from '../session/open-store.js';
 import type { SessionStore } from '../session/store.js';
 import { type Admin, startAdmin } from './admin.js';
-import { Counts } from './counts.js';
 import { type Managed, startManaged } from './managed.js';
 import type { ToPrimary } from './messages.js';
 import { choosePorts } from './ports.js';
@@ -70,7 +71,7 @@ class Primary {
   private readonly workers: Workers;
   private readonly config: RunningConfig;
   private readonly questions: Questions;
-  private readonly counts = new Counts();
+  private readonly totals: Totals;
   private readonly unfinished: UnfinishedDeletions;
   private admin: Admin | null = null;
   private store: SessionStore | null = null;
@@ -93,13 +94,17 @@ class Primary {
       onDrained: () => this.stop(0),
     });
     this.workers = this.supervisor.workers;
+    this.totals = new Totals(METRICS, options.config.providers);
     this.questions = new Questions(this.workers, systemTimers);
     this.config = new RunningConfig({
       started: options,
       load: options.reload,
       merge: (config) => this.managed?.merge(config) ?? config,
       workers: this.workers,
-      beforeApply: () => this.tls?.restore(),
+      beforeApply: ({ providers }) => {
+        this.tls?.restore();
+        this.totals.update(providers);
+      },
       timers: systemTimers,
       log,
     });
@@ -112,10 +117,10 @@ class Primary {
   }
 
   async open(): Promise<void> {
-    const { log, supervisor, questions, counts, gated } = this;
+    const { log, supervisor, questions, totals, gated } = this;
     const { config } = this.options;
     // First: who has its port is the one daemon of this host.
-    const status = createStatus({ supervisor, questions, counts, managed: () => this.managed });
+    const status = createStatus({ supervisor, questions, totals, managed: () => this.managed });
     this.admin = await startAdmin(config.listen.metrics, { ...status, log: gated });
     const listen = await choosePorts(config.listen);
     // Opened here first: an unusable path is one clear error, not one per worker.
@@ -173,10 +178,10 @@ class Primary {
         this.unfinished.add(message.revocation);
         this.workers.broadcast({ type: 'revoked', revocation: message.revocation }, worker);
         break;
-      case 'report':
-        this.workers.get(worker)?.counted.add(message.delta);
-        this.questions.answered(worker.id, message);
+      case 'counted':
+        this.totals.add(worker.id, message.counts);
         break;
+      case 'report':
       case 'health':
         this.questions.answered(worker.id, message);
         break;
@@ -195,18 +200,15 @@ class Primary {
     const state = this.workers.get(worker);
     if (state === undefined) return;
     state.setUp = true;
+    this.totals.joined(worker.id);
     this.tls?.restore();
     const setup = { config: this.config.current, selfSigned: this.tls?.paths ?? null };
     this.workers.send(worker, { type: 'setup', setup });
     for (const revocation of this.unfinished.revocations()) this.workers.send(worker, { type: 'revoked', revocation });
   }
 
-  private workerEnded({ worker, counted }: WorkerState): void {
-    try {
-      this.counts.keep(counted.report(), this.config.current);
-    } catch (error) {
-      this.log.error({ worker: worker.id, err: error }, 'what a dead worker had counted is lost');
-    }
+  private workerEnded({ worker }: WorkerState): void {
+    this.totals.left(worker.id);
     this.questions.gone(worker.id);
     this.config.gone(worker.id);
   }

@@ -16,8 +16,8 @@ export interface RunningConfigOptions {
   /** `config` from the disk, with what authentik adds. */
   readonly merge: (config: Config) => Config;
   readonly workers: Workers;
-  /** Just before workers read what a configuration refers to. */
-  readonly beforeApply: () => void;
+  /** Just before workers get it, and read what it refers to. */
+  readonly beforeApply: (next: Config) => void;
   readonly timers: Timers;
   readonly log: Logger;
 }
@@ -70,7 +70,7 @@ export class RunningConfig {
   apply(next: Config): Promise<void> {
     this.current = next;
     this.log.level = next.log.level;
-    this.options.beforeApply();
+    this.options.beforeApply(next);
     const receivers = this.options.workers.setUp().map(({ worker }) => worker);
     const applied = new Promise<void>((resolve) => this.whenApplied.push(resolve));
     const generation = this.rollout.begin(receivers.map(({ id }) => id));

@@ -18,6 +18,7 @@ import { type Clock, createClock } from '../infra/clock.js';
 import { createLog, logTo, WORKER_LOG_FD } from '../infra/log.js';
 import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
 import { systemTimers } from '../infra/timers.js';
+import { METRICS } from '../metrics/catalogue.js';
 import { MeasuredStore } from '../metrics/measured-store.js';
 import { Tally } from '../metrics/tally.js';
 import { HeaderAuth } from '../oidc/header-auth.js';
@@ -33,6 +34,8 @@ import { clearCacheOnceStoreAnswers, createWorkerChannel, type WorkerChannel } f
 
 /** How far behind the clock of the hot path may be, in milliseconds. */
 const CLOCK_STEP = 20;
+/** Of how much time a worker that is killed takes its counts with it, in milliseconds. */
+const COUNTS_EVERY = 1_000;
 
 /** Resolves when it listens. `send`: to the primary. */
 export async function createWorker(
@@ -83,7 +86,7 @@ interface Parts {
 
 export class Worker {
   private readonly parts: Parts;
-  private readonly tally: Tally;
+  private readonly tally: Tally<typeof METRICS>;
   private readonly checkState = new CheckState();
   private readonly headerAuth: HeaderAuth;
   private readonly endedLogins = new EndedLogins();
@@ -101,7 +104,7 @@ export class Worker {
     this.parts = parts;
     this.config = config;
     this.applications = updateApplications(null, config.providers);
-    this.tally = new Tally({ applications: this.applications, sessions, store });
+    this.tally = new Tally(METRICS, { applications: this.applications, sessions, store });
     this.headerAuth = new HeaderAuth({ oidc: (application) => clients.of(application), now, monotonic, log: gated });
     this.misconfigured = createMisconfigurationReporter(monotonic, (event) =>
       parts.send({ type: 'misconfigured', event }),
@@ -112,6 +115,7 @@ export class Worker {
       // Looked at often, so that it has settled long before anything jumps.
       clock.now();
     }, CLOCK_STEP).unref();
+    setInterval(() => this.sendCounts(), COUNTS_EVERY).unref();
     this.context = this.makeContext();
     clients.update(this.applications.all);
   }
@@ -161,7 +165,8 @@ export class Worker {
         });
         break;
       case 'report':
-        this.parts.send({ type: 'report', request: message.request, delta: this.tally.delta() });
+        this.sendCounts();
+        this.parts.send({ type: 'report', request: message.request });
         break;
       case 'health':
         this.parts.send({ type: 'health', request: message.request, degraded: this.degraded() });
@@ -172,6 +177,11 @@ export class Worker {
       default:
         message satisfies never;
     }
+  }
+
+  private sendCounts(): void {
+    const counts = this.tally.take();
+    if (counts !== null) this.parts.send({ type: 'counted', counts });
   }
 
   /** Swaps the context in place: requests under way keep the old one, the next one gets the new one. */
@@ -204,13 +214,12 @@ export class Worker {
       oidc: (application) => clients.of(application),
       now: clock.now,
       endedLogins: this.endedLogins,
-      countLogin: (application, result) => this.tally.countLogin(application, result),
+      countLogin: (application, result) => this.tally.count('akprox_logins_total', application.name, result),
       trustedProxies: createTrustedProxies(this.config.trusted_proxies),
     };
   }
 
   reportUnexpected(error: unknown): void {
-    this.tally.countError();
     const at = error instanceof Error ? error.stack?.split('\n')[1]?.trim() : undefined;
     this.parts.gated.error({ err: error, at }, 'an unexpected error', at);
   }

@@ -1,8 +1,6 @@
 // The workers that there are, and what the primary sends them.
 import type { Worker } from 'node:cluster';
 import type { Logger } from 'pino';
-import type { WorkerReport } from '../metrics/report.js';
-import { DeltaSink } from '../metrics/report-delta.js';
 import type { ToWorker } from './messages.js';
 import type { Slot } from './respawn.js';
 
@@ -14,8 +12,6 @@ export interface WorkerState {
   ready: boolean;
   /** What it said about why it cannot start. */
   failure: string | null;
-  /** What it has sent so far; what counts when it does not answer in time, or dies. */
-  readonly counted: DeltaSink;
 }
 
 export class Workers {
@@ -27,7 +23,7 @@ export class Workers {
   }
 
   add(worker: Worker, slot: Slot): void {
-    this.all.set(worker.id, { worker, slot, setUp: false, ready: false, failure: null, counted: new DeltaSink() });
+    this.all.set(worker.id, { worker, slot, setUp: false, ready: false, failure: null });
   }
 
   get(worker: Worker): WorkerState | undefined {
@@ -48,10 +44,6 @@ export class Workers {
 
   setUp(): readonly WorkerState[] {
     return [...this.all.values()].filter((state) => state.setUp);
-  }
-
-  reports(): readonly WorkerReport[] {
-    return [...this.all.values()].map(({ counted }) => counted.report());
   }
 
   send(worker: Worker, message: ToWorker): void {

@@ -1,15 +1,11 @@
 // A histogram as plain numbers: to count where it happens costs two additions, and whoever shows it makes text of it later.
 
-export interface BucketCounts {
-  /** By bound, and the last one for everything above; not cumulative. Zeros at the end may be missing. */
-  readonly counts: readonly number[];
-  readonly sum: number;
-}
-
-export class Buckets implements BucketCounts {
+export class Buckets {
   private readonly bounds: readonly number[];
-  readonly counts: number[];
-  sum = 0;
+  private readonly counts: number[];
+  private sum = 0;
+  /** Whether nothing was counted since the last `take`. */
+  empty = true;
 
   /** `bounds`: upper bounds in seconds, ascending. */
   constructor(bounds: readonly number[]) {
@@ -23,16 +19,23 @@ export class Buckets implements BucketCounts {
     const at = index === -1 ? this.bounds.length : index;
     this.counts[at] = (this.counts[at] ?? 0) + weight;
     this.sum += seconds * weight;
+    this.empty = false;
   }
-}
 
-/** For a message: most histograms have nothing above their first bounds. */
-export function trimmed({ counts, sum }: BucketCounts): BucketCounts {
-  return { counts: counts.slice(0, counts.findLastIndex((count) => count > 0) + 1), sum };
-}
-
-/** Both added up; either may be the shorter one. */
-export function addBuckets(one: BucketCounts, other: BucketCounts): BucketCounts {
-  const [long, short] = one.counts.length >= other.counts.length ? [one, other] : [other, one];
-  return { counts: long.counts.map((count, i) => count + (short.counts[i] ?? 0)), sum: one.sum + other.sum };
+  /**
+   * What was counted since the last call: the sum in seconds; then the counts by bound, the last one for everything above; not
+   * cumulative, without zeros at the end. Nothing at all when nothing was.
+   */
+  take(): number[] {
+    if (this.empty) return [];
+    // To the nanosecond: what additions leave behind it would only be long.
+    const taken = [
+      Math.round(this.sum * 1e9) / 1e9,
+      ...this.counts.slice(0, this.counts.findLastIndex((count) => count > 0) + 1),
+    ];
+    this.counts.fill(0);
+    this.sum = 0;
+    this.empty = true;
+    return taken;
+  }
 }

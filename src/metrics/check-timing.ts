@@ -1,8 +1,8 @@
 // How long checks take. To read a clock twice costs about as much as the rest of a cached check, so of those that are answered
 // at once one in `CHECKS_PER_SAMPLE` is timed and counted for all of them; those that wait for somebody are timed each time.
 import { performance } from 'node:perf_hooks';
-import { Buckets, trimmed } from '../infra/buckets.js';
-import { forgetOldest, type RequestRow, type WorkerReport } from './report.js';
+import { Buckets } from '../infra/buckets.js';
+import type { Row } from './metric.js';
 
 /** In seconds. From 10 µs: a cached check takes less than the first bound, one that asks the store is in the middle. */
 export const CHECK_BOUNDS = [
@@ -16,13 +16,14 @@ export const CHECKS_PER_SAMPLE = 61;
 
 /** A client chooses its method; what is none of these is `other`. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
-const OTHER = 'other';
+/** The `host` of requests for nobody's. */
+export const OTHER = 'other';
 
 export class CheckTiming {
   private readonly clock: () => number;
   readonly duration = new Buckets(CHECK_BOUNDS);
-  private readonly byHost = new Map<string, Map<string, Series>>();
-  private readonly changed = new Set<Series>();
+  /** By host, then by method; since the last `takeRequests`. */
+  private readonly requests = new Map<string, Map<string, Buckets>>();
   private untilSample = CHECKS_PER_SAMPLE;
 
   /** `clock`: milliseconds, monotonic, never 0. */
@@ -58,25 +59,13 @@ export class CheckTiming {
     return () => this.add(started, host, method, 1);
   }
 
-  /** Drops the longest gone of the hosts that no provider has any more. */
-  forgetHosts(known: ReadonlySet<string>): void {
-    forgetOldest(this.byHost, known);
-    // Where nobody scrapes, nothing else would ever take them out.
-    for (const series of this.changed) if (!this.byHost.has(series.host)) this.changed.delete(series);
-  }
-
-  /** Everything; and `changes` begins anew. */
-  report(): Pick<WorkerReport, 'checkDuration' | 'requests'> {
-    this.changed.clear();
-    const series = [...this.byHost.values()].flatMap((methods) => [...methods.values()]);
-    return { checkDuration: trimmed(this.duration), requests: series.map(rowOf) };
-  }
-
-  /** Of the requests only the rows that have changed since the last `changes` or `report`. */
-  changes(): Pick<WorkerReport, 'checkDuration' | 'requests'> {
-    const requests = [...this.changed].map(rowOf);
-    this.changed.clear();
-    return { checkDuration: trimmed(this.duration), requests };
+  /** Of each host and method what was counted since the last call. */
+  takeRequests(): Row[] {
+    const rows = [...this.requests].flatMap(([host, methods]) =>
+      [...methods].map(([method, duration]): Row => [[method, host], duration.take()]),
+    );
+    this.requests.clear();
+    return rows;
   }
 
   private add(started: number, host: string | null, method: string, weight: number): void {
@@ -84,29 +73,16 @@ export class CheckTiming {
     this.duration.observe(seconds, weight);
     const known = METHODS.includes(method) ? method : OTHER;
     const place = host ?? OTHER;
-    let methods = this.byHost.get(place);
+    let methods = this.requests.get(place);
     if (methods === undefined) {
-      methods = new Map<string, Series>();
-      this.byHost.set(place, methods);
+      methods = new Map<string, Buckets>();
+      this.requests.set(place, methods);
     }
-    let series = methods.get(known);
-    if (series === undefined) {
-      series = { host: place, method: known, duration: new Buckets(REQUEST_BOUNDS) };
-      methods.set(known, series);
+    let duration = methods.get(known);
+    if (duration === undefined) {
+      duration = new Buckets(REQUEST_BOUNDS);
+      methods.set(known, duration);
     }
-    series.duration.observe(seconds, weight);
-    this.changed.add(series);
+    duration.observe(seconds, weight);
   }
-}
-
-interface Series {
-  readonly host: string;
-  readonly method: string;
-  readonly duration: Buckets;
-}
-
-function rowOf({ host, method, duration }: Series): RequestRow {
-  const { counts, sum } = trimmed(duration);
-  // To the nanosecond: what additions leave behind it would only be long.
-  return [host, method, Math.round(sum * 1e9) / 1e9, ...counts];
 }

@@ -1,11 +1,15 @@
-// What one worker counts, and what of it is new to the primary. A counter must never fall: not because a provider was
-// removed, and not because it was changed.
+// What one worker has counted since it last told the primary, which keeps the sums: so nothing here falls when an application
+// is removed, and a worker that is killed takes no more with it than this.
 import type { Application, ApplicationTable } from '../application/application.js';
 import type { Sessions } from '../session/sessions.js';
 import { CheckTiming } from './check-timing.js';
 import type { MeasuredStore } from './measured-store.js';
-import { forgetOldest, type WorkerReport } from './report.js';
-import type { ReportDelta } from './report-delta.js';
+import type { Counts, Gauge, Metric, Row, WorkerParts } from './metric.js';
+
+interface Told {
+  readonly values: readonly string[];
+  count: number;
+}
 
 export interface TallyOptions {
   readonly applications: ApplicationTable;
@@ -13,94 +17,83 @@ export interface TallyOptions {
   readonly store: MeasuredStore;
 }
 
-export class Tally {
+/** The counters of a table that are counted by `Tally.count`. */
+type CountedHere<T extends readonly Metric[]> = Exclude<
+  Extract<T[number], { type: 'counter' }>,
+  { take: unknown } | { show: unknown }
+>;
+type Strings<L extends readonly string[]> = { readonly [K in keyof L]: string };
+
+export class Tally<const T extends readonly Metric[]> {
   readonly timing = new CheckTiming();
+  private readonly metrics: T;
   private readonly sessions: Sessions;
   private readonly store: MeasuredStore;
-  private applications: ApplicationTable;
-  /** By provider, then by result. */
-  private readonly logins = new Map<string, Map<string, number>>();
-  /** By name: the checks of providers that are no more. */
-  private readonly retiredChecks = new Map<string, readonly number[]>();
-  /** By provider: how many checks the primary has been sent. Empty: it needs the whole report. */
-  private readonly sentChecks = new Map<string, number>();
-  private errors = 0;
+  private applications: readonly Application[];
+  /** By the name of the metric, then by its values. */
+  private readonly told = new Map<string, Map<string, Told>>();
+  /** By the name of the gauge: its rows as they were last sent. */
+  private readonly sentGauges = new Map<string, string>();
+  /** What was counted under a former configuration. */
+  private former: Counts = [];
 
-  constructor({ applications, sessions, store }: TallyOptions) {
-    this.applications = applications;
+  constructor(metrics: T, { applications, sessions, store }: TallyOptions) {
+    this.metrics = metrics;
+    this.applications = applications.all;
     this.sessions = sessions;
     this.store = store;
   }
 
-  countLogin(application: Application, result: string): void {
-    const counts = this.logins.get(application.name) ?? new Map<string, number>();
-    this.logins.set(application.name, counts.set(result, (counts.get(result) ?? 0) + 1));
+  /** `values`: of the metric's labels. */
+  count<Name extends CountedHere<T>['name']>(
+    metric: Name,
+    ...values: Strings<Extract<CountedHere<T>, { name: Name }>['labels']>
+  ): void {
+    const rows = this.told.get(metric) ?? new Map<string, Told>();
+    this.told.set(metric, rows);
+    const key = values.join('\0');
+    const row = rows.get(key);
+    if (row === undefined) rows.set(key, { values, count: 1 });
+    else row.count += 1;
   }
 
-  countError(): void {
-    this.errors += 1;
-  }
-
-  /** An application that was only changed takes its counts along; those of a removed one are kept while there is room. */
+  /** Checks of an application that is removed are taken before nobody knows it any more. */
   update(applications: ApplicationTable): void {
-    const former = this.applications;
-    this.applications = applications;
-    const kept = new Set(applications.all.map(({ checks }) => checks));
-    for (const { name, checks } of former.all) {
-      if (!kept.has(checks)) this.retiredChecks.set(name, this.withRetired(name, checks));
+    this.former = this.take() ?? [];
+    this.applications = applications.all;
+  }
+
+  /** What is new since the last call; null when nothing is. */
+  take(): Counts | null {
+    const { applications, sessions, store, timing } = this;
+    const parts: WorkerParts = { applications, sessions, store, timing };
+    const counts = [...this.former];
+    this.former = [];
+    for (const metric of this.metrics) {
+      const rows = this.newRows(metric, parts);
+      if (rows !== null) counts.push([metric.name, rows]);
     }
-    const names = new Set(applications.all.map(({ name }) => name));
-    forgetOldest(this.retiredChecks, names);
-    forgetOldest(this.logins, names);
-    this.sentChecks.clear();
-    this.timing.forgetHosts(new Set(applications.all.map(({ host }) => host)));
+    return counts.length === 0 ? null : counts;
   }
 
-  /** What is new since the last one. Rows go only when the configuration changes: then it is all sent again. */
-  delta(): ReportDelta {
-    const whole = this.sentChecks.size === 0;
-    const checks = new Map<string, readonly number[]>(whole ? this.retiredChecks : []);
-    for (const { name, checks: counts } of this.applications.all) {
-      let sum = 0;
-      for (const count of counts) sum += count;
-      if (this.sentChecks.get(name) === sum) continue;
-      this.sentChecks.set(name, sum);
-      checks.set(name, sum === 0 && !this.retiredChecks.has(name) ? [] : this.withRetired(name, counts));
-    }
-    return { whole, rows: this.report([...checks], whole ? this.timing.report() : this.timing.changes()) };
+  private newRows(metric: Metric, parts: WorkerParts): readonly Row[] | null {
+    if ('show' in metric) return null;
+    if (metric.type === 'gauge') return this.gaugeIfNew(metric, parts);
+    const rows = metric.take === undefined ? this.takeTold(metric.name) : metric.take(parts);
+    return rows.length === 0 ? null : rows;
   }
 
-  private withRetired(name: string, counts: Float64Array): readonly number[] {
-    const before = this.retiredChecks.get(name);
-    return before === undefined ? [...counts] : [...counts].map((count, i) => count + (before[i] ?? 0));
+  private takeTold(name: string): readonly Row[] {
+    const rows = [...(this.told.get(name)?.values() ?? [])].map(({ values, count }): Row => [values, [count]]);
+    this.told.delete(name);
+    return rows;
   }
 
-  private report(
-    checks: WorkerReport['checks'],
-    timing: Pick<WorkerReport, 'checkDuration' | 'requests'>,
-  ): WorkerReport {
-    const { sessions } = this;
-    return {
-      checks,
-      logins: [...this.logins].flatMap(([provider, counts]) =>
-        [...counts].map(([result, count]) => ({ provider, result, count })),
-      ),
-      revocations: [...sessions.revocations].map(([source, count]) => ({ source, count })),
-      cache: {
-        hits: sessions.hits,
-        misses: sessions.misses,
-        evictions: sessions.cache.evictions,
-        bytes: sessions.cache.bytes,
-        entries: sessions.cache.size,
-      },
-      store: [...this.store.ops].map(([op, stats]) => ({
-        op,
-        errors: stats.errors,
-        duration: { counts: stats.duration.counts, sum: stats.duration.sum },
-      })),
-      lag: { counts: sessions.lag.counts, sum: sessions.lag.sum },
-      ...timing,
-      errors: this.errors,
-    };
+  private gaugeIfNew(gauge: Gauge, parts: WorkerParts): readonly Row[] | null {
+    const rows = gauge.read(parts);
+    const text = JSON.stringify(rows);
+    if (this.sentGauges.get(gauge.name) === text) return null;
+    this.sentGauges.set(gauge.name, text);
+    return rows;
   }
 }

@@ -2,50 +2,55 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CHECK_RESULTS } from '../../src/application/application.js';
-import { Buckets, trimmed } from '../../src/infra/buckets.js';
+import { Buckets } from '../../src/infra/buckets.js';
+import { METRICS } from '../../src/metrics/catalogue.js';
 import { REQUEST_BOUNDS } from '../../src/metrics/check-timing.js';
-import { escapeLabel, histogramText } from '../../src/metrics/exposition.js';
-import { type MetricFacts, MetricsPage } from '../../src/metrics/page.js';
-import {
-  asDeparted,
-  EMPTY_REPORT,
-  forgetOldest,
-  mergeReports,
-  REMEMBERED,
-  type WorkerReport,
-} from '../../src/metrics/report.js';
-import { LAG_BOUNDS } from '../../src/session/revocation.js';
+import type { Counts, Facts, Row } from '../../src/metrics/metric.js';
+import { MetricsPage } from '../../src/metrics/page.js';
+import { escapeLabel, SeriesText } from '../../src/metrics/series-text.js';
+import { type Series, Totals } from '../../src/metrics/totals.js';
+import { makeProvider } from '../kit/application.js';
 import { costInYardsticks } from '../kit/cost.js';
+import { histogramText } from './histogram-text.js';
 import { documentedMetrics } from './metrics-table.js';
 
-const FACTS: MetricFacts = {
+const FACTS: Facts = {
   workers: 8,
   workersWanted: 8,
   restarts: 1,
   version: '1.2.3',
-  checkResults: CHECK_RESULTS,
   outpost: null,
 };
 const PROVIDERS = 1_000;
 const WORKERS = 8;
+const REQUESTS = 'authentik_outpost_proxy_request_duration_seconds';
 
-function busyReport(): WorkerReport {
-  const duration = new Buckets(REQUEST_BOUNDS);
-  duration.observe(0.003, 17);
+function busyCounts(): Counts {
   const names = Array.from({ length: PROVIDERS }, (_, i) => `app-${i}`);
-  return {
-    ...EMPTY_REPORT,
-    checks: names.map((name) => [name, CHECK_RESULTS.map((_, i) => 1_000_000 + i)]),
-    requests: names.flatMap((name) =>
-      ['GET', 'POST'].map(
-        (method) => [`${name}.company.tld`, method, duration.sum, ...trimmed(duration).counts] as const,
+  return [
+    ['akprox_checks_total', names.map((name): Row => [[name], CHECK_RESULTS.map((_, i) => 1_000_000 + i)])],
+    [
+      REQUESTS,
+      names.flatMap((name) =>
+        ['GET', 'POST'].map(
+          (method): Row => [
+            [method, name],
+            [0.051, 17],
+          ],
+        ),
       ),
-    ),
-  };
+    ],
+  ];
 }
 
-async function renderMetrics(report: WorkerReport, facts: MetricFacts): Promise<string> {
-  return (await new MetricsPage().render(report, facts)).toString();
+/** The page of these counts, each of a worker of its own. */
+async function pageOf(counts: readonly Counts[], facts = FACTS): Promise<string> {
+  const totals = new Totals(METRICS, [makeProvider().config]);
+  counts.forEach((told, worker) => {
+    totals.joined(worker);
+    totals.add(worker, told);
+  });
+  return (await new MetricsPage(METRICS).render(totals, facts)).toString();
 }
 
 function seriesValue(page: string, series: string): number {
@@ -56,30 +61,30 @@ function seriesValue(page: string, series: string): number {
 
 describe('the metrics page', () => {
   it('adds up what workers count, zeros included', async () => {
-    const one: WorkerReport = { ...EMPTY_REPORT, checks: [['whoami', [3, 0, 2, 0, 0, 0, 0, 0]]] };
-    const idle: WorkerReport = { ...EMPTY_REPORT, checks: [['whoami', []]] };
-    const page = await renderMetrics(mergeReports([idle, one, one]), FACTS);
+    const one: Counts = [['akprox_checks_total', [[['whoami'], [3, 0, 2, 0, 0, 0, 0, 0]]]]];
+    const page = await pageOf([[], one, one]);
     assert.equal(seriesValue(page, 'akprox_checks_total{provider="whoami",result="allowed"}'), 6);
     assert.equal(seriesValue(page, 'akprox_checks_total{provider="whoami",result="challenged"}'), 4);
     assert.equal(seriesValue(page, 'akprox_checks_total{provider="whoami",result="invalid"}'), 0);
     assert.equal(seriesValue(page, 'akprox_workers'), 8);
+    assert.equal(seriesValue(await pageOf([]), 'akprox_checks_total{provider="whoami",result="allowed"}'), 0);
   });
 
   it("has the official outpost's gauges only when authentik manages it, in seconds", async () => {
-    assert.doesNotMatch(await renderMetrics(EMPTY_REPORT, FACTS), /authentik_outpost_(info|connection|last_update)/);
+    assert.doesNotMatch(await pageOf([]), /authentik_outpost_(info|connection|last_update)/);
     const outpost = { name: 'a "b"', uuid: 'u-1', connected: false, lastUpdate: 1_700_000_000_500 };
-    const page = await renderMetrics(EMPTY_REPORT, { ...FACTS, outpost });
+    const page = await pageOf([], { ...FACTS, outpost });
     const who = 'outpost_name="a \\"b\\"",outpost_type="proxy",uuid="u-1"';
     assert.equal(seriesValue(page, `authentik_outpost_info{${who},version="1.2.3",build=""}`), 1);
     assert.equal(seriesValue(page, `authentik_outpost_last_update{${who},version="1.2.3",build=""}`), 1_700_000_000.5);
     assert.equal(seriesValue(page, `authentik_outpost_connection{${who}}`), 0);
-    const before = await renderMetrics(EMPTY_REPORT, { ...FACTS, outpost: { ...outpost, lastUpdate: null } });
+    const before = await pageOf([], { ...FACTS, outpost: { ...outpost, lastUpdate: null } });
     assert.doesNotMatch(before, /authentik_outpost_last_update/);
   });
 
   it('has exactly the metrics of the table in docs/metrics.md', async () => {
     const outpost = { name: 'o', uuid: 'u', connected: true, lastUpdate: 1 };
-    const page = await renderMetrics(EMPTY_REPORT, { ...FACTS, outpost });
+    const page = await pageOf([], { ...FACTS, outpost });
     const exposed = [...page.matchAll(/^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$/gm)].map(([, name, help, type]) => ({
       name: name ?? '',
       type,
@@ -102,7 +107,8 @@ describe('the metrics page', () => {
     buckets.observe(0.1);
     buckets.observe(0.5, 10);
     buckets.observe(7);
-    const text = histogramText('x', 'X.', [0.1, 1], [{ labels: 'op="a"', counts: buckets }]);
+    const x = { name: 'x', type: 'histogram', help: 'X.', labels: ['op'], bounds: [0.1, 1], take: () => [] } as const;
+    const text = new SeriesText(x).render([[['a'], buckets.take()]], FACTS).toString();
     assert.deepEqual(text.trim().split('\n').slice(2), [
       'x_bucket{op="a",le="0.1"} 1',
       'x_bucket{op="a",le="1"} 11',
@@ -110,68 +116,61 @@ describe('the metrics page', () => {
       'x_sum{op="a"} 12.1',
       'x_count{op="a"} 12',
     ]);
-    const empty = histogramText('x', 'X.', LAG_BOUNDS, [{ labels: '', counts: mergeReports([]).lag }]);
+    const empty = new SeriesText({ ...x, labels: [] }).render([[[], buckets.take()]], FACTS).toString();
     assert.match(empty, /x_bucket\{le="\+Inf"\} 0\n/);
+    assert.match(empty, /x_sum 0\nx_count 0\n$/);
   });
 
-  it('writes the requests of thousands of hosts as any histogram, scrape after scrape', async () => {
-    const metrics = new MetricsPage();
-    const rows = (factor: number): WorkerReport['requests'] => [
-      ['a"b.tld', 'GET', 0.25 * factor, 3 * factor, 0, 12_345 * factor],
-      ['ü.tld', 'POST', 0, 0],
-      ['c.tld', 'GET', 7, ...REQUEST_BOUNDS.map(() => 1), 999_999_999_999 * factor],
+  it('writes the requests of thousands of hosts as any histogram, scrape after scrape', () => {
+    const metric = METRICS.find(({ name }) => name === REQUESTS);
+    assert.ok(metric?.type === 'histogram');
+    const text = new SeriesText(metric);
+    const first: Series = [
+      ['GET', 'a"b.tld'],
+      [0.25, 3, 0, 12_345],
     ];
-    for (const requests of [rows(1), rows(2), rows(2).slice(1), rows(3)]) {
-      const page = (await metrics.render({ ...EMPTY_REPORT, requests }, FACTS)).toString();
-      const name = 'authentik_outpost_proxy_request_duration_seconds';
-      const series = requests.map(([host, method, sum, ...counts]) => ({
-        labels: `outpost_name="akprox",method="${method}",host="${escapeLabel(host)}",type="app"`,
-        counts: { counts, sum },
+    const second: Series = [
+      ['POST', 'ü.tld'],
+      [0, 0],
+    ];
+    const third: Series = [
+      ['GET', 'c.tld'],
+      [7, ...REQUEST_BOUNDS.map(() => 1), 999_999_999_999],
+    ];
+    const named = { ...FACTS, outpost: { name: 'o"p', uuid: '', connected: true, lastUpdate: null } };
+    for (const [all, facts, outpost] of [
+      [[first, second, third], FACTS, 'akprox'],
+      [[first, second, third], FACTS, 'akprox'],
+      [[second, third], FACTS, 'akprox'],
+      [[second, third], named, 'o\\"p'],
+      [[first, third], named, 'o\\"p'],
+    ] as const) {
+      for (const [, numbers] of all) numbers.splice(0, numbers.length, ...numbers.map((number) => number * 2));
+      const series = all.map(([[method = '', host = ''], [sum = 0, ...counts]]) => ({
+        labels: `outpost_name="${outpost}",method="${method}",host="${escapeLabel(host)}",type="app"`,
+        counts,
+        sum,
       }));
-      const expected = histogramText(name, 'Proxy request latencies in seconds', REQUEST_BOUNDS, series);
-      assert.ok(page.endsWith(expected), page.slice(-expected.length));
+      const expected = histogramText(REQUESTS, 'Proxy request latencies in seconds', REQUEST_BOUNDS, series);
+      assert.equal(text.render(all, facts).toString(), expected);
     }
   });
 
   it(`of ${PROVIDERS} providers and ${WORKERS} workers costs little more than reading what the workers say`, async () => {
-    const message = JSON.stringify(busyReport());
-    const read = () => Array.from({ length: WORKERS }, () => JSON.parse(message) as WorkerReport);
-    const metrics = new MetricsPage();
+    const message = JSON.stringify(busyCounts());
+    const read = () => Array.from({ length: WORKERS }, () => JSON.parse(message) as Counts);
+    const page = new MetricsPage(METRICS);
+    const totals = new Totals(METRICS, []);
+    let scrapes = 0;
     const ratio = await costInYardsticks(async () => {
-      const page = await metrics.render(mergeReports(read()), FACTS);
+      scrapes += 1;
+      for (const counts of read()) totals.add(1, counts);
+      const text = (await page.render(totals, FACTS)).toString();
       assert.equal(
-        seriesValue(page.toString(), 'akprox_checks_total{provider="app-999",result="allowed"}'),
-        WORKERS * 1_000_000,
+        seriesValue(text, 'akprox_checks_total{provider="app-999",result="allowed"}'),
+        scrapes * WORKERS * 1_000_000,
       );
     }, read);
     assert.ok(ratio < 6, `${ratio.toFixed(1)} times as much`);
-  });
-});
-
-describe('counters', () => {
-  const report: WorkerReport = {
-    ...EMPTY_REPORT,
-    checks: [
-      ['gone', [5]],
-      ['here', [7]],
-    ],
-    cache: { hits: 4, misses: 3, evictions: 2, bytes: 100, entries: 9 },
-  };
-
-  it('of a dead worker stay, its cache does not', () => {
-    const { checks, cache } = asDeparted(report, new Set(['here']));
-    assert.deepEqual(checks, report.checks);
-    assert.deepEqual(cache, { hits: 4, misses: 3, evictions: 2, bytes: 0, entries: 0 });
-  });
-
-  it('of providers that are no more are kept up to a limit, the newest', () => {
-    const former = Array.from({ length: REMEMBERED + 10 }, (_, i) => [`old-${i}`, [1]] as const);
-    const { checks } = asDeparted({ ...report, checks: [...former, ['here', [7]]] }, new Set(['here']));
-    assert.equal(checks.length, REMEMBERED + 1);
-    assert.equal(checks[0]?.[0], 'old-10');
-    const map = new Map<string, unknown>([...former, ['here', 1]]);
-    forgetOldest(map, new Set(['here']));
-    assert.equal(map.size, REMEMBERED + 1);
-    assert.ok(map.has('here') && !map.has('old-9') && map.has('old-10'));
   });
 });
