@@ -66,8 +66,6 @@ export class Sessions {
   /** Revocations heard of or made here, by source, and how long the heard ones took. */
   readonly revocations = new Map<RevocationSource, number>();
   readonly lag = new Buckets(LAG_BOUNDS);
-  /** Sealed values that could not be opened. */
-  damaged = 0;
   readonly cache: SessionCache;
   private readonly loading = new Map<string, Load>();
 
@@ -183,7 +181,6 @@ export class Sessions {
     const plain = unseal(sessionKey(ticket.id), sealContext(application, ticket.key), sealed);
     const session = plain === null ? null : decodeSession(plain);
     if (session === null || session.provider !== application.id) {
-      this.damaged += 1;
       this.options.log.warn({ provider: application.name }, 'a stored session could not be opened; removed');
       // It is none, whether it can be removed or not.
       await this.options.store
