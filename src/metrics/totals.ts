@@ -1,6 +1,7 @@
 // In the primary: what all workers have counted since the start, those that are no more among them. A counter must not fall
 // because a worker died, nor because a provider was removed or changed.
 import type { ProviderConfig } from '../config/schema.js';
+import { AkproxError } from '../infra/errors.js';
 import { OTHER } from './check-timing.js';
 import { type Counts, type Gauge, type Metric, type Row, rowLabels, type WorkerMetric } from './metric.js';
 
@@ -12,6 +13,7 @@ export type Series = readonly [values: readonly string[], numbers: number[]];
 
 export class Totals {
   private readonly metrics: readonly WorkerMetric[];
+  private readonly names: ReadonlySet<string>;
   /** By the name of the counter or histogram, then by its values. */
   private readonly counted = new Map<string, Map<string, Series>>();
   /** By worker, then by the name of the gauge. */
@@ -19,6 +21,7 @@ export class Totals {
 
   constructor(metrics: readonly Metric[], providers: readonly ProviderConfig[]) {
     this.metrics = metrics.filter((metric): metric is WorkerMetric => !('show' in metric));
+    this.names = new Set(this.metrics.map(({ name }) => name));
     for (const metric of this.metrics) {
       if (metric.type === 'gauge') continue;
       this.counted.set(metric.name, new Map());
@@ -37,8 +40,10 @@ export class Totals {
     this.gauges.delete(worker);
   }
 
-  /** Throws when `counts` makes no sense. */
+  /** Throws when `counts` makes no sense, and then takes nothing of it: a sum that is spoilt stays so. */
   add(worker: number, counts: Counts): void {
+    if (!counts.every(([name, rows]) => this.names.has(name) && rows.every(isRow)))
+      throw new AkproxError('internal', 'these are no counts');
     for (const [name, rows] of counts) {
       if (this.counted.has(name)) for (const row of rows) this.addTo(name, row);
       else this.gauges.get(worker)?.set(name, rows);
@@ -87,6 +92,10 @@ export class Totals {
     if (all.size === 0 && rowLabels(gauge).length === 0) return [[[], [0]]];
     return [...all.values()];
   }
+}
+
+function isRow([values, numbers]: Row): boolean {
+  return values.every((value) => typeof value === 'string') && numbers.every(Number.isFinite);
 }
 
 /**

@@ -47,8 +47,9 @@ export const ROOMS: readonly Room[] = [
   },
   {
     names: ['metrics'],
-    knows: 'what workers count, how their counts are merged, and the page that Prometheus reads',
-    change: 'a new counter: `report.ts`, `page.ts`',
+    knows: 'what workers count, the sums that the primary keeps, and the page that Prometheus reads',
+    change:
+      'a new counter: a row in the table of `catalogue.ts`, and `tally.count(name, …)` or a plain number where it happens; then `UPDATE_DOCS=1 npx tsx --test test/metrics/page.test.ts`',
   },
   {
     names: ['session'],

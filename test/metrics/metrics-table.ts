@@ -1,5 +1,6 @@
-// The rows of the table of metrics in docs/metrics.md.
+// The table of metrics in docs/metrics.md: made from the code, and its rows.
 import { readFileSync } from 'node:fs';
+import type { Metric } from '../../src/metrics/metric.js';
 import { marked } from '../kit/marked.js';
 
 export interface MetricRow {
@@ -19,4 +20,14 @@ export function documentedMetrics(): MetricRow[] {
     labels: [...(labels ?? '').matchAll(/`(\w+)`/g)].map(([, label]) => label ?? ''),
     help: help ?? '',
   }));
+}
+
+/** In alphabetical order, the labels too. */
+export function metricsTable(metrics: readonly Metric[]): string {
+  const sorted = metrics.toSorted((one, other) => (one.name < other.name ? -1 : 1));
+  const rows = sorted.map(({ name, type, labels, help }) => {
+    const codes = labels.toSorted().map((label) => `\`${label}\``);
+    return `| \`${name}\` | ${type} | ${codes.length === 0 ? '' : `${codes.join(', ')} `}| ${help} |`;
+  });
+  return ['| metric | type | labels | what it says |', '|---|---|---|---|', ...rows].join('\n');
 }

@@ -11,8 +11,9 @@ import { escapeLabel, SeriesText } from '../../src/metrics/series-text.js';
 import { type Series, Totals } from '../../src/metrics/totals.js';
 import { makeProvider } from '../kit/application.js';
 import { costInYardsticks } from '../kit/cost.js';
+import { assertMarked } from '../kit/marked.js';
 import { histogramText } from './histogram-text.js';
-import { documentedMetrics } from './metrics-table.js';
+import { documentedMetrics, metricsTable } from './metrics-table.js';
 
 const FACTS: Facts = {
   workers: 8,
@@ -95,6 +96,12 @@ describe('the metrics page', () => {
       table,
       exposed.sort((one, other) => (one.name < other.name ? -1 : 1)),
     );
+  });
+
+  it('is described in docs/metrics.md by the table that the code has', () => {
+    const command = 'UPDATE_DOCS=1 npx tsx --test test/metrics/page.test.ts';
+    const update = process.env['UPDATE_DOCS'] === '1';
+    assertMarked(new URL('../../docs/metrics.md', import.meta.url), 'metrics', metricsTable(METRICS), update, command);
   });
 
   it('escapes label values', () => {
