@@ -92,3 +92,26 @@ describe('docs/contract.md', () => {
     );
   });
 });
+
+it('docs/operations.md and deploy/monitoring/README.md quote log lines as the code has them', () => {
+  const sources = below('src', /\.ts$/).map(read).join('\n');
+  const table = /\| line \|[\s\S]*?\n\n/.exec(read('docs/operations.md'))?.[0] ?? '';
+  const quoted = [
+    ...[...table.matchAll(/^\| `([^`]+)` \|/gm)].map(([, line = '']) => line.replace(/: …$/, '')),
+    ...[...read('deploy/monitoring/README.md').matchAll(/`(a worker [^`]+)`/g)].map(([, line = '']) => line),
+  ];
+  assert.ok(quoted.length > 7);
+  assert.deepEqual(
+    quoted.filter((line) => !sources.includes(line)),
+    [],
+  );
+});
+
+it('docs/architecture.md names functions of files that have them', () => {
+  const named = [...read('docs/architecture.md').matchAll(/`(\w+)`\s(?:of|in)\s`((?:src|test)\/[\w./-]+)`/g)];
+  assert.ok(named.length > 10);
+  assert.deepEqual(
+    named.filter(([, name = '', path = '']) => !new RegExp(`\\b${name}\\b`).test(read(path))).map(([link]) => link),
+    [],
+  );
+});
