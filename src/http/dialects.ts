@@ -102,9 +102,7 @@ const nginx: Dialect = {
   forwardUrl: (req, application) => {
     const url = req.get(X_ORIGINAL_URL);
     if (url !== '') return parseAbsolute(withoutBrackets(url), application.host);
-    const uri = originalUri(req);
-    const parsed = parseForwardUrl(schemeOf(application), req.get(HOST), uri || '/', application.host);
-    return uri === '' && parsed !== null ? { ...parsed, path: UNKNOWN_PATH } : parsed;
+    return parseWithOrWithoutPath(schemeOf(application), req.get(HOST), originalUri(req), application.host);
   },
   agrees: (req, application, applications) => {
     const url = req.get(X_ORIGINAL_URL);
@@ -137,16 +135,13 @@ const envoy: Dialect = {
   uri: (req) => {
     const path = behindEnvoyPrefix(req.getUrl());
     const query = req.getQuery();
-    return query ? `${path}?${query}` : path;
+    return query && path !== '' ? `${path}?${query}` : path;
   },
   method: (req) => req.getMethod().toUpperCase(),
-  forwardUrl: (req, application) =>
-    parseForwardUrl(
-      req.get(X_FORWARDED_PROTO) || schemeOf(application),
-      req.get(HOST),
-      envoy.uri(req),
-      application.host,
-    ),
+  forwardUrl: (req, application) => {
+    const proto = req.get(X_FORWARDED_PROTO) || schemeOf(application);
+    return parseWithOrWithoutPath(proto, req.get(HOST), envoy.uri(req), application.host);
+  },
   // Envoy leaves a client's copy of a header alone when the answer does not have it.
   removeHeader: 'x-envoy-auth-headers-to-remove',
   agrees: () => true,
@@ -162,10 +157,16 @@ function schemeOf(application: Application): 'http' | 'https' {
   return application.secure ? 'https' : 'http';
 }
 
-/** In the path (`P/auth/envoy/…`) or, from `P/auth?envoy`, nothing of the path belongs to the browser's URL. */
+/** What follows `P/auth/envoy`; '' when nothing does, and at `P/auth?envoy`: then nobody says what the browser asked for. */
 function behindEnvoyPrefix(path: string): string {
   const at = path.indexOf(ENVOY_CHECK);
-  return (at === -1 ? '' : path.slice(at + ENVOY_CHECK.length)) || '/';
+  return at === -1 ? '' : path.slice(at + ENVOY_CHECK.length);
+}
+
+/** `uri`: '' when the proxy does not tell. Never taken for `/`, which may be public where the rest is not. */
+function parseWithOrWithoutPath(proto: string, host: string, uri: string, known: string): ForwardUrl | null {
+  const parsed = parseForwardUrl(proto, host, uri || '/', known);
+  return uri === '' && parsed !== null ? { ...parsed, path: UNKNOWN_PATH } : parsed;
 }
 
 // X-Original-URL is `scheme://host/path`, bare or between `<` and `>` (the delimiters of RFC 3986, appendix C). uWebSockets.js

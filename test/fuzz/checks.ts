@@ -109,7 +109,7 @@ export function makeCheck(r: Random, world: FuzzWorld): Fuzzed {
   const host = family === 'original-url' && chosen.host.includes('/') ? 'evil.example' : chosen.host;
   const relays = family === 'forward-auth' || family === 'envoy' || family === 'envoy-query';
   const known = family !== 'minimal' && family !== 'envoy-query';
-  let path = known ? choosePath(r, site, hostName, relays) : noPath(site, hostName, family !== 'minimal');
+  let path = known ? choosePath(r, site, hostName, relays) : noPath(site, hostName, false);
   // In the request target nothing can be wrong in this way: it would be another request.
   if (family === 'envoy' && (path.kind === 'unreadable' || /[ #]/.test(path.path))) path = noPath(site, hostName, true);
   const cookies = chooseCookies(r, world, site, path.kind === 'in-band');
