@@ -8,7 +8,7 @@ import { check } from './check.js';
 import { checkSlowly } from './check-slow.js';
 import { type Allow, render } from './decision.js';
 import type { Dialect } from './dialects.js';
-import { type HeaderSource, type Reply, Snapshot } from './exchange.js';
+import { type HeaderSource, json, type Reply, Snapshot } from './exchange.js';
 import { answering, type NodeAnswer } from './node-answer.js';
 import type { RequestBody } from './request-body.js';
 import { answerStep, checkDialect, type OutpostContext } from './router.js';
@@ -25,11 +25,20 @@ export function createCompatServer(options: CompatOptions): http.Server {
     { maxHeaderSize: options.maxHeaderBytes, keepAliveTimeout: 120_000 },
     answering(LOGOUT_BODY_LIMIT, (req, body) => answer(options, req, body), options.onError),
   );
-  server.maxHeadersCount = 200;
+  server.maxHeadersCount = MOST_HEADERS;
   return server;
 }
 
+const MOST_HEADERS = 200;
+
+/** Node.js reads no header behind that many and says nothing: among them may be the second of one that must not come twice. */
+const TOO_MANY_HEADERS: Reply = json(431, {
+  error: 'too_many_headers',
+  message: `a request may have at most ${MOST_HEADERS - 1} headers`,
+});
+
 async function answer(options: CompatOptions, req: http.IncomingMessage, body: RequestBody): Promise<NodeAnswer> {
+  if (req.rawHeaders.length >= 2 * MOST_HEADERS) return replied(TOO_MANY_HEADERS);
   const source = headerSource(req);
   const dialect = checkDialect(source.getUrl(), source.getQuery() ?? '');
   if (dialect === null) {
