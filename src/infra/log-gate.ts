@@ -20,7 +20,10 @@ export interface GatedLog {
 }
 
 export interface LogGate {
-  /** How many lines of this kind were held back since the last one, or null: hold this one back too. */
+  /**
+   * How many lines of this kind were held back since the last one, or null: hold this one back too. `kind`: the text, and behind a
+   * NUL what tells kinds of one text apart.
+   */
   pass(kind: string, about?: string): number | null;
 }
 
@@ -30,28 +33,41 @@ const MOST_ABOUT = 5;
 const LONGEST_ABOUT = 300;
 /** Some twenty kinds for each of a thousand providers, which live updates may replace. */
 const MOST_KINDS = 32_768;
-/** Of all kinds, in a minute. */
-const MOST_LINES = 600;
+/**
+ * Of one text, in a minute. Of each by itself: with many providers a stranger can cause that many of some text, and none of them
+ * may take the place of a line that says what an operator has to know.
+ */
+const MOST_OF_A_TEXT = 200;
 
 interface Kind {
   held: number;
   /** Of what it is about. */
   readonly gate: RateGate;
+  readonly ofText: RateGate;
 }
 
 /** `monotonic` in milliseconds. */
 export function createLogGate(monotonic: () => number): LogGate {
   const kinds = new LRUCache<string, Kind>({ max: MOST_KINDS });
-  const lines = createRateGate({ period: PERIOD, most: MOST_LINES, monotonic });
+  /** There are as many texts as the code has. */
+  const texts = new Map<string, RateGate>();
+
+  function gateOfText(text: string): RateGate {
+    const gate = texts.get(text) ?? createRateGate({ period: PERIOD, most: MOST_OF_A_TEXT, monotonic });
+    texts.set(text, gate);
+    return gate;
+  }
+
   return {
     pass(kind, about = '') {
       let known = kinds.get(kind);
       if (known === undefined) {
-        known = { held: 0, gate: createRateGate({ period: PERIOD, most: MOST_ABOUT, monotonic }) };
+        const gate = createRateGate({ period: PERIOD, most: MOST_ABOUT, monotonic });
+        known = { held: 0, gate, ofText: gateOfText(kind.split('\0', 1)[0] ?? '') };
         kinds.set(ownString(kind), known);
       }
       const name = about.slice(0, LONGEST_ABOUT);
-      if (!known.gate.isOpen(name) || !lines.admit(`${kind}\0${name}`)) {
+      if (!known.gate.isOpen(name) || !known.ofText.admit(`${kind}\0${name}`)) {
         known.held += 1;
         return null;
       }

@@ -34,6 +34,14 @@ test('what a client chooses makes a handful of lines, hides no other kind and lo
   assert.equal(gate.pass('host', 'h1.example'), 100_000 - 5);
 });
 
+test('whatever is written of one text, at however many providers, hides no line of another', () => {
+  const gate = createLogGate(() => 0);
+  let written = 0;
+  for (let i = 0; i < 2_000; i += 1) if (gate.pass(`a step failed\0provider ${i}`, 'callback') !== null) written += 1;
+  assert.ok(written <= 200, `${written} lines`);
+  assert.equal(gate.pass('the store cannot be read\0provider 7'), 0);
+});
+
 test('for any sequence: lines and held-back ones add up, and nothing is written twice within a minute', () => {
   const step = fc.record({
     kind: fc.constantFrom('a', 'b', 'c'),
