@@ -1,6 +1,7 @@
 // The metrics listener of the primary: /metrics, /livez, /readyz and P/ping. It binds its port for itself alone, which is
 // how a second daemon on this host is noticed (the workers' ports can be shared: SO_REUSEPORT).
 import http from 'node:http';
+import { PING, PREFIXES } from '../application/own-paths.js';
 import { answering } from '../http/node-answer.js';
 import { AkproxError } from '../infra/errors.js';
 import { hostPortOf } from '../infra/host-port.js';
@@ -58,7 +59,9 @@ async function answer(
   options: AdminOptions,
 ): Promise<{ status: number; type: string; body: string | Buffer }> {
   const text = 'text/plain; charset=utf-8';
-  switch ((req.url ?? '/').split('?')[0]) {
+  const path = (req.url ?? '/').split('?')[0];
+  if (PREFIXES.some((prefix) => path === prefix + PING)) return { status: 204, type: text, body: '' };
+  switch (path) {
     case '/livez': {
       const dead = options.dead();
       return { status: dead === null ? 200 : 503, type: text, body: `${dead ?? 'ok'}\n` };
@@ -74,9 +77,6 @@ async function answer(
         body: degraded.length > 0 ? `degraded: ${[...new Set(degraded)].join('; ')}\n` : `${reason}\n`,
       };
     }
-    case '/akprox/ping':
-    case '/outpost.goauthentik.io/ping':
-      return { status: 204, type: text, body: '' };
     case '/metrics':
       return {
         status: 200,

@@ -5,8 +5,7 @@ import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import type { AuthentikEnv } from '../config/environment.js';
-import type { LoadResult } from '../config/load.js';
-import type { Config } from '../config/schema.js';
+import type { Loaded, LoadResult } from '../config/load.js';
 import { createClock } from '../infra/clock.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
@@ -29,13 +28,7 @@ import { Supervisor } from './supervisor.js';
 import { UnfinishedDeletions } from './unfinished-deletions.js';
 import type { WorkerState, Workers } from './workers.js';
 
-export interface ServeOptions {
-  readonly config: Config;
-  readonly warnings: readonly string[];
-  /** How many settings the file has. */
-  readonly settings: number;
-  /** How to reach authentik core, when the environment says so. */
-  readonly authentik: AuthentikEnv | null;
+export interface ServeOptions extends Pick<Loaded, 'config' | 'warnings' | 'settings' | 'authentik'> {
   /** Reads the configuration again, for SIGHUP. */
   readonly reload: () => LoadResult;
 }
