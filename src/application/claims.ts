@@ -1,4 +1,5 @@
 // The claims that akprox uses, in one shape whatever the provider sent. Missing members are empty, never absent.
+import { isRecord, textOf, textsOf } from '../infra/untyped.js';
 
 export interface Claims {
   /** `sub`, 1 to 255 characters (OIDC Core §2). */
@@ -19,26 +20,14 @@ export interface Claims {
 export function readClaims(payload: Readonly<Record<string, unknown>>): Claims {
   const proxy = isRecord(payload['ak_proxy']) ? payload['ak_proxy'] : {};
   return {
-    sub: text(payload['sub']),
-    sid: text(payload['sid']),
-    email: text(payload['email']),
+    sub: textOf(payload['sub']),
+    sid: textOf(payload['sid']),
+    email: textOf(payload['email']),
     emailVerified: typeof payload['email_verified'] === 'boolean' ? payload['email_verified'] : null,
-    name: text(payload['name']),
-    preferredUsername: text(payload['preferred_username']),
-    groups: texts(payload['groups']),
-    entitlements: texts(payload['entitlements']),
+    name: textOf(payload['name']),
+    preferredUsername: textOf(payload['preferred_username']),
+    groups: textsOf(payload['groups']),
+    entitlements: textsOf(payload['entitlements']),
     userAttributes: isRecord(proxy['user_attributes']) ? proxy['user_attributes'] : {},
   };
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-function texts(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
 }

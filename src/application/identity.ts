@@ -2,8 +2,8 @@
 // enters the cache; written with a single `writeHeader(BLOCK_HEADER, block)`, whose value carries every further header
 // line. That trick is response splitting on purpose, so the guard against the other kind stands right beside it: every name
 // is a token and no value has a control character, or it is emptied and reported.
+import { isRecord } from '../infra/untyped.js';
 import type { Claims } from './claims.js';
-import { isRecord } from './claims.js';
 
 export interface IdentityFacts {
   /** Name of the provider. */

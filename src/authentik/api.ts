@@ -1,8 +1,7 @@
 // authentik core's API as an outpost sees it. Answers are taken as they are, unknown fields and all; what fails is one
 // sentence that names the setting to look at, and never the token.
-
-import { isRecord } from '../application/claims.js';
 import { AkproxError } from '../infra/errors.js';
+import { isRecord } from '../infra/untyped.js';
 import { VERSION } from '../infra/version.js';
 import { type CoreAnswer, CoreRequestError, coreRequest } from './core-request.js';
 

@@ -3,8 +3,8 @@
 import { createHash, hkdfSync } from 'node:crypto';
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isRecord } from '../application/claims.js';
 import type { AuthentikEnv } from '../config/environment.js';
+import { isRecord } from '../infra/untyped.js';
 import { seal, unseal } from '../session/seal.js';
 import type { CertificatePair, OutpostInstance } from './api.js';
 

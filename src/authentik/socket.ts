@@ -1,11 +1,11 @@
 // The websocket to authentik core: says that we are alive, and is told of changes and of sessions that ended. It reconnects
 // for ever; a message that cannot be read is dropped, never a reason to stop.
 import WebSocket from 'ws';
-import { isRecord } from '../application/claims.js';
 import { createBackoff } from '../infra/backoff.js';
 import { explain } from '../infra/errors.js';
 import { createRateGate } from '../infra/rate-gate.js';
 import type { Timers } from '../infra/timers.js';
+import { isRecord } from '../infra/untyped.js';
 import { USER_AGENT } from './api.js';
 import { isTlsFault } from './core-request.js';
 

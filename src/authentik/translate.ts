@@ -2,7 +2,6 @@
 // lenient as the many versions of core are different; a provider that cannot work is left out and named, the others go on.
 import { RE2JS } from 're2js';
 import { anchorsTheEnd, END_UNSEEN } from '../application/allow-list.js';
-import { isRecord } from '../application/claims.js';
 import { isUnderDomain } from '../application/host.js';
 import { DEFAULT_MAX_BYTES } from '../application/identity.js';
 import { AUTHENTIK_PREFIX } from '../application/own-paths.js';
@@ -11,6 +10,7 @@ import { isSigningAlgorithm, isSymmetric } from '../application/signing-algorith
 import type { AuthentikEnv } from '../config/environment.js';
 import type { AuthentikProviderFacts, ProviderConfig } from '../config/schema.js';
 import { explain } from '../infra/errors.js';
+import { isRecord, textOf, textsOf } from '../infra/untyped.js';
 import type { OutpostInstance } from './api.js';
 
 export interface TranslateInput {
@@ -70,7 +70,7 @@ export function translateProviders(input: TranslateInput): Translation {
 
 /** The uuids of the certificates that the providers name, each once. */
 export function certificatesOf(results: readonly unknown[]): string[] {
-  const uuids = results.map((raw) => (isRecord(raw) && raw['mode'] !== 'proxy' ? text(raw['certificate']) : ''));
+  const uuids = results.map((raw) => (isRecord(raw) && raw['mode'] !== 'proxy' ? textOf(raw['certificate']) : ''));
   return [...new Set(uuids.filter((uuid) => uuid !== ''))];
 }
 
@@ -92,11 +92,11 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
   const pk = Number(raw['pk'] ?? Number.NaN);
   if (!Number.isSafeInteger(pk)) return { reason: 'it has no usable pk' };
 
-  const origin = parseOrigin(text(raw['external_host']).trim());
-  if (!origin) return { reason: originProblem(text(raw['external_host'])) };
+  const origin = parseOrigin(textOf(raw['external_host']).trim());
+  if (!origin) return { reason: originProblem(textOf(raw['external_host'])) };
   let cookieDomain = '';
   if (mode === 'forward_domain') {
-    const parsed = parseCookieDomain(text(raw['cookie_domain']).trim().replace(/^\.+/, ''));
+    const parsed = parseCookieDomain(textOf(raw['cookie_domain']).trim().replace(/^\.+/, ''));
     if (!parsed) return { reason: 'its cookie domain is missing or not a domain name, which `forward_domain` needs' };
     if (!isUnderDomain(origin.hostname, parsed)) {
       return { reason: `its external host is neither its cookie domain ${parsed} nor below it` };
@@ -104,12 +104,12 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
     cookieDomain = parsed;
   }
 
-  const cookieSecret = text(raw['cookie_secret']);
+  const cookieSecret = textOf(raw['cookie_secret']);
   if (Buffer.byteLength(cookieSecret) < COOKIE_SECRET_BYTES) {
     return { reason: `its cookie secret is ${cookieSecret === '' ? 'empty' : 'shorter than 32 bytes'}` };
   }
-  const clientId = text(raw['client_id']);
-  const clientSecret = text(raw['client_secret']);
+  const clientId = textOf(raw['client_id']);
+  const clientSecret = textOf(raw['client_secret']);
   if (clientId === '') return { reason: 'it has no client id' };
 
   const endpoints = endpointsOf(raw['oidc_configuration'], instance, env);
@@ -124,10 +124,10 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
     return { reason: 'it has no client secret, which its tokens are signed with' };
   }
 
-  const patterns = compilable(text(raw['skip_path_regex']));
+  const patterns = compilable(textOf(raw['skip_path_regex']));
   const warnings = patterns.bad.map((why) => `${quote(name)}: an unauthenticated path is ignored, ${why}`);
   if (patterns.good.some(anchorsTheEnd)) warnings.push(`${quote(name)}: an unauthenticated path ${END_UNSEEN}`);
-  const certificate = text(raw['certificate']);
+  const certificate = textOf(raw['certificate']);
   const tls = certificate === '' ? undefined : input.certificates.get(certificate);
   if (certificate !== '' && !tls) {
     warnings.push(`${quote(name)}: its certificate cannot be used, HTTPS answers with the self-signed one`);
@@ -154,8 +154,8 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
       headers: { families: ['akprox', 'authentik'], pass_jwt: true, max_bytes: DEFAULT_MAX_BYTES },
       basic_auth: {
         enabled: raw['basic_auth_enabled'] === true,
-        user_attribute: text(raw['basic_auth_user_attribute']),
-        password_attribute: text(raw['basic_auth_password_attribute']),
+        user_attribute: textOf(raw['basic_auth_user_attribute']),
+        password_attribute: textOf(raw['basic_auth_password_attribute']),
       },
       // On at authentik unless switched off; cores before 2023.1 do not say.
       intercept_header_auth: raw['intercept_header_auth'] !== false,
@@ -163,7 +163,7 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
       ...(tls && { tls: { cert: tls.cert, key: tls.key } }),
       authentik: {
         pk,
-        application_slug: text(raw['assigned_application_slug']),
+        application_slug: textOf(raw['assigned_application_slug']),
         outpost_name: instance.name,
         jwks_uri: endpoints.metadata.jwks_uri,
         metadata: endpoints.metadata,
@@ -187,7 +187,7 @@ function endpointsOf(
 ): Endpoints | { readonly reason: string } {
   const configuration = isRecord(given) ? given : {};
   const browser = httpUrl(env.hostBrowser ?? '');
-  const endpoint = (key: string): string => (httpUrl(text(configuration[key])) ? text(configuration[key]) : '');
+  const endpoint = (key: string): string => (httpUrl(textOf(configuration[key])) ? textOf(configuration[key]) : '');
   const moved = (key: string): string => {
     const url = endpoint(key);
     return url !== '' && browser ? onHostOf(browser, url) : url;
@@ -207,10 +207,10 @@ function endpointsOf(
   const endSession = moved('end_session_endpoint');
   const introspection = endpoint('introspection_endpoint');
   const userinfo = endpoint('userinfo_endpoint');
-  const algorithms = texts(configuration['id_token_signing_alg_values_supported']);
+  const algorithms = textsOf(configuration['id_token_signing_alg_values_supported']);
 
   // core writes into `iss` the host that the token endpoint was called by.
-  const called = browser ?? httpUrl(text(instance.config['authentik_host']));
+  const called = browser ?? httpUrl(textOf(instance.config['authentik_host']));
   const overridden = called !== null && called.origin !== new URL(token).origin;
   return {
     metadata: {
@@ -238,13 +238,13 @@ function httpUrl(value: string): URL | null {
 
 function instanceWarnings({ instance, env, results }: TranslateInput): string[] {
   const written = instance.config['authentik_host'];
-  const configured = httpUrl(text(written));
+  const configured = httpUrl(textOf(written));
   if (env.hostBrowser !== null || results.length === 0) return [];
   if (!configured) {
     return ["the outpost's configuration at authentik has no usable authentik_host; AUTHENTIK_HOST counts alone"];
   }
   const issuers = results.map((raw) =>
-    isRecord(raw) && isRecord(raw['oidc_configuration']) ? text(raw['oidc_configuration']['issuer']) : '',
+    isRecord(raw) && isRecord(raw['oidc_configuration']) ? textOf(raw['oidc_configuration']['issuer']) : '',
   );
   const differs = issuers.some((issuer) => httpUrl(issuer) && new URL(issuer).origin !== configured.origin);
   return differs
@@ -273,7 +273,7 @@ function compilable(lines: string): { good: string[]; bad: string[] } {
 
 /** `openid` brings the ID token that a session is made of. Sorted, because core sends a set. */
 function scopesOf(value: unknown): string[] {
-  const asked = texts(value).filter((scope) => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope));
+  const asked = textsOf(value).filter((scope) => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(scope));
   const scopes = asked.length > 0 ? asked : DEFAULT_SCOPES;
   return [...new Set(['openid', ...scopes.toSorted()])];
 }
@@ -294,20 +294,12 @@ function originProblem(external: string): string {
 
 /** Fit for a log line and a header. */
 function nameOf(raw: Raw): string {
-  const name = text(raw['name'])
+  const name = textOf(raw['name'])
     .replace(/\p{Cc}+/gu, ' ')
     .trim();
-  return name === '' ? `provider ${text(raw['pk']) || String(raw['pk'] ?? 'without pk')}` : name.slice(0, 255);
+  return name === '' ? `provider ${textOf(raw['pk']) || String(raw['pk'] ?? 'without pk')}` : name.slice(0, 255);
 }
 
 function quote(name: string): string {
   return JSON.stringify(name);
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-function texts(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
 }

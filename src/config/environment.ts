@@ -1,6 +1,7 @@
 // The variables of the official outpost, so that a container that ran it can run this instead.
 // The environment comes in as an argument. Every value may be `file://PATH` or `env://NAME?default`, as authentik has it.
-import { isRecord, type Problem, readFailure } from './problems.js';
+import { isRecord } from '../infra/untyped.js';
+import { type Problem, readFailure } from './problems.js';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 

@@ -1,6 +1,7 @@
 // What is wrong with a configuration, in words an operator can act on: a path and a sentence.
 // A message names a variable, a file or a key. It never quotes a value: any value may be a secret in the wrong place.
 import type { z } from 'zod';
+import { isRecord } from '../infra/untyped.js';
 import { nearest } from './near-miss.js';
 import { keysAt } from './schema-shape.js';
 
@@ -17,10 +18,6 @@ export function formatPath(path: Path): string {
     if (typeof part === 'number') return `${text}[${part}]`;
     return text === '' ? String(part) : `${text}.${String(part)}`;
   }, '');
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The value at `path`, or undefined when anything on the way is missing or of another type. */

@@ -4,7 +4,8 @@ import { isUnderDomain } from '../application/host.js';
 import { type PublicOrigin, parseCookieDomain, parseOrigin } from '../application/public-origin.js';
 import { isSymmetric } from '../application/signing-algorithms.js';
 import { explain } from '../infra/errors.js';
-import { isRecord, type Problem, valueAt } from './problems.js';
+import { isRecord } from '../infra/untyped.js';
+import { type Problem, valueAt } from './problems.js';
 
 /** The keys that sign and seal cookies are derived from it: 256 bits, as much as they are worth. */
 const COOKIE_SECRET_BYTES = 32;

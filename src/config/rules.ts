@@ -6,8 +6,9 @@ import { dirname, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import ipaddr from 'ipaddr.js';
 import { parseHostPort } from '../infra/host-port.js';
+import { isRecord } from '../infra/untyped.js';
 import type { ReadFile } from './environment.js';
-import { isRecord, type Problem, readFailure, valueAt } from './problems.js';
+import { type Problem, readFailure, valueAt } from './problems.js';
 import { providerProblems } from './provider-rules.js';
 import { configSchema } from './schema.js';
 

@@ -1,8 +1,9 @@
 // Replaces `{ env: NAME }` and `{ file: PATH }` by the secret itself, at the paths that take a secret and nowhere else.
 // A problem names the variable or the file and never what was in it.
 import { resolve } from 'node:path';
+import { isRecord } from '../infra/untyped.js';
 import type { Env, ReadFile } from './environment.js';
-import { formatPath, isRecord, type Path, type Problem, readFailure } from './problems.js';
+import { formatPath, type Path, type Problem, readFailure } from './problems.js';
 
 /** Where a secret may stand; `*` is any element of a list. */
 export const SECRET_PATHS = [

@@ -2,12 +2,12 @@
 // algorithm its tokens are verified with. The algorithm comes from the configuration or from discovery, never from a token.
 import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
 import * as openid from 'openid-client';
-import { isRecord } from '../application/claims.js';
 import { isSigningAlgorithm, isSymmetric } from '../application/signing-algorithms.js';
 import type { ProviderConfig } from '../config/schema.js';
 import { createBackoff } from '../infra/backoff.js';
 import { AkproxError } from '../infra/errors.js';
 import { systemTimers } from '../infra/timers.js';
+import { isRecord } from '../infra/untyped.js';
 import { translate } from './failures.js';
 import { createKeySet } from './key-set.js';
 import { createTransport, type Transport } from './transport.js';

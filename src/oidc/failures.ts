@@ -1,8 +1,8 @@
 // openid-client's errors become ours here and nowhere else. A provider's error code is kept when it is a registered one;
 // its description never is, because it may quote what the user typed.
 import * as openid from 'openid-client';
-import { isRecord } from '../application/claims.js';
 import { AkproxError } from '../infra/errors.js';
+import { isRecord } from '../infra/untyped.js';
 
 /** RFC 6749 §4.1.2.1 and §5.2, OIDC Core §3.1.2.6, RFC 6750 §3.1. */
 const OAUTH_ERRORS = new Set([

@@ -1,6 +1,6 @@
 // Is this a logout token of our provider, for us, and fresh? OIDC Back-Channel Logout 1.0 §2.6. Whether its `jti` was seen
 // before is the caller's to know.
-import { isRecord } from '../application/claims.js';
+import { isRecord } from '../infra/untyped.js';
 import type { OidcClient } from './client.js';
 import { checkJwt, type JwtCheck } from './verify-jwt.js';
 

@@ -1,5 +1,6 @@
 // A session: who somebody is at one provider, and until when. Its JSON is what gets sealed into the store.
-import { type Claims, isRecord } from '../application/claims.js';
+import type { Claims } from '../application/claims.js';
+import { isRecord } from '../infra/untyped.js';
 
 export interface Session {
   /** `Provider.id`. A session never counts at another provider. */
