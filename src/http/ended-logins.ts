@@ -3,17 +3,23 @@
 // Bounded: an attempt that was pushed out costs one more token request.
 import { LRUCache } from 'lru-cache';
 import type { Application } from '../application/application.js';
-import type { ErrorCode } from '../infra/errors.js';
+import { AkproxError, type ErrorCode } from '../infra/errors.js';
 import type { Attempt } from './attempt.js';
 import type { Reply } from './exchange.js';
 
 export type LoginEnd = 'succeeded' | ErrorCode;
 
 const MOST_REMEMBERED = 10_000;
+/**
+ * Logins of one application that are completed at once. Anybody can begin as many as he likes and call back with made-up codes, and
+ * while the identity provider is slow each of them holds a connection to it.
+ */
+const MOST_RUNNING = 256;
 
 export class EndedLogins {
   private readonly ends = new LRUCache<string, LoginEnd>({ max: MOST_REMEMBERED });
-  private readonly running = new Map<string, Promise<Reply>>();
+  /** By application, then by attempt. */
+  private readonly running = new Map<string, Map<string, Promise<Reply>>>();
 
   /** How it ended, or undefined when it has not, as far as this worker knows. */
   endOf(application: Application, attempt: Attempt): LoginEnd | undefined {
@@ -24,13 +30,23 @@ export class EndedLogins {
     this.ends.set(keyOf(application, attempt), how);
   }
 
-  /** Callbacks of one attempt that come at the same time get the same answer: they came from the same browser. */
-  once(application: Application, attempt: Attempt, complete: () => Promise<Reply>): Promise<Reply> {
-    const key = keyOf(application, attempt);
-    const same = this.running.get(key);
+  /**
+   * Callbacks of one attempt that come at the same time get the same answer: they came from the same browser. Rejects with
+   * `idp_unreachable` when there are too many of others; the attempt may be made again.
+   */
+  async once(application: Application, attempt: Attempt, complete: () => Promise<Reply>): Promise<Reply> {
+    const { id } = application;
+    const running = this.running.get(id) ?? new Map<string, Promise<Reply>>();
+    const same = running.get(attempt.state);
     if (same !== undefined) return same;
-    const completing = complete().finally(() => this.running.delete(key));
-    this.running.set(key, completing);
+    if (running.size >= MOST_RUNNING)
+      throw new AkproxError('idp_unreachable', 'too many logins are being completed at once');
+    const completing = complete().finally(() => {
+      running.delete(attempt.state);
+      if (running.size === 0) this.running.delete(id);
+    });
+    running.set(attempt.state, completing);
+    this.running.set(id, running);
     return completing;
   }
 }
