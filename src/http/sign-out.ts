@@ -22,15 +22,18 @@ const UNASKED: Reply = json(403, {
 
 export async function signOut(context: StepContext, request: Snapshot, application: Application): Promise<Reply> {
   if (isUnasked(request)) return UNASKED;
-  let idToken: string | null = null;
+  const idTokens: string[] = [];
   let deleted = true;
   for (const cookie of findTickets(request.getHeaders('cookie'), application.cookieNeedle)) {
     const ended = await context.sessions.signOut(cookie, application);
     if (ended === null) continue;
-    idToken = ended.idToken ?? idToken;
+    if (ended.idToken !== null) idTokens.push(ended.idToken);
     deleted &&= ended.deleted;
   }
   const gone = sessionCookie(application, '', 0);
+  // The sessions of one person end together, so a second token is somebody else's, whose cookie a neighbouring host has planted.
+  // With a hint at the wrong one the identity provider would leave this person's session alone; with none it looks at its own.
+  const [idToken = null] = idTokens.length === 1 ? idTokens : [];
   const url = await endSession(
     context,
     application,

@@ -1,7 +1,7 @@
 // Who may sign somebody out: a person who asks for it, never a browser that fetches ahead or a page that names us as an image.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Snapshot } from '../../src/http/exchange.js';
+import { type Reply, Snapshot } from '../../src/http/exchange.js';
 import { signOut } from '../../src/http/sign-out.js';
 import { makeProvider } from '../kit/application.js';
 import { createChecks, createLogins, headerOf, requestOf } from '../kit/checks.js';
@@ -26,9 +26,10 @@ async function setUp(endSession: string | null = null) {
   return {
     checks,
     ticket,
-    signOut: (headers: Headers = {}, method = 'GET') => {
+    signOut: (headers: Headers = {}, method = 'GET', tickets: readonly string[] = [ticket]) => {
       const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
-      const all = [...lower, ['cookie', `${application.cookieName}=${ticket}`] as const];
+      const cookies = tickets.map((value) => ['cookie', `${application.cookieName}=${value}`] as const);
+      const all = [...lower, ...cookies];
       return signOut(context, Snapshot.of(requestOf(all, { method, path: '/akprox/sign_out' }), ''), application);
     },
     /** As the next check finds it, on this worker and on another. */
@@ -121,4 +122,19 @@ describe('a sign-out', () => {
     assert.equal(reply.status, 302);
     assert.match(headerOf(reply, 'Location')[0] ?? '', /^https:\/\/idp\.company\.tld\/end/);
   });
+
+  for (const planted of ['before', 'behind'] as const) {
+    it(`gives the identity provider no hint at somebody else, whose cookie was planted ${planted} the person's`, async () => {
+      const { checks, ticket, signOut: ask } = await setUp(`${IDP}/end`);
+      const other = await checks.signIn(application, { sub: 'mallory' }, { idToken: 'of-mallory' });
+      const hintOf = (reply: Reply) => new URL(headerOf(reply, 'Location')[0] ?? '').searchParams.get('id_token_hint');
+      const reply = await ask({}, 'GET', planted === 'before' ? [other, ticket] : [ticket, other]);
+      assert.equal(hintOf(reply), null);
+      for (const ended of [ticket, other]) {
+        assert.equal((await checks.sessions.resolve(ended, application)).kind, 'none');
+      }
+      const twice = [await checks.signIn(application), await checks.signIn(application)];
+      assert.equal(hintOf(await ask({}, 'GET', twice)), 'id-token');
+    });
+  }
 });
