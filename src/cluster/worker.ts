@@ -127,7 +127,7 @@ export class Worker {
         context: () => this.context,
         onError: (error) => this.reportUnexpected(error),
         timing: this.tally.timing,
-        logDenied: checkLogger(log, () => this.context),
+        logCheck: checkLogger(log, () => this.context),
       },
       config: this.config,
       selfSigned,

@@ -10,34 +10,8 @@
 //   - `res` is dead after its end or after an abort, and after an await every write belongs into `cork`.
 import { AkproxError } from '../infra/errors.js';
 import { INTERNAL, NO_STORE, type Reply } from './exchange.js';
-import { LINGER, RequestBody } from './request-body.js';
-
-/** uWebSockets.js' HttpResponse, as far as answers need it. */
-export interface RawResponse {
-  writeStatus(status: string): unknown;
-  writeHeader(name: string | ArrayBuffer, value: string | ArrayBuffer): unknown;
-  end(body: string, closeConnection: boolean): unknown;
-  endWithoutBody(reportedContentLength?: number, closeConnection?: boolean): unknown;
-  close(): unknown;
-  cork(write: () => void): unknown;
-  pause(): unknown;
-  onAborted(handler: () => void): unknown;
-  onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): unknown;
-}
-
-/** How an answer ends: a sum of these. A number, because the hot path makes no object. */
-export type Framing = number;
-export const KEEP_ALIVE: Framing = 0;
-/** The connection is wanted no more. */
-export const CLOSE: Framing = 1;
-/** Only the head is sent. */
-export const HEAD: Framing = 2;
-/** The request announces a body: only a `PendingAnswer` may answer it. */
-export const BODY: Framing = 4;
-/** Set by `PendingAnswer`: the body is still on its way. */
-const UNREAD: Framing = 8;
-
-export type Writer = (framing: Framing) => void;
+import { BODY, CLOSE, type Framing, HEAD, UNREAD } from './framing.js';
+import { PendingAnswer, type RawResponse, type Writer } from './pending-answer.js';
 
 export interface AnswerOptions {
   readonly onError: (error: unknown) => void;
@@ -177,88 +151,6 @@ function lastLines(date: Date, status: number, body: string, head: boolean): str
   if (body === '') return `${lines}Content-Length: 0\r\n`;
   const length = `${lines}Content-Length: ${Buffer.byteLength(body) + 2}\r\n`;
   return head ? length : `${length}\r\n${body}`;
-}
-
-interface Hooks {
-  write(writer: Writer, framing: Framing): void;
-  ended(): void;
-}
-
-/**
- * A request that is answered after its handler, or that announces a body. The answer waits for nobody's body; only the decision
- * whether the connection can be used again does: as soon as all that has arrived is read, the body is complete or it is not. When it
- * is not, the answer says `Connection: close`, and the connection closes once the body has come, too much of it has, or time is up.
- */
-export class PendingAnswer {
-  private readonly res: RawResponse;
-  private readonly framing: Framing;
-  private readonly hooks: Hooks;
-  private readonly body: RequestBody;
-  private state: 'waiting' | 'answered' | 'lingering' | 'ended' = 'waiting';
-  private writer: Writer | null = null;
-  private timer: NodeJS.Timeout | null = null;
-
-  constructor(res: RawResponse, framing: Framing, keep: number, hooks: Hooks) {
-    this.res = res;
-    this.framing = framing;
-    this.hooks = hooks;
-    const expected = (framing & BODY) !== 0;
-    this.body = new RequestBody(expected, keep, () => this.unlessEnded(() => res.pause()));
-    res.onAborted(() => this.end());
-    if (!expected) return;
-    res.onData((chunk, last) => {
-      this.body.receive(new Uint8Array(chunk), last);
-      if (!last) return;
-      if (this.state === 'answered') this.finish();
-      else if (this.state === 'lingering') setImmediate(() => this.close());
-    });
-  }
-
-  /** Null when it is larger than what is kept, or the client has gone. */
-  text(): Promise<string | null> {
-    return this.body.text();
-  }
-
-  /** The first answer counts. */
-  answer(writer: Writer): void {
-    if (this.state !== 'waiting') return;
-    this.state = 'answered';
-    this.writer = writer;
-    if (this.body.complete) this.finish();
-    else setImmediate(() => this.finish());
-  }
-
-  private finish(): void {
-    const { writer } = this;
-    if (this.state !== 'answered' || writer === null) return;
-    this.writer = null;
-    const framing = this.framing & ~BODY;
-    if (this.body.complete) {
-      this.hooks.write(writer, framing);
-      this.end();
-      return;
-    }
-    this.state = 'lingering';
-    this.timer = setTimeout(() => this.close(), LINGER);
-    this.hooks.write(writer, framing | CLOSE | UNREAD);
-  }
-
-  private close(): void {
-    this.unlessEnded(() => this.res.close());
-  }
-
-  private unlessEnded(action: () => void): void {
-    if (this.state !== 'ended') action();
-  }
-
-  /** Answered for good, closed, or the client has gone: `res` must not be touched any more. */
-  private end(): void {
-    if (this.state === 'ended') return;
-    this.state = 'ended';
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.body.abandon();
-    this.hooks.ended();
-  }
 }
 
 /**

@@ -1,8 +1,10 @@
 // What no table has: bodies larger than anybody wants, request lines and options that are not ours, handlers that fail.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Answers, BODY, CLOSE, HEAD, KEEP_ALIVE, type PendingAnswer, type RawResponse } from '../../src/http/answer.js';
+import { Answers } from '../../src/http/answer.js';
 import { empty, json } from '../../src/http/exchange.js';
+import { BODY, CLOSE, HEAD, KEEP_ALIVE } from '../../src/http/framing.js';
+import type { PendingAnswer, RawResponse } from '../../src/http/pending-answer.js';
 import { THROWN_AWAY } from '../../src/http/request-body.js';
 import { type Daemon, startDaemon, testProvider } from '../kit/daemon.js';
 import { headerOf, Wire } from '../kit/wire.js';
