@@ -42,11 +42,11 @@ export function createWorkerChannel(
  */
 export async function clearCacheOnceStoreAnswers(
   store: Pick<SessionStore, 'get'>,
-  sessions: Pick<Sessions, 'forget'>,
+  sessions: Pick<Sessions, 'clear'>,
   timers: Timers,
 ): Promise<void> {
   while (!(await answers(store))) await new Promise<void>((resolve) => timers.after(PROBE_PAUSE, resolve));
-  sessions.forget();
+  sessions.clear();
 }
 
 async function answers(store: Pick<SessionStore, 'get'>): Promise<boolean> {

@@ -99,7 +99,7 @@ function hasToWait(inquiry: Inquiry): boolean {
 async function decideByStore(inquiry: Inquiry): Promise<Decision | null> {
   const { context, application } = inquiry;
   // All at once: what was planted in front costs no time, and an outage is waited for once.
-  const reads = inquiry.candidates.map(({ cookie, ticket }) => context.sessions.resolve(cookie, application, ticket));
+  const reads = inquiry.candidates.map(({ cookie, ticket }) => context.sessions.load(cookie, application, ticket));
   let unavailable = false;
   for (const read of reads) {
     const session = await read;

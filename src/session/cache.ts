@@ -1,6 +1,6 @@
 // The session cache of one worker: what makes a check cheap. It is keyed by the whole cookie as the client sent it, so a
 // hit proves that this very value was verified before and costs no cryptography.
-// Invariants: bounded in bytes; an entry counts for its own provider only; a revocation removes at once.
+// Invariants: bounded in bytes; an entry counts for its own application only; a revocation removes at once.
 import { LRUCache } from 'lru-cache';
 import type { Application } from '../application/application.js';
 import { ownString } from '../infra/own-string.js';
@@ -20,7 +20,8 @@ export interface CacheEntry {
   readonly staleAt: number;
   /** Until then it is served with no further question. Never after `endsAt` or `staleAt`. */
   freshUntil: number;
-  refreshing: boolean;
+  /** It is being read again in the background. */
+  rereading: boolean;
 }
 
 /** What an entry costs besides its block: key string, object, list and map slots. bench/sizing.ts measures what a cached session takes. */
@@ -32,7 +33,7 @@ const ENTRY_OVERHEAD = 640;
  * a third of that. Cookies are compared whole and the slot is left the moment its entry leaves the list.
  */
 const SLOTS = 16_384;
-/** The list hears of one hit in this many, for its order: entries that are asked for stay. */
+/** The list is told of one hit in this many, for its order: entries that are asked for stay. */
 const HITS_PER_TOUCH = 16;
 const AT = TICKET_LENGTH - 43;
 const { charCodeAt } = String.prototype;

@@ -1,7 +1,7 @@
 // Renewal: a session with a refresh token is renewed shortly before its tokens end, in the background of a check, by exactly
-// one worker of the fleet. Invariants: a refresh token is redeemed at most once, whoever crashes when (a provider that
-// rotates them ends everything when one is used twice); a renewal never brings a revoked session back; only the provider's
-// own word (`invalid_grant`) ends a session, a network fault does not.
+// one worker of the fleet. Invariants: a refresh token is redeemed at most once, whoever crashes when (an identity provider that
+// rotates them ends everything when one is used twice); a renewal never brings a revoked session back; only the identity
+// provider's own word (`invalid_grant`) ends a session, a network fault does not.
 import { randomBytes } from 'node:crypto';
 import type { Application } from '../application/application.js';
 import type { Claims } from '../application/claims.js';
@@ -10,7 +10,7 @@ import type { LeaseStore } from './lease.js';
 import type { Session } from './session.js';
 import type { Ticket } from './ticket.js';
 
-/** What the provider said to a refresh token. `idToken` and `jwt` are '' when the former ones go on. */
+/** What the identity provider said to a refresh token. `idToken` and `jwt` are '' when the former ones go on. */
 export type RenewalAnswer =
   | {
       readonly kind: 'renewed';
@@ -65,10 +65,7 @@ export class Renewal {
     try {
       await this.underLease(application, ticket);
     } catch (error) {
-      this.options.log.warn(
-        { err: error, provider: application.name },
-        'a session could not be renewed; it will be tried again',
-      );
+      this.options.log.warn({ err: error, provider: application.name }, 'session renewal failed; trying again');
     } finally {
       this.running.delete(ticket.key);
     }
@@ -85,7 +82,7 @@ export class Renewal {
       // If it cannot be given back it ends by itself.
       await leases
         .release(name, owner)
-        .catch((error: unknown) => log.debug({ err: error }, 'a lease was not given back'));
+        .catch((error: unknown) => log.debug({ err: error }, 'lease not released; it expires by itself'));
     }
   }
 
@@ -105,12 +102,15 @@ export class Renewal {
       }),
     );
     if (answer.kind === 'ended') {
-      log.info({ provider: application.name }, 'the identity provider has ended a session');
+      log.info({ provider: application.name }, 'session ended: the identity provider refused its refresh token');
       await end(ticket);
       return;
     }
     if (answer.kind === 'fault') {
-      log.warn({ err: answer.error, provider: application.name }, 'a session was not renewed');
+      log.warn(
+        { err: answer.error, provider: application.name },
+        'session renewal failed at the identity provider; trying again',
+      );
       await replace(application, ticket, session);
       return;
     }

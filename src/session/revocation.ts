@@ -1,5 +1,5 @@
 // Revocations: how "this session is over" reaches the caches of every other worker. The session is gone from the store
-// before it is published, so that whoever hears of it and asks again finds nothing; or it is said that it could not be deleted.
+// before it is published, so that whoever receives it and asks again finds nothing; or it is said that it could not be deleted.
 
 export type RevocationSource = 'sign_out' | 'replaced' | 'backchannel' | 'authentik' | 'refresh' | 'operator';
 
@@ -21,6 +21,6 @@ export interface Revocation {
 export interface RevocationChannel {
   /** To everybody else; the publisher has applied it already. */
   publish(revocation: Revocation): void;
-  /** `handler` hears of every revocation that another worker or node publishes. */
+  /** `handler` receives every revocation that another worker or node publishes. */
   subscribe(handler: (revocation: Revocation) => void): void;
 }

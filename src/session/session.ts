@@ -1,9 +1,9 @@
-// A session: who somebody is at one provider, and until when. Its JSON is what gets sealed into the store.
+// A session: who somebody is at one application, and until when. Its JSON is what gets sealed into the store.
 import type { Claims } from '../application/claims.js';
 import { isRecord } from '../infra/untyped.js';
 
 export interface Session {
-  /** `Provider.id`. A session never counts at another provider. */
+  /** `Application.id`. A session never counts at another application. */
   readonly provider: string;
   readonly claims: Claims;
   /** Unix milliseconds. */
@@ -14,7 +14,7 @@ export interface Session {
   readonly expiresAt: number;
   /** For `id_token_hint` at sign-out. */
   readonly idToken: string;
-  /** For `X-authentik-jwt`; '' when the provider does not pass it on. */
+  /** For `X-authentik-jwt`; '' when the application does not get it. */
   readonly jwt: string;
   readonly refreshToken: string | null;
   /** Unix milliseconds: when a worker took the refresh token out, to redeem it; absent at all other times. */

@@ -10,16 +10,16 @@ export interface SealedSession {
   readonly value: Uint8Array;
   /** Unix milliseconds; from then on `get` answers null. */
   readonly expiresAt: number;
-  /** Keyed hash of (provider, sub). */
+  /** Keyed hash of (application, sub). */
   readonly subject: string;
-  /** Keyed hash of (provider, sid), or '' without one. */
+  /** Keyed hash of (application, sid), or '' without one. */
   readonly sid: string;
-  /** Name of the provider, for counting. Not secret. */
+  /** Name of the application: `provider` in what is stored. For counting; not secret. */
   readonly provider: string;
 }
 
 export interface StoreStats {
-  /** Live sessions by provider name. May count a session that has expired but is not swept yet. */
+  /** Live sessions by application name. May count a session that has expired but is not swept yet. */
   readonly sessions: Readonly<Record<string, number>>;
 }
 
@@ -44,7 +44,7 @@ export interface SessionStore {
   deleteSubject(subject: string): Promise<string[]>;
   /** Ends every session with that sid; answers with the keys that it removed. */
   deleteSid(sid: string): Promise<string[]>;
-  /** Ends every session of a provider; answers with the keys that it removed. */
+  /** Ends every session of an application; answers with the keys that it removed. */
   deleteProvider(provider: string): Promise<string[]>;
   /** For work that only one worker of the fleet may do. */
   readonly leases: LeaseStore;

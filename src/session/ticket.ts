@@ -1,7 +1,7 @@
 // The session cookie: `<id>.<mac>`, both base64url without padding, 43 characters each.
 //   id   256 random bits
 //   mac  HMAC-SHA-256 over the id under a key of this provider: a forged cookie is refused without asking the store,
-//        and a session of one provider is no session at another.
+//        and a session of one application is no session at another.
 import { hash, randomBytes } from 'node:crypto';
 import { type Application, TICKET_ID_LENGTH } from '../application/application.js';
 
@@ -25,7 +25,7 @@ export function issueTicket(
 }
 
 /**
- * Null for anything that we did not issue for this provider. The MAC is compared as text: base64url has several spellings of
+ * Null for anything that we did not issue for this application. The MAC is compared as text: base64url has several spellings of
  * the same bytes, and each accepted spelling would be one more cache entry for a client to fill.
  */
 export function verifyTicket(application: Application, cookie: string): Ticket | null {

@@ -58,7 +58,7 @@ describe('a cache that may have missed revocations', () => {
       },
     };
     const sessions = {
-      forget: () => {
+      clear: () => {
         cleared += 1;
       },
     };

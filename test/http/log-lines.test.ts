@@ -123,7 +123,7 @@ async function renew(world: World): Promise<void> {
     { groups: ['staff'] },
     { refreshToken: 'r', renewedAt: checks.clock.time - 1_000_000, expiresAt: checks.clock.time + 10_000 },
   );
-  await checks.elsewhere.sessions.resolve(cookie, application);
+  await checks.elsewhere.sessions.load(cookie, application);
   for (let i = 0; i < 10; i += 1) await new Promise((done) => setImmediate(done));
 }
 

@@ -34,8 +34,8 @@ async function setUp(endSession: string | null = null) {
     },
     /** As the next check finds it, on this worker and on another. */
     signedIn: async () => {
-      const here = (await checks.sessions.resolve(ticket, application)).kind;
-      const elsewhere = (await checks.elsewhere.sessions.resolve(ticket, application)).kind;
+      const here = (await checks.sessions.load(ticket, application)).kind;
+      const elsewhere = (await checks.elsewhere.sessions.load(ticket, application)).kind;
       return [here, elsewhere];
     },
   };
@@ -131,7 +131,7 @@ describe('a sign-out', () => {
       const reply = await ask({}, 'GET', planted === 'before' ? [other, ticket] : [ticket, other]);
       assert.equal(hintOf(reply), null);
       for (const ended of [ticket, other]) {
-        assert.equal((await checks.sessions.resolve(ended, application)).kind, 'none');
+        assert.equal((await checks.sessions.load(ended, application)).kind, 'none');
       }
       const twice = [await checks.signIn(application), await checks.signIn(application)];
       assert.equal(hintOf(await ask({}, 'GET', twice)), 'id-token');

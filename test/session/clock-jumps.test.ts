@@ -69,9 +69,8 @@ const logIn = (): Promise<string> =>
 
 /** As a check does it: from the cache, or from the store. */
 async function check(cookie: string): Promise<string> {
-  const kind =
-    sessions.peek(cookie, application, time.real)?.kind ?? (await sessions.resolve(cookie, application)).kind;
-  await sessions.resolve(cookie, application); // what began in the background is over
+  const kind = sessions.peek(cookie, application, time.real)?.kind ?? (await sessions.load(cookie, application)).kind;
+  await sessions.load(cookie, application); // what began in the background is over
   return kind;
 }
 
@@ -137,7 +136,7 @@ for (const [name, shift, lasts] of JUMPS) {
     it('and so is one that the store has to be asked for', async () => {
       const cookie = await logIn();
       const served = async () => {
-        sessions.forget();
+        sessions.clear();
         assert.equal(await check(cookie), 'allow');
       };
       await jump(served, served);
@@ -151,7 +150,7 @@ for (const [name, shift, lasts] of JUMPS) {
         () => {},
       );
       pass(begin + 8 * HOUR - time.real);
-      sessions.forget();
+      sessions.clear();
       assert.equal(await check(cookie), 'none');
     });
 
@@ -196,7 +195,7 @@ for (const [name, shift, lasts] of JUMPS) {
     it('and a session is renewed once, when its time has come', async () => {
       const cookie = await logIn();
       const served = async () => {
-        sessions.forget();
+        sessions.clear();
         assert.equal(await check(cookie), 'allow');
       };
       await jump(served, served);
@@ -284,7 +283,7 @@ it('a jump that lasts counts: a session ends by the wall clock', async () => {
   const cookie = await logIn();
   time.shift = 25 * HOUR;
   pass(70_000);
-  sessions.forget();
+  sessions.clear();
   assert.equal(await check(cookie), 'none');
 });
 

@@ -67,7 +67,7 @@ const logIn = (sessions: Sessions): Promise<string> =>
   });
 
 const kindOf = async (sessions: Sessions, cookie: string): Promise<string> =>
-  sessions.peek(cookie, application, now)?.kind ?? (await sessions.resolve(cookie, application)).kind;
+  sessions.peek(cookie, application, now)?.kind ?? (await sessions.load(cookie, application)).kind;
 
 beforeEach(() => {
   now = 1_000_000;

@@ -61,7 +61,7 @@ const session = (overrides: Partial<Session> = {}): Session => ({
 
 /** A check as the daemon makes it: from the cache, or from the store; then whatever goes on in the background is awaited. */
 async function check(sessions: Sessions, cookie: string): Promise<string> {
-  const kind = sessions.peek(cookie, application, now)?.kind ?? (await sessions.resolve(cookie, application)).kind;
+  const kind = sessions.peek(cookie, application, now)?.kind ?? (await sessions.load(cookie, application)).kind;
   for (let i = 0; i < 50; i += 1) await Promise.resolve();
   await new Promise((resolve) => setImmediate(resolve));
   return kind;

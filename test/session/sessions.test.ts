@@ -67,7 +67,7 @@ function session(overrides: Partial<Session> = {}, claims: Record<string, unknow
 }
 
 const peek = (cookie: string, from = sessions) => from.peek(cookie, application, now)?.kind;
-const resolve = async (cookie: string, from = sessions) => (await from.resolve(cookie, application)).kind;
+const resolve = async (cookie: string, from = sessions) => (await from.load(cookie, application)).kind;
 
 describe('sessions', () => {
   it('answer from the cache after one read of the store', async () => {
@@ -94,7 +94,7 @@ describe('sessions', () => {
     const cookie = await sessions.create(application, session());
     const foreign = makeProvider({ name: 'foreign' });
     assert.equal(sessions.peek(cookie, foreign, now), undefined);
-    const [mine, theirs] = await Promise.all([other.resolve(cookie, application), other.resolve(cookie, foreign)]);
+    const [mine, theirs] = await Promise.all([other.load(cookie, application), other.load(cookie, foreign)]);
     assert.equal(mine.kind, 'allow');
     assert.equal(theirs.kind, 'none');
   });
@@ -129,7 +129,7 @@ describe('sessions', () => {
     const before = store.reads;
     assert.equal(peek(cookie), 'allow');
     assert.equal(peek(cookie), 'allow');
-    await sessions.resolve(cookie, application);
+    await sessions.load(cookie, application);
     assert.equal(store.reads, before + 1);
     assert.equal(peek(cookie), 'allow');
   });
@@ -140,7 +140,7 @@ describe('sessions', () => {
     for (let age = 0; age < 299_000; age += 1_000) {
       now += 1_000;
       assert.equal(peek(cookie), 'allow', `at the age of ${age}`);
-      await sessions.resolve(cookie, application);
+      await sessions.load(cookie, application);
     }
     now += 1_001;
     assert.equal(peek(cookie), undefined);
@@ -174,7 +174,7 @@ describe('sessions', () => {
     const cookie = await sessions.create(application, session());
     let open = (): void => {};
     store.gate = new Promise((done) => (open = done));
-    const reading = other.resolve(cookie, application);
+    const reading = other.load(cookie, application);
     await sessions.endSubject(application, 'alice', 'sign_out');
     for (const revocation of published) deliverToOther(revocation);
     open();

@@ -85,13 +85,13 @@ export class RedisIndexes {
     }
   }
 
-  /** Live sessions of a provider. */
+  /** Live sessions of an application. */
   async countOf(provider: string): Promise<number> {
     const index = this.provider(providerHash(provider));
     return this.redis.run('ZCOUNT', (client) => client.zcount(index, `(${this.now()}`, '+inf'));
   }
 
-  /** The providers that have sessions. */
+  /** The names of applications that have sessions. */
   async listProviders(): Promise<string[]> {
     return this.redis.run('ZRANGEBYSCORE', (client) => client.zrangebyscore(this.providers, `(${this.now()}`, '+inf'));
   }

@@ -86,23 +86,23 @@ function holdsFor(name: string, step: number, open: () => Promise<Damaged>): voi
     let lost = 0;
     for (const [what, bytes] of damages(record, step)) {
       await write(key, bytes);
-      sessions.forget();
-      const { kind } = await sessions.resolve(cookie, application);
+      sessions.clear();
+      const { kind } = await sessions.load(cookie, application);
       // What changes nothing that counts may be read as before; what does is nobody's. Never somebody else's.
       assert.ok(kind === 'none' || kind === 'allow', `${what}: ${kind}`);
       const found = await sessions.read(cookie, application);
       assert.ok(found === null || found.session.claims.sub === 'alice', what);
       if (kind === 'none') lost += 1;
-      assert.equal((await sessions.resolve(neighbour, application)).kind, 'allow', what);
+      assert.equal((await sessions.load(neighbour, application)).kind, 'allow', what);
       await write(key, record);
     }
     assert.ok(lost > record.length / step, `${lost} of ${(record.length / step) * 2}`);
     // And everything else goes on.
     const again = await logIn(sessions, 'alice');
     assert.ok((await sessions.endSubject(application, 'alice', 'sign_out')) >= 1);
-    sessions.forget();
-    assert.equal((await sessions.resolve(again, application)).kind, 'none');
-    assert.equal((await sessions.resolve(neighbour, application)).kind, 'allow');
+    sessions.clear();
+    assert.equal((await sessions.load(again, application)).kind, 'none');
+    assert.equal((await sessions.load(neighbour, application)).kind, 'allow');
     assert.ok((await store.sweep()) >= 0);
   });
 }

@@ -1,0 +1,71 @@
+// From a session to its entry in the cache: who may pass and with which headers, and for how long that counts. What is said in Unix
+// time is turned into an age here, once: no later step of the wall clock ends what is cached.
+import type { Application } from '../application/application.js';
+import { verdictOn } from '../application/verdict.js';
+import type { GatedLog } from '../infra/log-gate.js';
+import type { CacheEntry } from './cache.js';
+import { isBeingRenewed, renewalDue } from './renewal.js';
+import type { Session } from './session.js';
+
+export interface CacheEntriesOptions {
+  /** Milliseconds: until an entry is read again, and until it no longer counts even if it cannot be. */
+  readonly cache: { readonly max_age: number; readonly stale_max: number };
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** Milliseconds. */
+  readonly monotonic: () => number;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+  readonly log: GatedLog;
+}
+
+export interface CacheEntries {
+  of(application: Application, key: string, session: Session): CacheEntry;
+  /** For a verified cookie without a session. */
+  none(application: Application, key: string): CacheEntry;
+}
+
+/** How often a session that wants to be renewed is read again, in milliseconds. */
+const RENEWAL_PAUSE = 2_000;
+/** A verified cookie without a session is remembered this long, so that a signed-out tab does not poll the store. */
+const NEGATIVE_AGE = 10_000;
+
+export function createCacheEntries({ cache, now, monotonic, random, log }: CacheEntriesOptions): CacheEntries {
+  const { max_age, stale_max } = cache;
+  return {
+    of(application, key, session) {
+      const time = monotonic();
+      const epoch = time - now();
+      const endsAt = epoch + session.expiresAt;
+      const verdict = verdictOn(application, session.claims, session.jwt, log);
+      // When it wants to be renewed it is read again, at once and then every few seconds until somebody has renewed it.
+      const again = time + RENEWAL_PAUSE;
+      const due = isBeingRenewed(session, now()) ? again : Math.max(epoch + renewalDue(session), again);
+      // Up to a quarter earlier, at random: sessions that came in together are not read again together.
+      const age = Math.min(max_age, stale_max) * (1 - random() / 4);
+      return {
+        kind: verdict.kind,
+        application,
+        block: verdict.kind === 'allow' ? verdict.block : application.anonymousBlock,
+        key,
+        endsAt,
+        staleAt: time + stale_max,
+        freshUntil: Math.min(time + age, endsAt, due),
+        rereading: false,
+      };
+    },
+    none(application, key) {
+      const until = monotonic() + NEGATIVE_AGE;
+      return {
+        kind: 'none',
+        application,
+        block: application.anonymousBlock,
+        key,
+        endsAt: until,
+        staleAt: until,
+        freshUntil: until,
+        rereading: false,
+      };
+    },
+  };
+}
