@@ -1,4 +1,4 @@
-// Nobody is signed in and no credentials came, or none that we look at: what is public passes, everything else gets a challenge. Creates
+// Nobody is signed in: what is public passes, and who brings no credentials, or none that we look at, gets a challenge. Both create
 // nothing: no cookie, no state, no store call. That is what makes storms of them harmless (contract §2.5).
 
 import type { Application } from '../application/application.js';
@@ -12,12 +12,8 @@ import { isNavigation } from './fetch-metadata.js';
 import { ACCESS_CONTROL_REQUEST_METHOD, ORIGIN } from './header-names.js';
 import { type Inquiry, inspect } from './inquiry.js';
 
-export function decideWithoutSession(inquiry: Inquiry): Decision {
-  return letPublicPass(inquiry) ?? challenge(inquiry);
-}
-
 /** What the operator lets through with no session, with an identity set that is complete and empty. */
-function letPublicPass(inquiry: Inquiry): Decision | null {
+export function letPublicPass(inquiry: Inquiry): Decision | null {
   const { application, dialect, req, url } = inquiry;
   const isPublic =
     application.allowList?.matches(url) === true || (application.config.allow_preflight && isPreflight(dialect, req));
@@ -42,7 +38,7 @@ function isPreflight(dialect: Dialect, req: HeaderSource): boolean {
   );
 }
 
-function challenge({ application, dialect, req, url }: Inquiry): Decision {
+export function challenge({ application, dialect, req, url }: Inquiry): Decision {
   return counted(application, 'challenged', {
     kind: 'challenge',
     loginUrl: loginUrl(application, url),

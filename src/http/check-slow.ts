@@ -4,7 +4,7 @@
 import type { Application } from '../application/application.js';
 import { type InBandStep, inBandStep } from '../application/own-paths.js';
 import { verifyTicket } from '../session/ticket.js';
-import { decideWithoutSession } from './challenge.js';
+import { challenge, letPublicPass } from './challenge.js';
 import type { CheckContext } from './check.js';
 import type { Undecided } from './check-state.js';
 import { findTickets } from './cookies.js';
@@ -28,14 +28,19 @@ export function checkSlowly(
   return (
     runOwnStep(inquiry) ??
     decideByCache(inquiry, found) ??
-    (hasToWait(inquiry) ? decideByAsking(inquiry) : decideWithoutSession(inquiry))
+    (inquiry.candidates.length > 0 ? decideByAsking(inquiry) : decideWithoutSession(inquiry))
   );
 }
 
 async function decideByAsking(inquiry: Inquiry): Promise<Decision> {
   // The live request is dead after the first await.
   inquiry.req = Snapshot.of(inquiry.req, inquiry.peer());
-  return (await decideByStore(inquiry)) ?? (await decideByCredentials(inquiry)) ?? decideWithoutSession(inquiry);
+  return (await decideByStore(inquiry)) ?? decideWithoutSession(inquiry);
+}
+
+/** What is public first: there the header is the application's own, and nothing of it may go to the identity provider. */
+function decideWithoutSession(inquiry: Inquiry): Decision | Promise<Decision> {
+  return letPublicPass(inquiry) ?? (credentialsOf(inquiry) === '' ? challenge(inquiry) : decideByCredentials(inquiry));
 }
 
 /** In-band (contract §1). */
@@ -91,10 +96,6 @@ function verified(application: Application, cookies: readonly string[]): Candida
 
 const MOST_VERIFIED = 256;
 
-function hasToWait(inquiry: Inquiry): boolean {
-  return inquiry.candidates.length > 0 || credentialsOf(inquiry) !== '';
-}
-
 /** An outage logs nobody out: no redirect, no cleared cookie. */
 async function decideByStore(inquiry: Inquiry): Promise<Decision | null> {
   const { context, application } = inquiry;
@@ -128,10 +129,11 @@ function credentialsOf({ application, req }: Inquiry): string {
   return application.config.intercept_header_auth ? req.get(AUTHORIZATION) : '';
 }
 
-async function decideByCredentials(inquiry: Inquiry): Promise<Decision | null> {
+async function decideByCredentials(inquiry: Inquiry): Promise<Decision> {
   const { context, application } = inquiry;
   const credentials = credentialsOf(inquiry);
-  if (credentials === '') return null;
+  // The live request is dead after the first await.
+  inquiry.req = Snapshot.of(inquiry.req, inquiry.peer());
   const verdict = await context.headerAuth(application, credentials);
   switch (verdict.kind) {
     case 'allow':
@@ -144,7 +146,7 @@ async function decideByCredentials(inquiry: Inquiry): Promise<Decision | null> {
     case 'unavailable':
       return counted(application, 'unavailable', IDP_UNAVAILABLE);
     case 'ignored':
-      return null;
+      return challenge(inquiry);
     default:
       return verdict satisfies never;
   }

@@ -288,8 +288,8 @@ function mustBe(
   if (verdict === 'open') return null;
   if (verdict === 'in') return [200];
   if (verdict === 'barred') return [403];
-  // Credentials in a header are asked about first, although the path is public: the contract will have it the other way round.
-  if (opens) return authorization ? null : [200];
+  // Before anybody looks at credentials in a header.
+  if (opens) return [200];
   return authorization ? [302, 401, 503] : [302, 401];
 }
 

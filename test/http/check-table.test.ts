@@ -289,6 +289,22 @@ const ROWS: Readonly<Record<string, Row>> = {
     cookie: async () => 'x'.repeat(TICKET_LENGTH),
     outcome: 'anonymous',
   },
+  // Whatever the identity provider would say to it: the header is the application's own there.
+  ...Object.fromEntries(
+    ['Bearer good', 'Bearer guest', 'Bearer bad', 'Bearer down', 'Basic bad', 'Digest x'].map(
+      (value): [string, Row] => [
+        `a public path, ${value}`,
+        { url: `${APP}/public/x`, headers: authorization(value), outcome: 'anonymous' },
+      ],
+    ),
+  ),
+  'a public path, Bearer bad, with a session that the cache may not know': {
+    url: `${APP}/public/x`,
+    cookie: session(STAFF),
+    headers: authorization('Bearer bad'),
+    outcome: unlessUnknown('allowed'),
+    asksStore: true,
+  },
   'a preflight': {
     method: 'OPTIONS',
     headers: [['origin', 'https://other.tld'], ['access-control-request-method', 'PUT'], SCRIPT],
