@@ -21,7 +21,9 @@ export async function backchannelLogout(
   if (token === undefined) return invalid('exactly one logout_token is required');
   const verified = await verifyLogoutToken(context.oidc(application), token, { now: context.now });
   if (!verified.ok) {
-    context.log.warn({ provider: application.name, reason: verified.reason }, 'a logout token was refused');
+    // By reason: anybody can send what is no token at all, and that must not hide what is wrong with the identity provider's own.
+    const { reason } = verified;
+    context.log.warn({ provider: application.name, reason }, 'a logout token was refused', reason);
     return invalid('the logout token is not valid');
   }
   const { issuer } = application.config.oidc;

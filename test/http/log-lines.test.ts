@@ -127,11 +127,11 @@ async function renew(world: World): Promise<void> {
   for (let i = 0; i < 10; i += 1) await new Promise((done) => setImmediate(done));
 }
 
-function logoutToken(world: World, i: number): Promise<string> {
+function logoutToken(world: World, i: number, audience = 'whoami'): Promise<string> {
   const seconds = Math.floor(world.checks.clock.time / 1_000);
   return new SignJWT({
     iss: ISSUER,
-    aud: 'whoami',
+    aud: audience,
     sub: `user${i}`,
     jti: randomBytes(8).toString('hex'),
     iat: seconds,
@@ -255,4 +255,33 @@ describe(`${REQUESTS} requests of a kind write at most ${HANDFUL} lines, and the
       assert.ok(Number(lines.at(-1)?.['held']) >= REQUESTS - HANDFUL);
     });
   }
+});
+
+it("whatever strangers send as logout tokens, the line that tells why the identity provider's own are refused is written", async () => {
+  const lines: Record<string, unknown>[] = [];
+  const world = createWorld((line) => lines.push(line));
+  const send = (token: string): Promise<unknown> =>
+    backchannelLogout(
+      world.steps,
+      stepRequest(`${APP}/akprox/backchannel_logout`).redirectedTo('POST', '/', ''),
+      world.application,
+      `logout_token=${token}`,
+    );
+  const [, payload, signature] = (await logoutToken(world, 0)).split('.');
+  const head = (header: object): string => Buffer.from(JSON.stringify(header)).toString('base64url');
+  for (const token of [
+    '',
+    'x',
+    'x.y.z',
+    `${head({ alg: 'none' })}.${payload}.`,
+    `${head({ alg: 'HS256' })}.${payload}.`,
+  ])
+    await send(token);
+  await send(`${head({ alg: 'RS256' })}.${payload}.${signature}`);
+  await send(`${head({ alg: 'HS256' })}.${payload}.${signature}`);
+  await send(await logoutToken(world, 1, 'another client'));
+  assert.ok(
+    lines.some(({ reason }) => reason === 'aud'),
+    JSON.stringify(lines),
+  );
 });
