@@ -2,6 +2,7 @@
 import { Buckets } from '../infra/buckets.js';
 import { explain } from '../infra/errors.js';
 import type { LeaseStore } from '../session/lease.js';
+import type { SharedValues } from '../session/shared-values.js';
 import type { SealedSession, SessionStore, StoreStats } from '../session/store.js';
 
 export const STORE_BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5];
@@ -15,6 +16,7 @@ export class MeasuredStore implements SessionStore {
   private readonly store: SessionStore;
   private readonly clock: () => number;
   readonly leases: LeaseStore;
+  readonly values: SharedValues;
   readonly ops = new Map<string, OpStats>();
   /** Why the last operation failed; null when it did not. */
   failing: string | null = null;
@@ -27,6 +29,11 @@ export class MeasuredStore implements SessionStore {
       acquire: (name, ttlMs, token) => this.measure('lease', () => store.leases.acquire(name, ttlMs, token)),
       isHeld: (name, ttlMs) => this.measure('lease', () => store.leases.isHeld(name, ttlMs)),
       release: (name, token) => this.measure('lease', () => store.leases.release(name, token)),
+    };
+    this.values = {
+      get: (name) => this.measure('value', () => store.values.get(name)),
+      getOrPut: (name, value, expiresAt) => this.measure('value', () => store.values.getOrPut(name, value, expiresAt)),
+      remove: (name, value) => this.measure('value', () => store.values.remove(name, value)),
     };
   }
 

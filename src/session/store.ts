@@ -2,6 +2,7 @@
 // One contract suite (test/session/store-contract.ts) holds for every implementation.
 
 import type { LeaseStore } from './lease.js';
+import type { SharedValues } from './shared-values.js';
 
 /** A sealed session on its way into the store. Every string is base64url and safe in a key. */
 export interface SealedSession {
@@ -48,6 +49,8 @@ export interface SessionStore {
   deleteProvider(provider: string): Promise<string[]>;
   /** For work that only one worker of the fleet may do. */
   readonly leases: LeaseStore;
+  /** For what the fleet must agree on. They are no sessions, and not counted as such. */
+  readonly values: SharedValues;
   stats(): Promise<StoreStats>;
   /** Removes what has expired, in small steps; answers with how many. A store that expires by itself answers 0. */
   sweep(): Promise<number>;

@@ -117,5 +117,25 @@ export class MemoryStore implements SessionStore {
     },
   };
 
+  readonly shared = new Map<string, { value: string; expiresAt: number }>();
+  readonly values = {
+    get: async (name: string): Promise<string | null> => {
+      this.up();
+      const there = this.shared.get(name);
+      return there !== undefined && this.now() < there.expiresAt ? there.value : null;
+    },
+    getOrPut: async (name: string, value: string, expiresAt: number): Promise<string> => {
+      const there = await this.values.get(name);
+      if (there !== null) return there;
+      this.writable();
+      this.shared.set(name, { value, expiresAt });
+      return value;
+    },
+    remove: async (name: string, value: string): Promise<boolean> => {
+      this.writable();
+      return this.shared.get(name)?.value === value && this.shared.delete(name);
+    },
+  };
+
   async close(): Promise<void> {}
 }

@@ -103,6 +103,28 @@ export function storeContract(
       await counts({ wiki: 1 });
     });
 
+    test('a shared value is put once, whoever else puts one, and is no session', async () => {
+      const { values } = store;
+      assert.equal(await values.get('key'), null);
+      assert.equal(await values.remove('key', 'a'), false);
+      const offers = ['a', 'b', 'c', 'd'];
+      const answers = await Promise.all(offers.map((offer) => values.getOrPut('key', offer, later())));
+      const [won = ''] = answers;
+      assert.ok(offers.includes(won));
+      assert.deepEqual(new Set(answers), new Set([won]));
+      assert.equal(await values.get('key'), won);
+      assert.equal(await values.getOrPut('other key', 'e', later()), 'e');
+      await counts({});
+      assert.deepEqual(await store.deleteProvider('key'), []);
+      const again = opened?.reopen ? await opened.reopen() : store;
+      assert.equal(await again.values.get('key'), won);
+      if (again !== store) await again.close();
+      assert.equal(await values.remove('key', 'another'), false);
+      assert.equal(await values.remove('key', won), true);
+      assert.equal(await values.get('key'), null);
+      assert.equal(await values.get('other key'), 'e');
+    });
+
     for (const [what, value] of [
       ['empty', new Uint8Array(0)],
       ['every byte', Uint8Array.from({ length: 256 }, (_, i) => i)],
@@ -415,6 +437,16 @@ export function storeContract(
         time += 10_001;
         assert.equal(await leases.acquire('work', 10_000, 'c'), true);
         assert.equal(await leases.release('work', 'b'), false);
+      });
+
+      test('forgets a shared value whose time is over', async () => {
+        await store.values.getOrPut('key', 'first', time + 1_000);
+        time += 1_001;
+        assert.equal(await store.values.get('key'), null);
+        assert.equal(await store.sweep(), 0);
+        assert.equal(await store.values.getOrPut('key', 'second', later()), 'second');
+        assert.equal(await store.sweep(), 0);
+        assert.equal(await store.values.get('key'), 'second');
       });
 
       test('forgets a lease whose time is over', async () => {

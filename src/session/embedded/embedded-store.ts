@@ -5,6 +5,7 @@ import { open, type RootDatabase } from 'lmdb';
 import { AkproxError, explain } from '../../infra/errors.js';
 import type { SealedSession, SessionStore, StoreStats } from '../store.js';
 import { EmbeddedLeases } from './embedded-leases.js';
+import { EmbeddedValues } from './embedded-values.js';
 import { LengthGuard, lmdbFileOf, prepareDirectory, unusable, verifyDataFile } from './lmdb-file.js';
 import { checkNames, expiryOf, readCount, sealedValueOf } from './lmdb-records.js';
 import { after, FULL, openTables, rangeOf, SessionTables, type Table, type Tables } from './session-tables.js';
@@ -36,7 +37,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
       eventTurnBatching: false,
       permissionsMode: 0o600,
       cache: false,
-      maxDbs: 8,
+      maxDbs: 16,
       maxReaders: 512,
     };
     const root: RootDatabase<Buffer, Buffer> = open<Buffer, Buffer>(environment);
@@ -48,6 +49,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
 
 class EmbeddedStore implements SessionStore {
   readonly leases: EmbeddedLeases;
+  readonly values: EmbeddedValues;
   readonly #root: RootDatabase<Buffer, Buffer>;
   readonly #tables: Tables;
   readonly #sessions: SessionTables;
@@ -67,12 +69,13 @@ class EmbeddedStore implements SessionStore {
     this.#tables = openTables(root);
     this.#sessions = new SessionTables(root, this.#tables, maxBytes, now);
     this.#queue = new WriteQueue((work) => this.#transaction(work), this.#sessions.batch);
-    this.leases = new EmbeddedLeases({
-      table: this.#tables.leases,
+    const access = {
       now,
-      read: (action) => this.#read(action),
-      write: (action, touched) => this.#write(action, touched),
-    });
+      read: <T>(action: () => T) => this.#read(action),
+      write: <T>(action: () => T, touched?: number) => this.#write(action, touched),
+    };
+    this.leases = new EmbeddedLeases({ table: this.#tables.leases, ...access });
+    this.values = new EmbeddedValues({ table: this.#tables.values, ...access });
   }
 
   async get(key: string): Promise<Uint8Array | null> {
@@ -128,6 +131,7 @@ class EmbeddedStore implements SessionStore {
     await this.#verify();
     const removed = await this.#sweepSessions();
     await this.leases.sweep();
+    await this.values.sweep();
     return removed;
   }
 

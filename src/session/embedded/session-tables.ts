@@ -29,6 +29,8 @@ export interface Tables {
   /** provider → number of its entries in `byProvider`, so that `stats` need not scan. */
   readonly counts: Table;
   readonly leases: Table;
+  /** name → format byte, expiry, text. */
+  readonly values: Table;
 }
 
 /** The outcome of a put that would go over the bound. */
@@ -53,6 +55,7 @@ export function openTables(root: RootDatabase<Buffer, Buffer>): Tables {
     byProvider: table('by-provider'),
     counts: table('counts'),
     leases: table('leases'),
+    values: table('values'),
   };
 }
 

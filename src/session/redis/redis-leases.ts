@@ -2,10 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { LeaseStore } from '../lease.js';
 import type { RedisConnection } from './redis-connection.js';
-import { runScript } from './redis-script.js';
-
-/** Deletes a key that still holds what it is compared with. */
-const RELEASE = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
+import { DELETE_IF_EQUAL, runScript } from './redis-script.js';
 
 export function createRedisLeases(redis: RedisConnection, prefix: string): LeaseStore {
   const nameOf = (name: string) => `${prefix}l:{${createHash('sha256').update(name).digest('base64url')}}`;
@@ -24,7 +21,7 @@ export function createRedisLeases(redis: RedisConnection, prefix: string): Lease
       return (await redis.run('EXISTS', (client) => client.exists(nameOf(name)))) === 1;
     },
     async release(name, token) {
-      return (await runScript(redis, RELEASE, nameOf(name), [token])) === 1;
+      return (await runScript(redis, DELETE_IF_EQUAL, nameOf(name), [token])) === 1;
     },
   };
 }

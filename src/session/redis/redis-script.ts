@@ -4,6 +4,9 @@ import type { Cluster, Redis } from 'ioredis';
 import type { RedisConnection } from './redis-connection.js';
 import { RedisFailure } from './redis-failure.js';
 
+/** Deletes a key that still holds what it is compared with; 1 when it did. */
+export const DELETE_IF_EQUAL = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
+
 /** By its hash; in full when the server does not know it yet, as after a restart or a fail-over. */
 export async function runScript(
   redis: RedisConnection,

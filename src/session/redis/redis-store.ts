@@ -1,12 +1,13 @@
 // The SessionStore for several hosts. Every operation touches one key (so a Cluster will do) and every key has a TTL.
 //   <prefix>s:{key}      a session (redis-record.ts)
-//   and its indexes (redis-indexes.ts) and leases (redis-leases.ts)
+//   and its indexes (redis-indexes.ts), leases (redis-leases.ts) and shared values (redis-values.ts)
 // The indexes are written before the session: whoever ends a subject finds every session that exists.
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import { AkproxError } from '../../infra/errors.js';
 import { createGatedLog, type GatedLog } from '../../infra/log-gate.js';
 import type { LeaseStore } from '../lease.js';
+import type { SharedValues } from '../shared-values.js';
 import type { SealedSession, SessionStore, StoreStats } from '../store.js';
 import { connectRedis, type RedisConnection } from './redis-connection.js';
 import { isWrongType } from './redis-failure.js';
@@ -14,6 +15,7 @@ import { providerHash, RedisIndexes } from './redis-indexes.js';
 import { createRedisLeases } from './redis-leases.js';
 import type { RedisStoreConfig } from './redis-options.js';
 import { decodeRecord, encodeRecord, MAX_TEXT_BYTES, type StoredRecord } from './redis-record.js';
+import { createRedisValues } from './redis-values.js';
 
 export interface RedisSessionStore extends SessionStore {
   readonly leases: LeaseStore;
@@ -45,6 +47,7 @@ class RedisStore implements RedisSessionStore {
   private readonly log: GatedLog;
   private readonly indexes: RedisIndexes;
   readonly leases: LeaseStore;
+  readonly values: SharedValues;
 
   constructor(redis: RedisConnection, prefix: string, now: () => number, log: GatedLog) {
     this.redis = redis;
@@ -53,6 +56,7 @@ class RedisStore implements RedisSessionStore {
     this.log = log;
     this.indexes = new RedisIndexes(redis, prefix, now, log);
     this.leases = createRedisLeases(redis, prefix);
+    this.values = createRedisValues(redis, prefix, now);
   }
 
   async get(key: string): Promise<Uint8Array | null> {
