@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 import { pino } from 'pino';
 import { ApplicationTable } from '../src/application/application.js';
 import { readClaims } from '../src/application/claims.js';
-import { renderIdentity } from '../src/application/identity.js';
+import { NO_TOKENS, renderIdentity } from '../src/application/identity.js';
 import { inBandStep } from '../src/application/own-paths.js';
 import { type CheckContext, check } from '../src/http/check.js';
 import { checkSlowly } from '../src/http/check-slow.js';
@@ -148,7 +148,7 @@ const STEPS: readonly (readonly [string, (() => unknown) | (() => Promise<unknow
   ['issue ticket', () => issueTicket(application)],
   ['both halves, forged cookie', () => slowly(forged)],
   ['both halves, ended session (promise)', () => slowly(unknown)],
-  ['render identity', () => renderIdentity(application.identity, claims, '')],
+  ['render identity', () => renderIdentity(application.identity, claims, NO_TOKENS)],
 ];
 
 const BATCH_NS = 20_000_000;

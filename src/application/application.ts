@@ -8,7 +8,7 @@ import { ownString } from '../infra/own-string.js';
 import { VERSION } from '../infra/version.js';
 import { type AllowList, compileAllowList } from './allow-list.js';
 import { hostname, parseHost } from './host.js';
-import { type IdentityFacts, identityHeaderNames, renderIdentity } from './identity.js';
+import { IDENTITY_NAMES, type IdentityFacts, identityHeaderNames, NO_TOKENS, renderIdentity } from './identity.js';
 import { CALLBACK_SIGNATURE } from './own-paths.js';
 import type { PublicOrigin } from './public-origin.js';
 import type { ReturnTarget } from './return-url.js';
@@ -62,6 +62,8 @@ export interface ApplicationKeys {
   readonly ticket: HmacSha256;
   readonly attempt: Buffer;
   readonly index: Buffer;
+  /** What the keys that sign assertions are sealed under. */
+  readonly assertion: Buffer;
 }
 
 /** `checks` is handed on when a provider changes, so that its counters never go backwards. */
@@ -74,12 +76,14 @@ export function createApplication(config: ProviderConfig, checks?: Float64Array)
     name: config.name,
     families: config.headers.families,
     passJwt: config.headers.pass_jwt,
+    assertion: config.headers.assertion,
     jwksUri: config.authentik?.jwks_uri ?? '',
     outpostName: config.authentik?.outpost_name ?? 'akprox',
     applicationSlug: config.authentik?.application_slug ?? config.name,
     version: `goauthentik.io/outpost/${VERSION}`,
     basicAuth: config.basic_auth,
   };
+  const asserted = identityHeaderNames(identity.families, identity.passJwt, identity.assertion);
   const key = (purpose: string): Buffer =>
     Buffer.from(hkdfSync('sha256', config.cookie_secret, '', `akprox ${purpose} v1\0${id}`, 32));
   const callbackQuery = config.authentik ? `?${CALLBACK_SIGNATURE}=true` : '';
@@ -99,14 +103,13 @@ export function createApplication(config: ProviderConfig, checks?: Float64Array)
     attemptCookiePrefix: `akprox_login_${clientHash}_`,
     allowList: config.skip_path_regex.length > 0 ? allowList : null,
     identity,
-    anonymousBlock: renderIdentity(identity, null, '').bytes,
-    notAsserted: identityHeaderNames(['akprox', 'authentik'], true)
-      .filter((name) => !identityHeaderNames(identity.families, identity.passJwt).includes(name))
-      .join(','),
+    anonymousBlock: renderIdentity(identity, null, NO_TOKENS).bytes,
+    notAsserted: IDENTITY_NAMES.filter((name) => !asserted.includes(name)).join(','),
     keys: {
       ticket: new HmacSha256(key('ticket'), TICKET_ID_LENGTH),
       attempt: key('attempt'),
       index: key('index'),
+      assertion: key('assertion'),
     },
     checks: checks ?? new Float64Array(CHECK_RESULTS.length),
   };

@@ -10,6 +10,8 @@ export interface IdentityFacts {
   readonly name: string;
   readonly families: readonly ('akprox' | 'authentik')[];
   readonly passJwt: boolean;
+  /** Whether `X-Akprox-Assertion` belongs to the set. */
+  readonly assertion: boolean;
   readonly jwksUri: string;
   readonly outpostName: string;
   readonly applicationSlug: string;
@@ -20,6 +22,16 @@ export interface IdentityFacts {
     readonly password_attribute: string;
   };
 }
+
+/** What an application is told in a token's words; '' for what is not passed on. */
+export interface Tokens {
+  /** For `X-authentik-jwt`. */
+  readonly jwt: string;
+  /** For `X-Akprox-Assertion`. */
+  readonly assertion: string;
+}
+
+export const NO_TOKENS: Tokens = { jwt: '', assertion: '' };
 
 export interface IdentityBlock {
   readonly bytes: ArrayBuffer;
@@ -52,6 +64,10 @@ const AUTHENTIK_NAMES = [
   'meta-version',
 ].map((part) => `X-authentik-${part}`);
 const JWT_NAME = 'X-authentik-jwt';
+const ASSERTION_NAME = 'X-Akprox-Assertion';
+
+/** Every name that an application may believe, whatever is set: no client's value of these may reach it. */
+export const IDENTITY_NAMES: readonly string[] = [...AKPROX_NAMES, ...AUTHENTIK_NAMES, JWT_NAME, ASSERTION_NAME];
 
 const NO_VALUES: ReadonlyMap<string, string> = new Map();
 const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/;
@@ -61,11 +77,16 @@ const MOST_ADDITIONAL = 64;
 export const DEFAULT_MAX_BYTES = 16_384;
 
 /** Every name that an allowed check carries, empty or not. */
-export function identityHeaderNames(families: readonly ('akprox' | 'authentik')[], passJwt: boolean): string[] {
+export function identityHeaderNames(
+  families: readonly ('akprox' | 'authentik')[],
+  passJwt: boolean,
+  assertion: boolean,
+): string[] {
   return [
     ...(families.includes('akprox') ? AKPROX_NAMES : []),
     ...(families.includes('authentik') ? AUTHENTIK_NAMES : []),
     ...(passJwt ? [JWT_NAME] : []),
+    ...(assertion ? [ASSERTION_NAME] : []),
   ];
 }
 
@@ -73,10 +94,10 @@ export function identityHeaderNames(families: readonly ('akprox' | 'authentik')[
 export function renderIdentity(
   facts: IdentityFacts,
   claims: Claims | null,
-  jwt: string,
+  tokens: Tokens,
   onDropped: (header: string) => void = () => {},
 ): IdentityBlock {
-  const values = claims === null ? NO_VALUES : identityValues(facts, claims, jwt);
+  const values = claims === null ? NO_VALUES : identityValues(facts, claims, tokens);
   const dropped: string[] = [];
   const lines: string[] = [BLOCK_VALUE];
   const drop = (name: string): void => {
@@ -89,7 +110,8 @@ export function renderIdentity(
     if (!valid) drop(name);
     lines.push(headerLine(name, valid ? raw : ''));
   };
-  for (const name of identityHeaderNames(facts.families, facts.passJwt)) add(name, values.get(name) ?? '');
+  for (const name of identityHeaderNames(facts.families, facts.passJwt, facts.assertion))
+    add(name, values.get(name) ?? '');
 
   if (claims !== null) {
     const taken = new Set<string>();
@@ -124,7 +146,7 @@ function headerLine(name: string, value: string): string {
   return value === '' ? `${name}: ` : `${name}: ${trimSpaces(value).toWellFormed()}`;
 }
 
-function identityValues(facts: IdentityFacts, claims: Claims, jwt: string): Map<string, string> {
+function identityValues(facts: IdentityFacts, claims: Claims, tokens: Tokens): Map<string, string> {
   const groups = joined(claims.groups);
   return new Map([
     ['X-Auth-Username', claims.preferredUsername],
@@ -143,7 +165,8 @@ function identityValues(facts: IdentityFacts, claims: Claims, jwt: string): Map<
     ['X-authentik-meta-provider', facts.name],
     ['X-authentik-meta-app', facts.applicationSlug],
     ['X-authentik-meta-version', facts.version],
-    [JWT_NAME, jwt],
+    [JWT_NAME, tokens.jwt],
+    [ASSERTION_NAME, tokens.assertion],
   ]);
 }
 
@@ -215,7 +238,7 @@ function comparableName(name: string): string {
 
 const RESERVED = new Set(
   [
-    ...[...AKPROX_NAMES, ...AUTHENTIK_NAMES, JWT_NAME],
+    ...IDENTITY_NAMES,
     ...['Connection', 'Keep-Alive', 'TE', 'Trailer', 'Trailers', 'Transfer-Encoding', 'Upgrade'],
     ...['Set-Cookie', 'Cookie', 'Location', 'WWW-Authenticate', 'Cache-Control', 'Date', 'Server', 'uWebSockets'],
     ...['Host', 'Status', 'Forwarded', 'X-Real-IP'],
@@ -225,7 +248,8 @@ const RESERVED = new Set(
 /** Names that a user's attributes may not set: who the user is, how the connection works, what the answer means. */
 function isReserved(comparable: string): boolean {
   return (
-    RESERVED.has(comparable) || /^(?:x-authentik-|x-forwarded-|x-envoy-|x-accel-|proxy-|content-)/.test(comparable)
+    RESERVED.has(comparable) ||
+    /^(?:x-akprox-|x-authentik-|x-forwarded-|x-envoy-|x-accel-|proxy-|content-)/.test(comparable)
   );
 }
 

@@ -3,7 +3,7 @@ import type { GatedLog } from '../infra/log-gate.js';
 import { isAllowed } from './access.js';
 import type { Application } from './application.js';
 import type { Claims } from './claims.js';
-import { blockHeaders, renderIdentity } from './identity.js';
+import { blockHeaders, renderIdentity, type Tokens } from './identity.js';
 
 export type Verdict =
   /** `block`: rendered identity headers, complete. */
@@ -15,10 +15,9 @@ export type Verdict =
 const FORBIDDEN: Verdict = { kind: 'forbidden' };
 const TOO_LARGE: Verdict = { kind: 'too_large' };
 
-/** `jwt`: for `X-authentik-jwt`; ''. */
-export function verdictOn(application: Application, claims: Claims, jwt: string, log: GatedLog): Verdict {
+export function verdictOn(application: Application, claims: Claims, tokens: Tokens, log: GatedLog): Verdict {
   if (!isAllowed(application.config.access, claims)) return FORBIDDEN;
-  const { bytes } = renderIdentity(application.identity, claims, jwt, (header) =>
+  const { bytes } = renderIdentity(application.identity, claims, tokens, (header) =>
     log.warn({ provider: application.name, header }, 'an identity header value was dropped', header),
   );
   const most = application.config.headers.max_bytes;

@@ -151,7 +151,7 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
       skip_path_regex: patterns.good,
       access: { groups: [], emails: [], email_domains: [] },
       session: { lifetime: lifetimeOf(raw), refresh: true },
-      headers: { families: ['akprox', 'authentik'], pass_jwt: true, max_bytes: DEFAULT_MAX_BYTES },
+      headers: { families: ['akprox', 'authentik'], pass_jwt: true, assertion: false, max_bytes: DEFAULT_MAX_BYTES },
       basic_auth: {
         enabled: raw['basic_auth_enabled'] === true,
         user_attribute: textOf(raw['basic_auth_user_attribute']),

@@ -3,7 +3,8 @@
 import { hostname } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
-import { type ApplicationTable, updateApplications } from '../application/application.js';
+import { type Application, type ApplicationTable, updateApplications } from '../application/application.js';
+import type { Claims } from '../application/claims.js';
 import { endAuthentikSessions } from '../authentik/session-end.js';
 
 import type { Config } from '../config/schema.js';
@@ -23,9 +24,11 @@ import { MeasuredStore } from '../metrics/measured-store.js';
 import { Tally } from '../metrics/tally.js';
 import { HeaderAuth } from '../oidc/header-auth.js';
 import { refreshTokens } from '../oidc/refresh.js';
+import { AssertionKeys } from '../session/assertion-keys.js';
 import { openChannel, openStore } from '../session/open-store.js';
 import type { RedisChannel } from '../session/redis/redis-channel.js';
 import { Sessions } from '../session/sessions.js';
+import { signAssertion } from '../session/sign-assertion.js';
 import { type Listeners, startListeners } from './listeners.js';
 import type { Instruction, ToPrimary, WorkerSetup } from './messages.js';
 import { createMisconfigurationReporter } from './misconfigurations.js';
@@ -50,7 +53,10 @@ export async function createWorker(
   const redis = await openChannel(config.store, { log, monotonic, nodeId: `${hostname()}/${process.pid}` });
   const channel = createWorkerChannel(redis, (revocation) => send({ type: 'revoke', revocation }));
   const clients = new OidcClients({ clock, log: gated });
+  const assertionKeys = new AssertionKeys({ values: store.values, now, monotonic, log: gated });
+  const sign = (application: Application, claims: Claims) => signAssertion(assertionKeys, application, claims, now());
   const sessions = new Sessions({
+    sign,
     redeem: async (application, refreshToken, session) =>
       refreshTokens(clients.of(application), refreshToken, session.claims),
     store,
@@ -63,7 +69,19 @@ export async function createWorker(
   });
   // Cut off for a while: what was revoked meanwhile must not survive in the cache.
   redis?.onGap(() => void clearCacheOnceStoreAnswers(store, sessions, systemTimers));
-  const worker = new Worker(config, { send, log, gated, clock, store, redis, channel, clients, sessions });
+  const worker = new Worker(config, {
+    send,
+    log,
+    gated,
+    clock,
+    store,
+    redis,
+    channel,
+    clients,
+    sessions,
+    assertionKeys,
+    sign,
+  });
   await worker.listen(selfSigned);
   return worker;
 }
@@ -82,6 +100,8 @@ interface Parts {
   readonly channel: WorkerChannel;
   readonly clients: OidcClients;
   readonly sessions: Sessions;
+  readonly assertionKeys: AssertionKeys;
+  readonly sign: (application: Application, claims: Claims) => Promise<string>;
 }
 
 export class Worker {
@@ -99,13 +119,19 @@ export class Worker {
   private listeners: Listeners | null = null;
 
   constructor(config: Config, parts: Parts) {
-    const { clock, clients, sessions, store, gated } = parts;
+    const { clock, clients, sessions, store, gated, sign } = parts;
     const { now, monotonic } = clock;
     this.parts = parts;
     this.config = config;
     this.applications = updateApplications(null, config.providers);
     this.tally = new Tally(METRICS, { applications: this.applications, sessions, store });
-    this.headerAuth = new HeaderAuth({ oidc: (application) => clients.of(application), now, monotonic, log: gated });
+    this.headerAuth = new HeaderAuth({
+      oidc: (application) => clients.of(application),
+      sign,
+      now,
+      monotonic,
+      log: gated,
+    });
     this.misconfigured = createMisconfigurationReporter(monotonic, (event) =>
       parts.send({ type: 'misconfigured', event }),
     );
@@ -200,7 +226,7 @@ export class Worker {
   }
 
   private makeContext(): OutpostContext {
-    const { sessions, gated, clients, clock } = this.parts;
+    const { sessions, assertionKeys, gated, clients, clock } = this.parts;
     return {
       applications: this.applications,
       sessions,
@@ -213,6 +239,7 @@ export class Worker {
       logChecks: this.config.log.checks,
       oidc: (application) => clients.of(application),
       now: clock.now,
+      publicKeys: (application) => assertionKeys.published(application),
       endedLogins: this.endedLogins,
       countLogin: (application, result) => this.tally.count('akprox_logins_total', application.name, result),
       trustedProxies: createTrustedProxies(this.config.trusted_proxies),

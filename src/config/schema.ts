@@ -108,6 +108,12 @@ export const providerSchema = z
           .default(['akprox', 'authentik'])
           .describe('Which families of identity headers an allowed check carries.'),
         pass_jwt: z.boolean().default(false).describe('Send the token as `X-authentik-jwt`.'),
+        assertion: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Send `X-Akprox-Assertion`: who is signed in, as a signed JWT that an application can verify by itself.',
+          ),
         max_bytes: z
           .number()
           .int()

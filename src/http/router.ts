@@ -6,6 +6,7 @@ import type { CheckContext } from './check.js';
 import { DIALECTS, type Dialect, dialectOfQuery } from './dialects.js';
 import { empty, json, type Reply, type Snapshot } from './exchange.js';
 import { IN_BAND } from './in-band.js';
+import { jwks } from './jwks.js';
 import { signOut } from './sign-out.js';
 import { start } from './start.js';
 import { runStep, type Step, type StepContext } from './steps.js';
@@ -33,6 +34,7 @@ const STEPS: Readonly<Record<string, Step>> = {
   '/callback': callback,
   '/sign_out': signOut,
   '/userinfo': userinfo,
+  '/jwks.json': jwks,
 };
 
 /** A check asked for at this path, or null; for listeners without a router of their own. */

@@ -1,5 +1,6 @@
 // What the steps of a login share, and the one place where their errors become a page.
 
+import type { JWK } from 'jose';
 import type { Application } from '../application/application.js';
 import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
@@ -11,6 +12,8 @@ import { errorPage } from './pages.js';
 
 export interface StepContext {
   readonly sessions: Sessions;
+  /** Of the assertions that an application is sent. */
+  readonly publicKeys: (application: Application) => Promise<readonly JWK[]>;
   readonly oidc: (application: Application) => OidcClient;
   readonly now: () => number;
   readonly endedLogins: EndedLogins;

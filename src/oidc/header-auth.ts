@@ -15,6 +15,8 @@ export type HeaderVerdict = Verdict | { readonly kind: 'refused' | 'unavailable'
 
 export interface HeaderAuthOptions {
   readonly oidc: (application: Application) => OidcClient;
+  /** For `X-Akprox-Assertion`; '' for an application that wants none. Without it none is signed. */
+  readonly sign?: (application: Application, claims: Claims) => Promise<string>;
   readonly now: () => number;
   /** Milliseconds, for how long a verdict is kept. */
   readonly monotonic: () => number;
@@ -97,7 +99,7 @@ export class HeaderAuth {
   private async ask(application: Application, credentials: Credentials, key: string): Promise<HeaderVerdict> {
     try {
       const found = await this.identify(application, credentials);
-      const verdict = this.judge(application, found);
+      const verdict = await this.judge(application, found);
       const lasts = (found?.expiresAt ?? Number.POSITIVE_INFINITY) - this.options.now();
       this.keep(key, { application, until: this.options.monotonic() + Math.min(KEPT_FOR, lasts), verdict });
       return verdict;
@@ -109,9 +111,11 @@ export class HeaderAuth {
     }
   }
 
-  private judge(application: Application, found: Identified | null): HeaderVerdict {
+  private async judge(application: Application, found: Identified | null): Promise<HeaderVerdict> {
     if (found === null) return REFUSED;
-    return verdictOn(application, found.claims, application.config.headers.pass_jwt ? found.jwt : '', this.options.log);
+    const jwt = application.config.headers.pass_jwt ? found.jwt : '';
+    const assertion = (await this.options.sign?.(application, found.claims)) ?? '';
+    return verdictOn(application, found.claims, { jwt, assertion }, this.options.log);
   }
 
   private async identify(application: Application, credentials: Credentials): Promise<Identified | null> {

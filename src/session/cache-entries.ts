@@ -1,6 +1,7 @@
 // From a session to its entry in the cache: who may pass and with which headers, and for how long that counts. What is said in Unix
 // time is turned into an age here, once: no later step of the wall clock ends what is cached.
 import type { Application } from '../application/application.js';
+import { ASSERTION_RENEWED_AT, OLDEST_ASSERTION } from '../application/assertion.js';
 import { verdictOn } from '../application/verdict.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { CacheEntry } from './cache.js';
@@ -20,7 +21,8 @@ export interface CacheEntriesOptions {
 }
 
 export interface CacheEntries {
-  of(application: Application, key: string, session: Session): CacheEntry;
+  /** `assertion`: for `X-Akprox-Assertion`, signed just now; '' without one. */
+  of(application: Application, key: string, session: Session, assertion: string): CacheEntry;
   /** For a verified cookie without a session. */
   none(application: Application, key: string): CacheEntry;
 }
@@ -33,23 +35,27 @@ const NEGATIVE_AGE = 10_000;
 export function createCacheEntries({ cache, now, monotonic, random, log }: CacheEntriesOptions): CacheEntries {
   const { max_age, stale_max } = cache;
   return {
-    of(application, key, session) {
+    of(application, key, session, assertion) {
       const time = monotonic();
       const epoch = time - now();
       const endsAt = epoch + session.expiresAt;
-      const verdict = verdictOn(application, session.claims, session.jwt, log);
+      const verdict = verdictOn(application, session.claims, { jwt: session.jwt, assertion }, log);
       // When it wants to be renewed it is read again, at once and then every few seconds until somebody has renewed it.
       const again = time + RENEWAL_PAUSE;
       const due = isBeingRenewed(session, now()) ? again : Math.max(epoch + renewalDue(session), again);
+      // An assertion that is over is no use to the application, whatever else the entry would be good for.
+      const signed = assertion !== '';
+      const oldest = signed ? Math.min(stale_max, OLDEST_ASSERTION) : stale_max;
+      const longest = signed ? Math.min(max_age, oldest, ASSERTION_RENEWED_AT) : Math.min(max_age, oldest);
       // Up to a quarter earlier, at random: sessions that came in together are not read again together.
-      const age = Math.min(max_age, stale_max) * (1 - random() / 4);
+      const age = longest * (1 - random() / 4);
       return {
         kind: verdict.kind,
         application,
         block: verdict.kind === 'allow' ? verdict.block : application.anonymousBlock,
         key,
         endsAt,
-        staleAt: time + stale_max,
+        staleAt: time + oldest,
         freshUntil: Math.min(time + age, endsAt, due),
         rereading: false,
       };

@@ -41,6 +41,6 @@ export function sessionKey(id: string): Buffer {
 }
 
 /** Keyed hash for an index of the store: a `sub` is often an e-mail address, so a plain hash could be guessed. */
-export function indexHash(application: Application, kind: 'sub' | 'sid', value: string): string {
+export function indexHash(application: Application, kind: 'sub' | 'sid' | 'assertion', value: string): string {
   return createHmac('sha256', application.keys.index).update(`${kind}\0${value}`).digest('base64url');
 }

@@ -1,6 +1,7 @@
 // Sessions of one worker: cache in front, store behind, revocations from the side.
 // `peek` is on the hot path; everything else may be slow. An outage of the store ends nobody's session.
 import type { Application } from '../application/application.js';
+import type { Claims } from '../application/claims.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import { ownString } from '../infra/own-string.js';
 import { type CacheEntry, SessionCache } from './cache.js';
@@ -24,6 +25,8 @@ export interface SessionsOptions {
   readonly monotonic: () => number;
   /** Redeems a refresh token; without it no session is renewed. */
   readonly redeem?: RenewalOptions['redeem'];
+  /** For `X-Akprox-Assertion`; '' for an application that wants none. Without it none is signed. */
+  readonly sign?: (application: Application, claims: Claims) => Promise<string>;
   /** 0 ≤ x < 1; spreads re-reads, so that sessions loaded together do not expire together. */
   readonly random: () => number;
   readonly log: GatedLog;
@@ -142,8 +145,10 @@ export class Sessions {
 
   private async finishLoad(application: Application, ticket: Ticket, cookie: string, load: Load): Promise<Resolution> {
     let session: Session | null;
+    let assertion = '';
     try {
       session = await this.readFromStore(application, ticket);
+      if (session !== null) assertion = await this.sign(application, session);
     } catch (error) {
       this.options.log.warn({ err: error, provider: application.name }, 'the session store cannot be read');
       return UNAVAILABLE;
@@ -155,9 +160,15 @@ export class Sessions {
     if (load.revoked) session = null;
     if (session !== null && this.options.now() >= renewalDue(session)) void this.renewal?.start(application, ticket);
     const entry =
-      session === null ? this.entries.none(application, ticket.key) : this.entries.of(application, ticket.key, session);
+      session === null
+        ? this.entries.none(application, ticket.key)
+        : this.entries.of(application, ticket.key, session, assertion);
     if (!load.outdated) this.cache.set(cookie, entry);
     return entry;
+  }
+
+  private async sign(application: Application, session: Session): Promise<string> {
+    return (await this.options.sign?.(application, session.claims)) ?? '';
   }
 
   /** The session behind a verified ticket, unless it is refused. Rejects when the store is down. */
@@ -175,14 +186,20 @@ export class Sessions {
 
   /** Saves a new session under a new id and answers with its cookie value. */
   async create(application: Application, session: Session): Promise<string> {
+    const { store, log } = this.options;
     const { ticket, cookie } = issueTicket(application);
     // Counts as a load: a revocation that comes in before the store has answered must not be overtaken by the cache.
     const load = this.beginLoad(cookie, application, ticket);
     try {
       await this.stored.put(application, ticket, session);
+      const assertion = await this.sign(application, session).catch((error: unknown) => {
+        log.warn({ err: error, provider: application.name }, 'a new session could not be given an assertion');
+        return null; // not cached; the next check tries again
+      });
       // Whoever ended this person's sessions meanwhile may have found its name in an index and nothing to delete.
-      if (load.revoked) await this.options.store.delete(ticket.key);
-      else if (!load.outdated) this.cache.set(cookie, this.entries.of(application, ticket.key, session));
+      if (load.revoked) await store.delete(ticket.key);
+      else if (assertion !== null && !load.outdated)
+        this.cache.set(cookie, this.entries.of(application, ticket.key, session, assertion));
     } finally {
       this.loading.delete(cookie);
     }

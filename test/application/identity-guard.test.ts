@@ -7,8 +7,8 @@ import { readClaims } from '../../src/application/claims.js';
 import {
   BLOCK_HEADER,
   blockHeaders,
+  IDENTITY_NAMES,
   type IdentityFacts,
-  identityHeaderNames,
   renderIdentity,
 } from '../../src/application/identity.js';
 
@@ -16,6 +16,7 @@ const facts: IdentityFacts = {
   name: 'whoami',
   families: ['akprox', 'authentik'],
   passJwt: true,
+  assertion: true,
   jwksUri: '',
   outpostName: 'akprox',
   applicationSlug: 'whoami',
@@ -25,9 +26,10 @@ const facts: IdentityFacts = {
 const basicOn: IdentityFacts = { ...facts, basicAuth: { ...facts.basicAuth, enabled: true } };
 
 const utf8 = (latin1: string): string => Buffer.from(latin1, 'latin1').toString('utf8');
-const render = (claims: Record<string, unknown>, changed: IdentityFacts = facts, jwt = '') => {
+const render = (claims: Record<string, unknown>, changed: IdentityFacts = facts, token = '') => {
   const reported: string[] = [];
-  const { bytes, dropped } = renderIdentity(changed, readClaims(claims), jwt, (name) => reported.push(name));
+  const tokens = { jwt: token, assertion: token };
+  const { bytes, dropped } = renderIdentity(changed, readClaims(claims), tokens, (name) => reported.push(name));
   assert.deepEqual(reported, dropped);
   return { headers: blockHeaders(bytes).map(([name, value]) => [name, utf8(value)] as const), dropped, bytes };
 };
@@ -41,7 +43,10 @@ const valuesOf = (headers: readonly (readonly [string, string])[], name: string)
 
 describe('the identity block', () => {
   it('is the value of one header, and then a line for each other', () => {
-    const { bytes } = render({ preferred_username: 'alice' }, { ...facts, families: ['akprox'], passJwt: false });
+    const { bytes } = render(
+      { preferred_username: 'alice' },
+      { ...facts, families: ['akprox'], passJwt: false, assertion: false },
+    );
     const lines = [
       'no-store',
       'X-Auth-Username: alice',
@@ -63,6 +68,7 @@ describe('the identity block', () => {
         'X-Auth-Groups',
         'X-authentik-meta-jwks',
         'X-authentik-jwt',
+        'X-Akprox-Assertion',
       ]) {
         assert.deepEqual(valuesOf(headers, name), [''], name);
         assert.ok(dropped.includes(name), name);
@@ -92,8 +98,8 @@ describe('the identity block', () => {
   });
 
   it('of nobody has the complete set, empty, and no credentials', () => {
-    const { bytes, dropped } = renderIdentity(basicOn, null, 'token');
-    const expected = identityHeaderNames(['akprox', 'authentik'], true).map((name) => [name, '']);
+    const { bytes, dropped } = renderIdentity(basicOn, null, { jwt: 'token', assertion: 'token' });
+    const expected = IDENTITY_NAMES.map((name) => [name, '']);
     assert.deepEqual(blockHeaders(bytes), [[BLOCK_HEADER, 'no-store'], ...expected]);
     assert.deepEqual(dropped, []);
   });
@@ -121,7 +127,7 @@ describe('the identity block', () => {
           ...{ sub: text, name: text, email: text, preferred_username: text, groups, entitlements: groups },
         };
         const changed = { ...(basic ? basicOn : facts), name: text, jwksUri: text, version: text, outpostName: text };
-        const { bytes } = renderIdentity(changed, readClaims(claims), text);
+        const { bytes } = renderIdentity(changed, readClaims(claims), { jwt: text, assertion: text });
         const buffer = Buffer.from(bytes);
         const [first, ...lines] = buffer.toString('latin1').split('\r\n');
         assert.equal(first, 'no-store');
@@ -129,7 +135,7 @@ describe('the identity block', () => {
           assert.match(line, /^[\w!#$%&'*+.^`|~-]+: [\x20-\x7e\x80-\xff]*$/);
           return line.slice(0, line.indexOf(':'));
         });
-        const own = identityHeaderNames(changed.families, true);
+        const own = IDENTITY_NAMES;
         assert.deepEqual(names.slice(0, own.length), own);
         const alike = names.map((name) => name.toLowerCase().replace(/[^a-z0-9]/g, '-'));
         assert.equal(new Set(alike).size, alike.length, 'no header twice, in any spelling');
@@ -167,9 +173,10 @@ describe('the identity block', () => {
 describe('additional headers', () => {
   it('may not say who the user is, how the connection works or what the answer means', () => {
     const refused = [
-      ...identityHeaderNames(['akprox', 'authentik'], true),
+      ...IDENTITY_NAMES,
       ...[
         'X-Authentik-Anything',
+        'x_akprox_assertion',
         'x_auth_username',
         'X.Auth.Username',
         'X_Forwarded-For',

@@ -5,8 +5,10 @@ import { isAllowed } from '../../src/application/access.js';
 import { readClaims } from '../../src/application/claims.js';
 import {
   blockHeaders,
+  IDENTITY_NAMES,
   type IdentityFacts,
   identityHeaderNames,
+  NO_TOKENS,
   renderIdentity,
 } from '../../src/application/identity.js';
 
@@ -14,6 +16,7 @@ const facts: IdentityFacts = {
   name: 'whoami',
   families: ['akprox', 'authentik'],
   passJwt: false,
+  assertion: false,
   jwksUri: 'https://idp/jwks',
   outpostName: 'akprox',
   applicationSlug: 'whoami',
@@ -27,8 +30,9 @@ const alice = {
   preferred_username: 'alice',
   groups: ['staff', 'a|b', 'a%7Cb'],
 };
-const render = (claims: Record<string, unknown> | null, changes: Partial<IdentityFacts> = {}, jwt = '') => {
-  const block = renderIdentity({ ...facts, ...changes }, claims === null ? null : readClaims(claims), jwt);
+const render = (claims: Record<string, unknown> | null, changes: Partial<IdentityFacts> = {}, tokens = {}) => {
+  const known = claims === null ? null : readClaims(claims);
+  const block = renderIdentity({ ...facts, ...changes }, known, { ...NO_TOKENS, ...tokens });
   const headers = new Map(
     blockHeaders(block.bytes).map(([name, value]) => [name, Buffer.from(value, 'latin1').toString('utf8')]),
   );
@@ -42,7 +46,10 @@ const attributes = (additionalHeaders: Record<string, unknown>, more: Record<str
 describe('identity headers', () => {
   it('are complete, in UTF-8, with groups that cannot be confused', () => {
     const { headers } = render(alice);
-    assert.deepEqual([...headers.keys()], ['Cache-Control', ...identityHeaderNames(['akprox', 'authentik'], false)]);
+    assert.deepEqual(
+      [...headers.keys()],
+      ['Cache-Control', ...identityHeaderNames(['akprox', 'authentik'], false, false)],
+    );
     assert.equal(headers.get('X-authentik-name'), 'Älice');
     assert.equal(headers.get('X-Auth-Groups'), 'staff|a%7Cb|a%257Cb');
     assert.equal(headers.get('X-authentik-entitlements'), '');
@@ -50,14 +57,16 @@ describe('identity headers', () => {
   });
 
   it('are complete and empty for nobody', () => {
-    const { headers } = render(null, { passJwt: true }, 'jwt');
-    for (const name of identityHeaderNames(['akprox', 'authentik'], true)) assert.equal(headers.get(name), '', name);
+    const { headers } = render(null, { passJwt: true, assertion: true }, { jwt: 'jwt', assertion: 'a.b.c' });
+    for (const name of IDENTITY_NAMES) assert.equal(headers.get(name), '', name);
   });
 
-  it('can be narrowed to a family, and carry the token when asked', () => {
+  it('can be narrowed to a family, and carry the token and the assertion when asked', () => {
     assert.ok(!render(alice, { families: ['authentik'] }).headers.has('X-Auth-Username'));
-    assert.equal(render(alice, { passJwt: true }, 'e.y.J').headers.get('X-authentik-jwt'), 'e.y.J');
-    assert.ok(!render(alice, {}, 'e.y.J').headers.has('X-authentik-jwt'));
+    assert.equal(render(alice, { passJwt: true }, { jwt: 'e.y.J' }).headers.get('X-authentik-jwt'), 'e.y.J');
+    assert.ok(!render(alice, {}, { jwt: 'e.y.J' }).headers.has('X-authentik-jwt'));
+    assert.equal(render(alice, { assertion: true }, { assertion: 'a.b.c' }).headers.get('X-Akprox-Assertion'), 'a.b.c');
+    assert.ok(!render(alice, {}, { assertion: 'a.b.c' }).headers.has('X-Akprox-Assertion'));
   });
 
   it('carry basic credentials when there is a password', () => {
@@ -112,7 +121,7 @@ describe('identity headers', () => {
           preferred_username: text,
           groups,
         });
-        const { bytes } = renderIdentity(facts, claims, '');
+        const { bytes } = renderIdentity(facts, claims, NO_TOKENS);
         const lines = Buffer.from(bytes).toString('latin1').split('\r\n');
         assert.equal(lines[0], 'no-store');
         for (const line of lines.slice(1)) assert.match(line, /^[!#-'*+\-.0-9A-Z^-z|~]+: [^\r\n\0]*$/);

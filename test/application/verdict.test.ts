@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { readClaims } from '../../src/application/claims.js';
-import { blockHeaders } from '../../src/application/identity.js';
+import { blockHeaders, NO_TOKENS } from '../../src/application/identity.js';
 import { verdictOn } from '../../src/application/verdict.js';
 import { render } from '../../src/http/decision.js';
 import { DIALECTS } from '../../src/http/dialects.js';
@@ -33,11 +33,11 @@ describe('the verdict', () => {
               ak_proxy: { user_attributes: { additionalHeaders: attributes ? { 'X-Key': 'k'.repeat(length) } : {} } },
             });
           const roomy = makeProvider({ headers: { families: ['akprox'], max_bytes: 65_536 } });
-          const base = verdictOn(roomy, sized(0), '', silent);
+          const base = verdictOn(roomy, sized(0), NO_TOKENS, silent);
           if (base.kind !== 'allow') return assert.fail(base.kind);
           const length = most - base.block.byteLength + beyond;
           fc.pre(length >= 0);
-          const verdict = verdictOn(application, sized(length), '', silent);
+          const verdict = verdictOn(application, sized(length), NO_TOKENS, silent);
           assert.equal(verdict.kind, beyond <= 0 ? 'allow' : 'too_large');
           if (verdict.kind === 'allow') assert.equal(verdict.block.byteLength, most + beyond);
         },
@@ -48,10 +48,10 @@ describe('the verdict', () => {
   it('counts the token and the basic credentials too, and never drops one header to save another', () => {
     const application = makeProvider({ headers: { pass_jwt: true } });
     const claims = readClaims({ sub: 'alice' });
-    const small = verdictOn(application, claims, 'a.b.c', silent);
+    const small = verdictOn(application, claims, { ...NO_TOKENS, jwt: 'a.b.c' }, silent);
     if (small.kind !== 'allow') return assert.fail(small.kind);
     assert.equal(new Map(blockHeaders(small.block)).get('X-authentik-jwt'), 'a.b.c');
-    assert.equal(verdictOn(application, claims, 'x'.repeat(16_384), silent).kind, 'too_large');
+    assert.equal(verdictOn(application, claims, { ...NO_TOKENS, jwt: 'x'.repeat(16_384) }, silent).kind, 'too_large');
   });
 });
 

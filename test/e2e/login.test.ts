@@ -35,7 +35,7 @@ for (const routeOutpostPaths of [true, false]) {
       assert.equal(page.url, `${APP}/page?x=1&y=2`);
       const seen = await browser.get(`${APP}/again`, { Accept: 'application/json' });
       const headers = (JSON.parse(seen.body) as { headers: Record<string, string> }).headers;
-      for (const name of identityHeaderNames(['akprox', 'authentik'], false))
+      for (const name of identityHeaderNames(['akprox', 'authentik'], false, false))
         assert.ok(name.toLowerCase() in headers, name);
       assert.equal(headers['x-auth-username'], 'alice');
       assert.equal(headers['x-authentik-email'], 'alice@example.com');

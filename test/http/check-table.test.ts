@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { CHECK_RESULTS, type CheckResult } from '../../src/application/application.js';
 import { readClaims } from '../../src/application/claims.js';
+import { NO_TOKENS } from '../../src/application/identity.js';
 import { verdictOn } from '../../src/application/verdict.js';
 import type { Decision } from '../../src/http/decision.js';
 import { DIALECTS, type Dialect } from '../../src/http/dialects.js';
@@ -329,7 +330,12 @@ const headerAuth: Checks['context']['headerAuth'] = async (application, credenti
   const word = credentials.split(' ')[1];
   const claims = { good: STAFF, guest: GUEST, crowded: CROWDED }[word ?? ''];
   if (claims !== undefined)
-    return verdictOn(application, readClaims({ sub: 'alice', preferred_username: 'alice', ...claims }), '', SILENT);
+    return verdictOn(
+      application,
+      readClaims({ sub: 'alice', preferred_username: 'alice', ...claims }),
+      NO_TOKENS,
+      SILENT,
+    );
   return { kind: word === 'bad' ? 'refused' : word === 'down' ? 'unavailable' : 'ignored' };
 };
 

@@ -136,6 +136,7 @@ export function createLogins(checks: Checks, client: OidcClient, log: GatedLog =
     sessions: checks.sessions,
     oidc: () => client,
     now: () => checks.clock.time,
+    publicKeys: async () => [],
     endedLogins: new EndedLogins(),
     log,
     countLogin: (_, result) => counted.push(result),

@@ -205,6 +205,7 @@ describe('the gateway', () => {
         'X~Auth!Username': 'root',
         'X-Authentik-Email': 'root@example.com',
         'X-authentik-jwt': 'forged',
+        'X-Akprox-Assertion': 'forged',
         'X-Mine': '1',
       },
     });
@@ -220,6 +221,7 @@ describe('the gateway', () => {
       'x~auth!username',
       'x-authentik-email',
       'x-authentik-jwt',
+      'x-akprox-assertion',
     ])
       assert.equal(headers[name], undefined, name);
     assert.equal(headers['x-other'], undefined);

@@ -25,6 +25,7 @@ export const IDENTITY_HEADERS = [
   'X-authentik-meta-provider',
   'X-authentik-meta-app',
   'X-authentik-meta-version',
+  'X-Akprox-Assertion',
 ] as const;
 
 export const OUTPOST_PREFIXES = ['/akprox/', '/outpost.goauthentik.io/'] as const;

@@ -17,7 +17,7 @@ import {
 } from '../kit/real-proxy.js';
 
 const XHR = { Accept: 'application/json', 'Sec-Fetch-Mode': 'cors' };
-const NAMES = identityHeaderNames(['akprox', 'authentik'], false).map((name) => name.toLowerCase());
+const NAMES = identityHeaderNames(['akprox', 'authentik'], false, false).map((name) => name.toLowerCase());
 const CHECKS = 20;
 
 interface Traits {
@@ -100,7 +100,9 @@ function cases(name: ProxyName, mode: Mode, traits: Traits): void {
     ['both', (header: string) => header.replace('-', '_').replace(/-(?=[^-]*$)/, '.')],
   ] as const) {
     it(`takes forged identity headers away, written with ${separators}`, async () => {
-      const forged = Object.fromEntries([...NAMES, 'x-authentik-jwt'].map((header) => [alias(header), 'forged']));
+      const forged = Object.fromEntries(
+        [...NAMES, 'x-authentik-jwt', 'x-akprox-assertion'].map((header) => [alias(header), 'forged']),
+      );
       for (const browser of [alice, world.browser()]) {
         const headers = headersOf(await browser.get(`${APP}/public/`, forged));
         assert.deepEqual(

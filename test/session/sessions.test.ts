@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { pino } from 'pino';
 import { readClaims } from '../../src/application/claims.js';
+import { blockHeaders } from '../../src/application/identity.js';
 import { AkproxError } from '../../src/infra/errors.js';
 import type { Revocation } from '../../src/session/revocation.js';
 import type { Session } from '../../src/session/session.js';
@@ -105,6 +106,62 @@ describe('sessions', () => {
     assert.equal(peek(cookie), 'none');
     now += 10_001;
     assert.equal(peek(cookie), undefined);
+  });
+
+  it('with an assertion are read again before it is over, whatever the cache may keep', async () => {
+    const signing = makeProvider({ access: { groups: ['staff'] }, headers: { assertion: true } });
+    const made = new Sessions({
+      store,
+      channel: { publish: () => {}, subscribe: () => {} },
+      cache: { ...CACHE, max_age: 3_600_000, stale_max: 3_600_000 },
+      sign: async () => `signed at ${now}`,
+      now: () => now,
+      monotonic: () => now,
+      random: () => 0,
+      log,
+    });
+    const assertionOf = (entry: { block: ArrayBuffer } | undefined) =>
+      entry && new Map(blockHeaders(entry.block)).get('X-Akprox-Assertion');
+    const cookie = await made.create(signing, session());
+    const began = now;
+    now = began + 239_999;
+    assert.equal(assertionOf(made.peek(cookie, signing, now)), `signed at ${began}`);
+    assert.equal(store.reads, 0);
+    now = began + 240_000;
+    assert.equal(assertionOf(made.peek(cookie, signing, now)), `signed at ${began}`);
+    await made.load(cookie, signing);
+    assert.equal(assertionOf(made.peek(cookie, signing, now)), `signed at ${now}`);
+    // Nobody came for a while: what would be over by now is not sent, not even while the store is away.
+    now += 290_000;
+    assert.equal(made.peek(cookie, signing, now), undefined);
+    store.down = true;
+    assert.equal((await made.load(cookie, signing)).kind, 'unavailable');
+    store.down = false;
+    await made.load(cookie, signing);
+    assert.equal(assertionOf(made.peek(cookie, signing, now)), `signed at ${now}`);
+  });
+
+  it('cannot be told apart from an outage while their assertion cannot be signed', async () => {
+    const signing = makeProvider({ access: { groups: ['staff'] }, headers: { assertion: true } });
+    let able = false;
+    const made = new Sessions({
+      store,
+      channel: { publish: () => {}, subscribe: () => {} },
+      cache: CACHE,
+      sign: async () => {
+        if (!able) throw new AkproxError('store_unavailable', 'no key');
+        return 'a.b.c';
+      },
+      now: () => now,
+      monotonic: () => now,
+      random: () => 0,
+      log,
+    });
+    const cookie = await made.create(signing, session());
+    assert.equal(made.peek(cookie, signing, now), undefined);
+    assert.equal((await made.load(cookie, signing)).kind, 'unavailable');
+    able = true;
+    assert.equal((await made.load(cookie, signing)).kind, 'allow');
   });
 
   it('share one read among concurrent misses', async () => {

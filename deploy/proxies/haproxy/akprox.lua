@@ -30,6 +30,7 @@ local IDENTITY = {
   "X-authentik-meta-provider",
   "X-authentik-meta-app",
   "X-authentik-meta-version",
+  "X-Akprox-Assertion",
 }
 
 -- Belong to the connection, or are written anew.

@@ -1,5 +1,5 @@
 // The page of the application that answers with the headers it got: the only way to see what reaches the application.
-import { identityHeaderNames } from '../../application/identity.js';
+import { IDENTITY_NAMES } from '../../application/identity.js';
 import { tell } from './answers.js';
 import type { Collector } from './collector.js';
 import { show } from './login-link.js';
@@ -7,7 +7,7 @@ import { type Answered, NAVIGATION } from './probe.js';
 import type { Target } from './target.js';
 
 /** The names that applications believe. */
-export const IDENTITY = identityHeaderNames(['akprox', 'authentik'], true);
+export const IDENTITY = IDENTITY_NAMES;
 
 export interface Echo {
   readonly place: URL;

@@ -20,8 +20,8 @@ export interface Place {
   readonly application: string;
 }
 
-/** The outpost answers a check with all of these; a token only where the provider says `pass_jwt`. */
-const ANSWERED = IDENTITY_HEADERS.filter((name) => name !== 'X-authentik-jwt');
+/** The outpost answers a check with all of these; the two tokens only where the provider says so. */
+const ANSWERED = IDENTITY_HEADERS.filter((name) => name !== 'X-authentik-jwt' && name !== 'X-Akprox-Assertion');
 
 /** Full path of a program, or null. */
 export function findOnPath(program: string, path: string): string | null {
