@@ -1,10 +1,7 @@
-// A reverse proxy for the tests and the demo. It asks the outpost as Traefik v3 does (forwardAuth, `trustForwardHeader`
-// off, every peer untrusted): same headers sent, same answers relayed, same headers taken over. Nothing else is like Traefik.
-import { once } from 'node:events';
 import { Agent, createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { pipeline } from 'node:stream';
+import { listenLocally } from './listening.js';
 
 /** `authResponseHeaders`: what the application may learn from the outpost and from nobody else. */
 export const IDENTITY_HEADERS = [
@@ -152,17 +149,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     answer(req, res).catch(() => (res.headersSent ? res.destroy() : refuse(res, 500)));
   });
   server.keepAliveTimeout = 0; // as in idp.ts
-  server.listen(options.port, '127.0.0.1');
-  await once(server, 'listening');
-  port = (server.address() as AddressInfo).port;
+  const listening = await listenLocally(server, options.port);
+  port = listening.port;
   return {
     port,
     close: async () => {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
       agent.destroy();
-      await closed;
+      await listening.close();
     },
   };
 }

@@ -1,11 +1,10 @@
 // A real ory hydra for a suite, with everything in its memory. Who logs in, and what is said of them, hydra leaves to an application
 // of one's own: the one here asks for a user name and consents to everything.
 
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { answers } from './answers.js';
+import { listenLocally } from './listening.js';
 import { freePorts } from './ports.js';
 import { type ProcessGroup, startGroup } from './process-group.js';
 
@@ -131,15 +130,6 @@ async function startLoginApplication(
       res.writeHead(500).end(`${error}`);
     }
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: async () => {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
-  };
+  const { port, close } = await listenLocally(server);
+  return { origin: `http://127.0.0.1:${port}`, close };
 }

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
@@ -16,6 +16,7 @@ import { type Daemon, startDaemon, testProvider } from './daemon.js';
 import { findProgram } from './demo/proxies.js';
 import { endsWithTest } from './ends-with-test.js';
 import { startIdp } from './idp.js';
+import { listenLocally } from './listening.js';
 import { freePorts } from './ports.js';
 import { type Changes, type Mode, type Place, PREPARE, type ProxyName } from './proxy-commands.js';
 import { PATIENCE_MS } from './until.js';
@@ -301,7 +302,6 @@ export interface Relay {
 }
 
 async function startRelay(target: number): Promise<Relay> {
-  const sockets = new Set<Socket>();
   let checked = new Set<Socket>();
   const server: Server = createServer({ noDelay: true }, (client) => {
     const upstream = connect({ port: target, host: '127.0.0.1', noDelay: true });
@@ -309,33 +309,20 @@ async function startRelay(target: number): Promise<Relay> {
       [client, upstream],
       [upstream, client],
     ] as const) {
-      sockets.add(from);
       from.on('error', () => to.destroy());
-      from.on('close', () => {
-        sockets.delete(from);
-        to.destroy();
-      });
+      from.on('close', () => to.destroy());
       from.pipe(to);
     }
     client.on('data', (chunk: Buffer) => {
       if (chunk.includes('/akprox/auth/')) checked.add(client);
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
   return {
-    port: (server.address() as AddressInfo).port,
+    ...(await listenLocally(server)),
     takeConnections: () => {
       const { size } = checked;
       checked = new Set();
       return size;
-    },
-    close: async () => {
-      if (!server.listening) return;
-      const closed = once(server, 'close');
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await closed;
     },
   };
 }
@@ -373,17 +360,5 @@ export async function startApplication(): Promise<Application> {
     note(req, 0);
     sockets.handleUpgrade(req, socket, head, (ws) => ws.on('message', (data) => ws.send(`echo ${data.toString()}`)));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    seen,
-    close: async () => {
-      for (const ws of sockets.clients) ws.terminate();
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
-  };
+  return { ...(await listenLocally(server)), seen };
 }

@@ -1,13 +1,9 @@
 // An application for the tests and the demo: whatever it is asked for, it answers with the request as it arrived.
-import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { IDENTITY_HEADERS } from './gateway.js';
+import { type Listening, listenLocally } from './listening.js';
 
-export interface Whoami {
-  readonly port: number;
-  close(): Promise<void>;
-}
+export type Whoami = Listening;
 
 const IDENTITY = new Set<string>(IDENTITY_HEADERS.map((name) => name.toLowerCase()));
 
@@ -23,17 +19,7 @@ export async function startWhoami(options: { port: number }): Promise<Whoami> {
     res.end(body);
   });
   server.keepAliveTimeout = 0; // as in idp.ts
-  server.listen(options.port, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: async () => {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
-  };
+  return listenLocally(server, options.port);
 }
 
 function answer(req: IncomingMessage): [type: string, body: string] {

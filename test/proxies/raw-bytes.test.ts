@@ -3,8 +3,9 @@
 // The application takes raw bytes, as those in Python, PHP, Go and Ruby do; Node.js itself would answer 400.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { listenLocally } from '../kit/listening.js';
 import { describeWith } from '../kit/needs.js';
 import {
   APP,
@@ -128,10 +129,8 @@ async function reached(world: RealWorld, target: string, host = HOST): Promise<{
 
 async function startRawApplication(): Promise<Application> {
   const seen: Seen[] = [];
-  const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     let head = '';
-    sockets.add(socket);
     socket.on('error', () => {});
     socket.on('data', (chunk: Buffer) => {
       head += chunk.toString('latin1');
@@ -142,16 +141,5 @@ async function startRawApplication(): Promise<Application> {
       socket.end('HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 11\r\n\r\nAPPLICATION');
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    seen,
-    close: async () => {
-      const closed = once(server, 'close');
-      server.close();
-      for (const socket of sockets) socket.destroy();
-      await closed;
-    },
-  };
+  return { ...(await listenLocally(server)), seen };
 }

@@ -1,14 +1,10 @@
-// ingress-nginx cannot be started here, and not every machine has Traefik and Envoy. This is a small model of how each asks the outpost and what it relays
-// (design: deploy/proxies/*/README.md), and it takes its settings from the very files of deploy/proxies/: a copy that is broken
-// there is broken here. It says nothing about what the real ones do besides.
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { generate } from 'selfsigned';
 import { parseAllDocuments } from 'yaml';
+import { type Listening, listenLocally } from '../../kit/listening.js';
 
 export type ModelledName = 'traefik' | 'envoy' | 'ingress-nginx';
 type Lines = (readonly [name: string, value: string])[];
@@ -113,23 +109,13 @@ export async function startModel(
   name: ModelledName,
   settings: Settings,
   places: { readonly outpost: string; readonly application: string },
-): Promise<{ readonly port: number; close(): Promise<void> }> {
+): Promise<Listening> {
   const pems = await generate([{ name: 'commonName', value: 'company.tld' }], { keyType: 'ec', curve: 'P-256' });
   const server = createServer({ cert: pems.cert, key: pems.private, maxHeaderSize: 65_536 }, (req, res) => {
     answer(name, settings, places, req, res).catch(() => res.writeHead(502).end());
   });
   server.keepAliveTimeout = 0; // as in idp.ts
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: async () => {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
-  };
+  return listenLocally(server);
 }
 
 async function answer(
