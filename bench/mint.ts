@@ -6,10 +6,10 @@ import { readClaims } from '../src/application/claims.js';
 import { createLog } from '../src/infra/log.js';
 import { openStore } from '../src/session/open-store.js';
 import { encodeRecord } from '../src/session/redis/redis-record.js';
-import { Sessions } from '../src/session/sessions.js';
 import type { SealedSession, SessionStore } from '../src/session/store.js';
 import { configOf } from '../test/kit/application.js';
 import { testProvider } from '../test/kit/daemon.js';
+import { makeSessions } from '../test/kit/sessions.js';
 import { ACCOUNTS } from '../test/kit/world.js';
 
 const AT_ONCE = 500;
@@ -43,16 +43,7 @@ export async function openMint(
     redis === null || config.store.kind !== 'redis'
       ? await openStore(config.store, Date.now, log)
       : pipelined(redis, config.store.prefix);
-  const channel = { publish: () => {}, subscribe: () => {} };
-  const sessions = new Sessions({
-    store: opened,
-    channel,
-    cache: { ...config.cache, max_bytes: 65_536 },
-    now: Date.now,
-    monotonic: () => performance.now(),
-    random: Math.random,
-    log,
-  });
+  const sessions = makeSessions(opened, { cache: { ...config.cache, max_bytes: 65_536 } });
   let number = 0;
   const one = async (): Promise<string> => {
     const now = Date.now();

@@ -10,10 +10,11 @@ import { type Application, createApplication } from '../src/application/applicat
 import { readClaims } from '../src/application/claims.js';
 import { createLog } from '../src/infra/log.js';
 import { openStore } from '../src/session/open-store.js';
-import { Sessions } from '../src/session/sessions.js';
+import type { Sessions } from '../src/session/sessions.js';
 import { configOf } from '../test/kit/application.js';
 import { type Daemon, request, startDaemon, testProvider, traefikCheck } from '../test/kit/daemon.js';
 import { startRedis } from '../test/kit/redis-server.js';
+import { makeSessions } from '../test/kit/sessions.js';
 import { buildIfStale } from './targets/akprox.js';
 
 const APP = 'http://whoami.localhost:8080';
@@ -140,15 +141,7 @@ async function run(): Promise<void> {
   const log = createLog('silent', 'bench');
   const store = await openStore(config.store, Date.now, log);
   closers.push(() => store.close());
-  const sessions = new Sessions({
-    store,
-    channel: { publish: () => {}, subscribe: () => {} },
-    cache: config.cache,
-    now: Date.now,
-    monotonic: () => performance.now(),
-    random: Math.random,
-    log,
-  });
+  const sessions = makeSessions(store, { cache: config.cache });
   let made = 0;
   const create = async () => {
     made += 1;

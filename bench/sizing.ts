@@ -9,11 +9,12 @@ import type { Config } from '../src/config/schema.js';
 import { createLog } from '../src/infra/log.js';
 import { openStore } from '../src/session/open-store.js';
 import type { Session } from '../src/session/session.js';
-import { Sessions } from '../src/session/sessions.js';
+import type { Sessions } from '../src/session/sessions.js';
 import type { SessionStore } from '../src/session/store.js';
 import { configOf } from '../test/kit/application.js';
 import { type Daemon, request, startDaemon, testProvider, traefikCheck } from '../test/kit/daemon.js';
 import { type RedisServer, startRedis } from '../test/kit/redis-server.js';
+import { makeSessions } from '../test/kit/sessions.js';
 import { APP, startWorld, type World } from '../test/kit/world.js';
 import { buildIfStale } from './targets/akprox.js';
 
@@ -221,18 +222,7 @@ function settings(redis: RedisServer | null, maxBytes = 65_536): Config {
 function sessionsOn(store: SessionStore, config: Config): { application: Application; sessions: Sessions } {
   const [providerConfig] = config.providers;
   if (providerConfig === undefined) throw new Error('no provider');
-  const channel = { publish: () => {}, subscribe: () => {} };
-  const log = createLog('silent', 'bench');
-  const sessions = new Sessions({
-    store,
-    channel,
-    cache: config.cache,
-    now: Date.now,
-    monotonic: () => performance.now(),
-    random: Math.random,
-    log,
-  });
-  return { application: createApplication(providerConfig), sessions };
+  return { application: createApplication(providerConfig), sessions: makeSessions(store, { cache: config.cache }) };
 }
 
 /** What a real login has put into Redis. */

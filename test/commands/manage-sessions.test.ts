@@ -12,11 +12,12 @@ import type { StoreConfig } from '../../src/config/schema.js';
 import { createLog } from '../../src/infra/log.js';
 import { openStore } from '../../src/session/open-store.js';
 import { indexHash } from '../../src/session/seal.js';
-import { Sessions } from '../../src/session/sessions.js';
+import type { Sessions } from '../../src/session/sessions.js';
 import { configOf } from '../kit/application.js';
 import { testProvider, traefikCheck } from '../kit/daemon.js';
 import { describeWith } from '../kit/needs.js';
 import { redisMissing, startRedis } from '../kit/redis-server.js';
+import { makeSessions } from '../kit/sessions.js';
 import { until } from '../kit/until.js';
 import { APP, startWorld } from '../kit/world.js';
 
@@ -69,20 +70,8 @@ function place(directory: string, store: Record<string, unknown>, done: () => Pr
   assert.ok(whoami && wiki);
   const withSessions = async (use: (sessions: Sessions) => Promise<void>) => {
     const opened = await openStore(config.store satisfies StoreConfig, Date.now, createLog('silent', 'test'));
-    const channel = { publish: () => {}, subscribe: () => {} };
-    const log = createLog('silent', 'test');
     try {
-      await use(
-        new Sessions({
-          store: opened,
-          channel,
-          cache: config.cache,
-          now: Date.now,
-          monotonic: () => performance.now(),
-          random: Math.random,
-          log,
-        }),
-      );
+      await use(makeSessions(opened));
     } finally {
       await opened.close();
     }

@@ -1,16 +1,28 @@
 // Configurations and applications for tests and benches, made as the daemon makes them.
+import { readFileSync } from 'node:fs';
 import { type Application, createApplication } from '../../src/application/application.js';
 import { parseOrigin } from '../../src/application/public-origin.js';
 import type { ReturnTarget } from '../../src/application/return-url.js';
 import { loadConfig } from '../../src/config/load.js';
-import type { Config } from '../../src/config/schema.js';
+import { type Config, configSchema } from '../../src/config/schema.js';
+import type { RedisStoreConfig } from '../../src/session/redis/redis-options.js';
 import { SECRET } from './daemon.js';
 
 /** What a file with this in it is read as; throws when anything is wrong with it. */
 export function configOf(written: object): Config {
-  const result = loadConfig({ env: {}, cwd: '/', readFile: () => JSON.stringify(written) });
+  const env = { AKPROX_CONFIG: 'written' };
+  const readFile = (path: string): string =>
+    path === '/written' ? JSON.stringify(written) : readFileSync(path, 'utf8');
+  const result = loadConfig({ env, cwd: '/', readFile });
   if (!result.ok) throw new Error(result.problems.map(({ path, message }) => `${path}: ${message}`).join('\n'));
   return result.config;
+}
+
+/** `store` of a configuration, for a Redis. Files that it names are not looked at. */
+export function redisStoreOf(facts: object): RedisStoreConfig {
+  const { store } = configSchema.parse({ store: { kind: 'redis', ...facts } });
+  if (store.kind !== 'redis') throw new Error('no Redis');
+  return store;
 }
 
 export function makeProvider(overrides: Record<string, unknown> = {}): Application {

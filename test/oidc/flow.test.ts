@@ -10,6 +10,7 @@ import {
   ALICE,
   authorize,
   failsWith,
+  goodClaims,
   logIn,
   REDIRECT_URI,
   seconds,
@@ -48,14 +49,7 @@ describe('with a provider that signs with RS256', () => {
   });
   after(() => idp.close());
 
-  const tokenOf = (claims: Record<string, unknown> = {}) => ({
-    iss: idp.issuer,
-    aud: 'app',
-    sub: 'alice',
-    iat: seconds(),
-    exp: seconds() + 600,
-    ...claims,
-  });
+  const tokenOf = (claims: Record<string, unknown> = {}) => goodClaims(idp.issuer, claims);
 
   /** Finishes a login whose ID token was exchanged for another one. */
   async function finishWith(forge: (nonce: string) => string | Promise<string>, oidc = {}) {

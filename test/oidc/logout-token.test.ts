@@ -9,7 +9,7 @@ import { beginLogin, endSessionUrl, finishLogin } from '../../src/oidc/flow.js';
 import { verifyLogoutToken } from '../../src/oidc/logout-token.js';
 import { createBrowser } from '../kit/browser.js';
 import type { Idp } from '../kit/idp.js';
-import { failsWith, REDIRECT_URI, SECRET, seconds, startTestIdp, testClient } from './setup.js';
+import { failsWith, goodClaims, REDIRECT_URI, SECRET, seconds, startTestIdp, testClient } from './setup.js';
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 let idp: Idp;
@@ -18,17 +18,8 @@ before(async () => {
 });
 after(() => idp.close());
 
-const claims = (changed: Record<string, unknown> = {}) => ({
-  iss: idp.issuer,
-  aud: 'app',
-  sub: 'alice',
-  sid: 's',
-  iat: seconds(),
-  exp: seconds() + 120,
-  jti: 'j',
-  events: { [EVENT]: {} },
-  ...changed,
-});
+const claims = (changed: Record<string, unknown> = {}) =>
+  goodClaims(idp.issuer, { sid: 's', exp: seconds() + 120, jti: 'j', events: { [EVENT]: {} }, ...changed });
 
 const verify = async (token: string) => verifyLogoutToken(testClient(idp.issuer), token, { now: Date.now });
 

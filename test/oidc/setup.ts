@@ -87,6 +87,12 @@ export async function logIn(client: OidcClient, user = 'alice'): Promise<LoginRe
   return finishLogin(client, await authorize(login, user), login);
 }
 
+/** Of a token for our client, good for ten minutes. */
+export function goodClaims(issuer: string, changed: Record<string, unknown> = {}) {
+  const now = seconds();
+  return { iss: issuer, aud: 'app', sub: 'alice', iat: now, exp: now + 600, ...changed };
+}
+
 /** A fetch whose JSON answers from URLs that end with `path` are changed on the way. */
 export function tamper(
   path: string,

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { exportJWK, exportSPKI, generateKeyPair, importJWK, SignJWT, UnsecuredJWT } from 'jose';
 import { checkJwt, type JwtCheck, verifyJwt } from '../../src/oidc/verify-jwt.js';
 import type { Idp } from '../kit/idp.js';
-import { failsWith, SECRET, seconds, startTestIdp, tamper, testClient } from './setup.js';
+import { failsWith, goodClaims, SECRET, seconds, startTestIdp, tamper, testClient } from './setup.js';
 
 const utf8 = new TextEncoder();
 let idp: Idp;
@@ -13,15 +13,7 @@ before(async () => {
 });
 after(() => idp.close());
 
-const claims = (changed: Record<string, unknown> = {}) => ({
-  iss: idp.issuer,
-  aud: 'app',
-  sub: 'alice',
-  iat: seconds(),
-  exp: seconds() + 600,
-  nonce: 'n',
-  ...changed,
-});
+const claims = (changed: Record<string, unknown> = {}) => goodClaims(idp.issuer, { nonce: 'n', ...changed });
 
 const refused: [string, JwtCheck, () => string | Promise<string>][] = [
   ['empty', 'format', () => ''],

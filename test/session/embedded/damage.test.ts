@@ -8,15 +8,15 @@ import { after, before, describe, it } from 'node:test';
 import { open as openLmdb } from 'lmdb';
 import { pino } from 'pino';
 import { readClaims } from '../../../src/application/claims.js';
-import { configSchema } from '../../../src/config/schema.js';
 import { openEmbeddedStore } from '../../../src/session/embedded/embedded-store.js';
 import { openRedisStore } from '../../../src/session/redis/redis-store.js';
-import { Sessions } from '../../../src/session/sessions.js';
+import type { Sessions } from '../../../src/session/sessions.js';
 import type { SessionStore } from '../../../src/session/store.js';
 import { verifyTicket } from '../../../src/session/ticket.js';
-import { makeProvider } from '../../kit/application.js';
+import { configOf, makeProvider } from '../../kit/application.js';
 import { describeWith } from '../../kit/needs.js';
 import { type RedisServer, redisMissing, startRedis } from '../../kit/redis-server.js';
+import { makeSessions } from '../../kit/sessions.js';
 import { aSession } from '../store-contract.js';
 
 const HOUR = 3_600_000;
@@ -28,18 +28,6 @@ interface Damaged {
   /** The bytes of a record. */
   read(key: string): Promise<Buffer>;
   write(key: string, bytes: Buffer): Promise<void>;
-}
-
-function sessionsOn(store: SessionStore): Sessions {
-  return new Sessions({
-    store,
-    channel: { publish: () => {}, subscribe: () => {} },
-    cache: { max_bytes: 10_000_000, max_age: 60_000, stale_max: 300_000 },
-    now: Date.now,
-    monotonic: () => performance.now(),
-    random: () => 0,
-    log,
-  });
 }
 
 const logIn = (sessions: Sessions, sub: string): Promise<string> =>
@@ -78,7 +66,7 @@ function* damages(record: Buffer, step: number): Generator<readonly [string, Buf
 function holdsFor(name: string, step: number, open: () => Promise<Damaged>): void {
   it(`a damaged record of ${name} costs that session and no other`, async () => {
     const { store, read, write } = await open();
-    const sessions = sessionsOn(store);
+    const sessions = makeSessions(store, { log });
     const neighbour = await logIn(sessions, 'bob');
     const cookie = await logIn(sessions, 'alice');
     const key = verifyTicket(application, cookie)?.key ?? '';
@@ -184,7 +172,7 @@ describeWith(redisMissing(), 'damage in Redis', () => {
     await redis.stop();
   });
   holdsFor('Redis', 1, async () => {
-    const { store: config } = configSchema.parse({ store: { kind: 'redis', url: redis.url } });
+    const { store: config } = configOf({ store: { kind: 'redis', url: redis.url } });
     assert.ok(config.kind === 'redis');
     store = await openRedisStore(config, { now: Date.now, log });
     const name = (key: string) => `akprox:s:{${key}}`;

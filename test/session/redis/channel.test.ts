@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { pino } from 'pino';
-import { configSchema } from '../../../src/config/schema.js';
 import { openChannel } from '../../../src/session/open-store.js';
 import { openRedisChannel, type RedisChannel } from '../../../src/session/redis/redis-channel.js';
 import type { Revocation } from '../../../src/session/revocation.js';
+import { configOf, redisStoreOf } from '../../kit/application.js';
 import { describeWith } from '../../kit/needs.js';
 import { type RedisServer, redisMissing, startRedis } from '../../kit/redis-server.js';
 import { startProxy } from '../../kit/tcp-proxy.js';
@@ -33,8 +33,7 @@ describeWith(redisMissing(), 'the channel on a real Redis', () => {
     });
 
     function listen(nodeId: string, facts: { url?: string; log?: pino.Logger; monotonic?: () => number } = {}): Ear {
-      const { store } = configSchema.parse({ store: { kind: 'redis', url: facts.url ?? redis.url } });
-      assert.ok(store.kind === 'redis');
+      const store = redisStoreOf({ url: facts.url ?? redis.url });
       const options = {
         log: facts.log ?? quiet,
         monotonic: facts.monotonic ?? (() => performance.now()),
@@ -52,7 +51,7 @@ describeWith(redisMissing(), 'the channel on a real Redis', () => {
     const connected = (...ears: Ear[]) => until(() => ears.every(({ channel }) => channel.connected));
 
     test('the embedded store needs none', async () => {
-      const { store } = configSchema.parse({ store: { kind: 'embedded' } });
+      const { store } = configOf({ store: { kind: 'embedded' } });
       assert.equal(await openChannel(store, { log: quiet, monotonic: () => performance.now(), nodeId: 'a' }), null);
     });
 

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { pino } from 'pino';
-import { configSchema } from '../../../src/config/schema.js';
 import { openRedisChannel, type RedisChannel } from '../../../src/session/redis/redis-channel.js';
 import { openRedisStore, type RedisSessionStore } from '../../../src/session/redis/redis-store.js';
+import { redisStoreOf } from '../../kit/application.js';
 import { describeWith } from '../../kit/needs.js';
 import { type RedisServer, redisMissing, startRedis } from '../../kit/redis-server.js';
 import { startProxy, type TcpProxy } from '../../kit/tcp-proxy.js';
@@ -12,12 +12,6 @@ import { until } from '../../kit/until.js';
 import { aSession, hashOf } from '../store-contract.js';
 
 const HOUR = 3_600_000;
-
-function configOf(port: number) {
-  const { store } = configSchema.parse({ store: { kind: 'redis', url: `redis://127.0.0.1:${port}` } });
-  assert.ok(store.kind === 'redis');
-  return store;
-}
 
 function listening() {
   const lines: { msg: string; held?: number }[] = [];
@@ -40,7 +34,7 @@ describeWith(redisMissing(), 'a Redis that closes connections', () => {
 
   const { log, lines } = listening();
   async function open(port = redis.port): Promise<RedisSessionStore> {
-    const store = await openRedisStore(configOf(port), { now: Date.now, log });
+    const store = await openRedisStore(redisStoreOf({ url: `redis://127.0.0.1:${port}` }), { now: Date.now, log });
     closers.push(() => store.close());
     return store;
   }
@@ -99,7 +93,11 @@ describeWith(redisMissing(), 'a Redis that closes connections', () => {
   it('of subscribers: they are made anew, and say that something may have been missed', async () => {
     const ears: { channel: RedisChannel; heard: string[]; gaps: number }[] = [];
     for (const nodeId of ['a', 'b']) {
-      const channel = openRedisChannel(configOf(redis.port), { log, monotonic: () => performance.now(), nodeId });
+      const channel = openRedisChannel(redisStoreOf({ url: `redis://127.0.0.1:${redis.port}` }), {
+        log,
+        monotonic: () => performance.now(),
+        nodeId,
+      });
       const ear = { channel, heard: [] as string[], gaps: 0 };
       channel.subscribe(({ keys }) => ear.heard.push(...keys));
       channel.onGap(() => {

@@ -4,13 +4,12 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { Cluster } from 'ioredis';
 import { pino } from 'pino';
-import { configSchema } from '../../../src/config/schema.js';
 import { AkproxError } from '../../../src/infra/errors.js';
 import { openChannel } from '../../../src/session/open-store.js';
-import type { RedisStoreConfig } from '../../../src/session/redis/redis-options.js';
 import { openRedisStore } from '../../../src/session/redis/redis-store.js';
 import type { Revocation } from '../../../src/session/revocation.js';
 import type { SessionStore } from '../../../src/session/store.js';
+import { redisStoreOf } from '../../kit/application.js';
 import { describeWith } from '../../kit/needs.js';
 import {
   type RedisCluster,
@@ -24,12 +23,6 @@ import { aSession, hashOf, storeContract } from '../store-contract.js';
 
 const HOUR = 3_600_000;
 const quiet = pino({ level: 'silent' });
-
-function configOf(facts: Record<string, unknown>): RedisStoreConfig {
-  const { store } = configSchema.parse({ store: { kind: 'redis', ...facts } });
-  assert.ok(store.kind === 'redis');
-  return store;
-}
 
 interface Load {
   readonly acknowledged: string[];
@@ -103,7 +96,7 @@ describeWith(redisMissing(), 'the store where servers come and go', () => {
       ...own,
     });
     const open = (own: Record<string, unknown> = {}) =>
-      openRedisStore(configOf(facts(own)), { now: Date.now, log: quiet });
+      openRedisStore(redisStoreOf(facts(own)), { now: Date.now, log: quiet });
 
     test('a wrong password says whose it is', async () => {
       const refused = (pattern: RegExp) => (error: unknown) => {
@@ -120,7 +113,7 @@ describeWith(redisMissing(), 'the store where servers come and go', () => {
       const store = closedAfterwards(await open());
       const listen = async (nodeId: string) =>
         closedAfterwards(
-          await openChannel(configOf(facts()), { log: quiet, monotonic: () => performance.now(), nodeId }),
+          await openChannel(redisStoreOf(facts()), { log: quiet, monotonic: () => performance.now(), nodeId }),
         );
       const [channel, other] = [await listen('a'), await listen('b')];
       assert.ok(channel && other);
@@ -173,7 +166,7 @@ describeWith(redisMissing(), 'the store where servers come and go', () => {
       admin.disconnect();
       await cluster.stop();
     });
-    const config = () => configOf({ cluster: cluster.addresses.slice(0, 2) });
+    const config = () => redisStoreOf({ cluster: cluster.addresses.slice(0, 2) });
     const open = (now = Date.now) => openRedisStore(config(), { now, log: quiet });
     const empty = () => Promise.all(admin.nodes('master').map((node) => node.flushall()));
 

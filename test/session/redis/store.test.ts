@@ -2,14 +2,12 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { pino } from 'pino';
-import { configSchema } from '../../../src/config/schema.js';
 import { AkproxError } from '../../../src/infra/errors.js';
-import type { RedisStoreConfig } from '../../../src/session/redis/redis-options.js';
 import { openRedisStore, type RedisSessionStore } from '../../../src/session/redis/redis-store.js';
-import { Sessions } from '../../../src/session/sessions.js';
-import { makeProvider } from '../../kit/application.js';
+import { makeProvider, redisStoreOf } from '../../kit/application.js';
 import { describeWith } from '../../kit/needs.js';
 import { makeCertificate, type RedisServer, redisMissing, startRedis } from '../../kit/redis-server.js';
+import { makeSessions } from '../../kit/sessions.js';
 import { startProxy } from '../../kit/tcp-proxy.js';
 import { settlesAtOnce, until } from '../../kit/until.js';
 import { aSession, hashOf, storeContract } from '../store-contract.js';
@@ -17,14 +15,8 @@ import { aSession, hashOf, storeContract } from '../store-contract.js';
 const HOUR = 3_600_000;
 const quiet = pino({ level: 'silent' });
 
-function configOf(facts: Record<string, unknown>): RedisStoreConfig {
-  const { store } = configSchema.parse({ store: { kind: 'redis', ...facts } });
-  assert.ok(store.kind === 'redis');
-  return store;
-}
-
 function open(facts: Record<string, unknown>, log = quiet): Promise<RedisSessionStore> {
-  return openRedisStore(configOf(facts), { now: Date.now, log });
+  return openRedisStore(redisStoreOf(facts), { now: Date.now, log });
 }
 
 /** Lines that a logger wrote. */
@@ -59,7 +51,7 @@ describeWith(redisMissing(), 'the store on a real Redis', () => {
     'redis',
     async (now) => {
       await shared.client.flushall();
-      const config = configOf({ url: shared.url });
+      const config = redisStoreOf({ url: shared.url });
       const store = await openRedisStore(config, { now, log: quiet });
       return {
         store,
@@ -183,17 +175,7 @@ describeWith(redisMissing(), 'the store on a real Redis', () => {
 
     test('a dump after a login holds nothing readable', async () => {
       const application = makeProvider();
-      const channel = { publish: () => undefined, subscribe: () => undefined };
-      const cache = { max_bytes: 1_000_000, max_age: 60_000, stale_max: 300_000 };
-      const sessions = new Sessions({
-        store,
-        channel,
-        cache,
-        now: Date.now,
-        monotonic: () => performance.now(),
-        random: Math.random,
-        log: quiet,
-      });
+      const sessions = makeSessions(store);
       const secrets = {
         sub: 'sub-of-alice-4711',
         sid: 'sid-of-alice-4712',
