@@ -68,7 +68,7 @@ export const providerSchema = z
           .enum(['client_secret_basic', 'client_secret_post', 'none'])
           .optional()
           .describe(
-            'How we authenticate at the token endpoint. Default: `client_secret_post`, or `none` without a secret.',
+            'How we authenticate at the token endpoint. Default: `none` without a secret, else `client_secret_basic` if discovery names it or names nothing, else `client_secret_post`.',
           ),
       })
       .describe('The OpenID Connect client.'),

@@ -153,7 +153,7 @@ async function establish(options: OidcClientOptions, transport: Transport): Prom
   };
   return {
     metadata,
-    configuration: configure(clientAuth(oidc)),
+    configuration: configure(clientAuth(options, metadata)),
     anonymous: configure(openid.None()),
     algorithms,
     key: isSymmetric(algorithm) ? sharedKey(oidc) : publicKeys(metadata, options, transport, insecure),
@@ -188,12 +188,23 @@ function wrongIssuer(configured: string, found: string): AkproxError {
   return new AkproxError('idp_rejected', text);
 }
 
-function clientAuth(oidc: ProviderConfig['oidc']): openid.ClientAuth {
-  const secret = oidc.client_secret;
-  if (secret === undefined || oidc.token_endpoint_auth_method === 'none') return openid.None();
-  return oidc.token_endpoint_auth_method === 'client_secret_basic'
+function clientAuth(options: OidcClientOptions, metadata: openid.ServerMetadata): openid.ClientAuth {
+  const secret = options.oidc.client_secret;
+  const configured = options.oidc.token_endpoint_auth_method;
+  if (secret === undefined || configured === 'none') return openid.None();
+  // authentik takes both, and its metadata does not come from discovery.
+  const unless = options.metadata === undefined ? preferredAuthMethod(metadata) : 'client_secret_post';
+  return (configured ?? unless) === 'client_secret_basic'
     ? openid.ClientSecretBasic(secret)
     : openid.ClientSecretPost(secret);
+}
+
+/** What is not listed is client_secret_basic (OIDC Discovery §3), which every provider has to take (RFC 6749 §2.3.1). */
+function preferredAuthMethod(metadata: openid.ServerMetadata): 'client_secret_basic' | 'client_secret_post' {
+  const listed = metadata.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
+  return !listed.includes('client_secret_basic') && listed.includes('client_secret_post')
+    ? 'client_secret_post'
+    : 'client_secret_basic';
 }
 
 function chooseAlgorithm(oidc: ProviderConfig['oidc'], metadata: openid.ServerMetadata): string {

@@ -45,11 +45,16 @@ export function refusal(error: unknown): string | null {
   return null;
 }
 
+/** Which setting to look at. */
+const ADVICE: Readonly<Record<string, string>> = {
+  invalid_client: ' (compare oidc.client_id, oidc.client_secret and oidc.token_endpoint_auth_method with the provider)',
+};
+
 /** `where`: "the token endpoint". */
 export function translate(error: unknown, where: string): AkproxError {
   for (let e: unknown = error; e instanceof Error; e = e.cause) if (e instanceof AkproxError) return e;
   const code = refusal(error);
-  if (code !== null) return new AkproxError('idp_rejected', `${where} refused: ${code}`);
+  if (code !== null) return new AkproxError('idp_rejected', `${where} refused: ${code}${ADVICE[code] ?? ''}`);
   if (error instanceof openid.ResponseBodyError || error instanceof openid.WWWAuthenticateChallengeError) {
     return new AkproxError('idp_unreachable', `${where} answered ${error.status}`);
   }

@@ -8,6 +8,8 @@ import type { ClientMetadata, Configuration, KoaContextWithOIDC, default as Prov
 
 export type IdpAlg = 'RS256' | 'ES256' | 'EdDSA' | 'HS256';
 
+type AuthMethod = 'client_secret_basic' | 'client_secret_post' | 'none';
+
 export interface IdpOptions {
   /** Signs the ID tokens; also the only one that discovery names. */
   readonly alg?: IdpAlg;
@@ -23,6 +25,8 @@ export interface IdpOptions {
   readonly accounts: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Seconds, by oidc-provider's model names. */
   readonly ttl?: Readonly<Record<string, number>>;
+  /** What discovery names; clients that do not say otherwise use the first. */
+  readonly authMethods?: readonly AuthMethod[];
   readonly refreshTokens?: 'always' | 'offline_access' | 'never';
   /** Leave groups, email and names to the userinfo endpoint, as oidc-provider does by default. */
   readonly claimsInUserinfoOnly?: boolean;
@@ -137,13 +141,15 @@ export async function startIdp(options: IdpOptions): Promise<Idp> {
 
 function configuration(options: IdpOptions, alg: IdpAlg, privateJwk: JWK): Configuration {
   const refreshTokens = options.refreshTokens ?? 'always';
+  const authMethods = options.authMethods ?? ['client_secret_post', 'none'];
   return {
     clients: [...options.clients],
     clientDefaults: {
       grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
       id_token_signed_response_alg: alg,
-      token_endpoint_auth_method: 'client_secret_post',
+      token_endpoint_auth_method: authMethods[0] as AuthMethod,
     },
+    clientAuthMethods: [...authMethods],
     jwks: { keys: [privateJwk as JWK] },
     claims: CLAIMS,
     conformIdTokenClaims: options.claimsInUserinfoOnly ?? false,

@@ -3,7 +3,17 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { AkproxError } from '../../src/infra/errors.js';
 import { verifyJwt } from '../../src/oidc/verify-jwt.js';
-import { ALICE, failsWith, logIn, SECRET, seconds, startTestIdp, tamper, testClient } from './setup.js';
+import {
+  ALICE,
+  failsWith,
+  logIn,
+  SECRET,
+  seconds,
+  startTestIdp,
+  type TestClientOptions,
+  tamper,
+  testClient,
+} from './setup.js';
 
 const ISSUER = 'https://auth.company.tld/application/o/whoami/';
 const DOCUMENT = {
@@ -191,11 +201,55 @@ test('how we authenticate at the token endpoint', async (t) => {
     ...(method === 'none' ? {} : { client_secret: SECRET }),
     ...(method === 'none' ? { grant_types: ['authorization_code', 'refresh_token'] } : {}),
   }));
-  const idp = await startTestIdp({ clients });
+  const idp = await startTestIdp({ clients, authMethods: methods });
   t.after(() => idp.close());
   for (const method of methods) {
-    const explicit = method === 'client_secret_basic' ? { token_endpoint_auth_method: method } : {};
+    const explicit = method === 'none' ? {} : { token_endpoint_auth_method: method };
     const oidc = { client_id: method, client_secret: method === 'none' ? undefined : SECRET, ...explicit };
     await logIn(testClient(idp.issuer, { oidc, fetch: tamper('/token', (body) => body) }));
   }
+});
+
+/** Logs in, and says where the secret was: `basic` or `post`. */
+async function secretSentBy(issuer: string, options: TestClientOptions): Promise<string[]> {
+  const sent: string[] = [];
+  const client = testClient(issuer, {
+    ...options,
+    fetch: (input, init) => {
+      if (String(input).endsWith('/token')) {
+        if (new Headers(init?.headers).get('authorization')?.startsWith('Basic ')) sent.push('basic');
+        if (new URLSearchParams(String(init?.body)).has('client_secret')) sent.push('post');
+      }
+      return (options.fetch ?? fetch)(input, init);
+    },
+  });
+  await logIn(client);
+  return sent;
+}
+
+for (const [expected, named] of [
+  ['basic', undefined],
+  ['basic', ['client_secret_basic']],
+  ['basic', ['client_secret_post', 'client_secret_basic']],
+  ['basic', ['private_key_jwt']],
+  ['post', ['private_key_jwt', 'client_secret_post']],
+] as const) {
+  test(`how we authenticate without the setting: ${expected} when discovery names ${named?.join(', ') ?? 'nothing'}`, async (t) => {
+    const idp = await startTestIdp({
+      authMethods: [expected === 'basic' ? 'client_secret_basic' : 'client_secret_post'],
+    });
+    t.after(() => idp.close());
+    const names = tamper('/openid-configuration', (body) => ({
+      ...body,
+      token_endpoint_auth_methods_supported: named,
+    }));
+    assert.deepEqual(await secretSentBy(idp.issuer, { fetch: names }), [expected]);
+  });
+}
+
+test('at authentik the secret is in the form', async (t) => {
+  const idp = await startTestIdp({ authMethods: ['client_secret_post', 'client_secret_basic'] });
+  t.after(() => idp.close());
+  const { metadata } = await testClient(idp.issuer).connect();
+  assert.deepEqual(await secretSentBy(idp.issuer, { metadata: { ...metadata } }), ['post']);
 });

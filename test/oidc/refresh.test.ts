@@ -99,4 +99,5 @@ test('a wrong client secret is a fault: the grant may be well', async () => {
   const result = await refreshTokens(client, login.refreshToken ?? '', login.claims);
   assert.ok(result.kind === 'fault');
   assert.equal(result.error.code, 'idp_rejected');
+  assert.match(result.error.message, /invalid_client \(.*oidc\.client_secret and oidc\.token_endpoint_auth_method/);
 });
