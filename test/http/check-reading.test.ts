@@ -200,6 +200,29 @@ describe('a header that is wrong', () => {
     }
   });
 
+  it('a host that is missing, or is in no URL, is not taken from elsewhere, not even for a session that is cached', async () => {
+    const checks = createChecks(APPLICATIONS);
+    const cookie: Header = ['cookie', `${guarded.cookieName}=${await checks.signIn(guarded)}`];
+    const others: Header[] = [['x-forwarded-uri', '/page'], ['x-forwarded-method', 'GET'], cookie];
+    const host: Header = ['host', 'whoami.company.tld'];
+    const url: Header = ['x-original-url', PAGE];
+    for (const [dialect, headers] of [
+      [DIALECTS.traefik, [host, url, ...others]],
+      [DIALECTS.caddy, [host, url, ...others]],
+      [DIALECTS.traefik, [host, ['x-forwarded-host', 'whoami.company.tld'], ['x-forwarded-method', 'GET'], cookie]],
+      [DIALECTS.nginx, [['x-forwarded-host', 'whoami.company.tld'], ...others]],
+      [DIALECTS.envoy, [['x-forwarded-host', 'whoami.company.tld'], url, ...others]],
+      [DIALECTS.nginx, [host, ['x-original-url', `<${PAGE}`], cookie]],
+      [DIALECTS.nginx, [host, ['x-original-url', `ftp${PAGE.slice(5)}`], cookie]],
+      [DIALECTS.nginx, [host, ['x-original-url', `x${PAGE}`], cookie]],
+      [DIALECTS.nginx, [host, ['x-original-url', 'whoami.company.tld/page'], cookie]],
+    ] as const)
+      for (const context of [checks.context, checks.elsewhere]) {
+        const decision = await checks.decide(requestOf(headers, { path: '/akprox/auth/envoy/page' }), dialect, context);
+        assert.equal(decision.kind, 'invalid', `${dialect.name} ${JSON.stringify(headers)}`);
+      }
+  });
+
   it('what is no URL is refused, with or without a cookie', async () => {
     for (const [name, headers] of [
       [
