@@ -1,4 +1,4 @@
-// The access rule of a provider from the file: who may pass, of those who can log in (contract §2.4).
+// The access rule of an application from the file: who may pass, of those who can log in (contract §2.4).
 import type { Claims } from './claims.js';
 
 export interface AccessRule {
@@ -19,7 +19,7 @@ export function isAllowed(rule: AccessRule, claims: Claims): boolean {
 }
 
 /**
- * The address, lower-case; null when the provider says that it is not verified, or when it has not exactly one `@`
+ * The address, lower-case; null when the identity provider says that it is not verified, or when it has not exactly one `@`
  * (`a@evil.com@company.tld` must not count for company.tld: CVE-2026-40574).
  */
 function provenEmail(claims: Claims): string | null {

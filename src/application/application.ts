@@ -1,5 +1,5 @@
-// A provider at run time: everything that can be worked out before the first request is, once, here.
-// `ProviderTable` answers "whose host is this?"; it never falls back to "the only one there is" (contract §2.2).
+// A protected application at run time: everything that can be worked out before the first request is, once, here.
+// `ApplicationTable` answers "whose host is this?"; it never falls back to "the only one there is" (contract §2.2).
 import { createHash, hkdfSync } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { ProviderConfig } from '../config/schema.js';
@@ -13,7 +13,7 @@ import { CALLBACK_SIGNATURE } from './own-paths.js';
 import type { PublicOrigin } from './public-origin.js';
 import type { ReturnTarget } from './return-url.js';
 
-/** How a check ended; the index into `Provider.checks`. Also the `result` label of `akprox_checks_total`. */
+/** How a check ended; the index into `Application.checks`. Also the `result` label of `akprox_checks_total`. */
 export const CHECK_RESULTS = [
   'allowed',
   'anonymous',
@@ -56,7 +56,7 @@ export interface Application extends PublicOrigin {
 /** 256 bits as base64url: how long the id in a session cookie is. */
 export const TICKET_ID_LENGTH = 43;
 
-/** Derived from `cookie_secret` with HKDF (RFC 5869), one key per purpose, bound to the provider. */
+/** Derived from `cookie_secret` with HKDF (RFC 5869), one key per purpose, bound to the application. */
 export interface ApplicationKeys {
   /** Over the id of a session cookie. */
   readonly ticket: HmacSha256;
@@ -66,7 +66,7 @@ export interface ApplicationKeys {
   readonly assertion: Buffer;
 }
 
-/** `checks` is handed on when a provider changes, so that its counters never go backwards. */
+/** `checks` is handed on when an application changes, so that its counters never go backwards. */
 export function createApplication(config: ProviderConfig, checks?: Float64Array): Application {
   const { origin } = config.origin;
   const id = applicationId(config);
@@ -132,7 +132,7 @@ export class ApplicationTable {
   readonly all: readonly Application[];
   private readonly byHost = new Map<string, Application>();
   private readonly byDomain = new Map<string, Application>();
-  /** Names that have a provider of their own, whatever the port. */
+  /** Names that have an application of their own, whatever the port. */
   private readonly singleNames = new Set<string>();
   private readonly remembered = new LRUCache<string, Application>({ max: REMEMBERED_HOSTS });
 
@@ -149,7 +149,7 @@ export class ApplicationTable {
     }
   }
 
-  /** `raw` as the proxy sent it. Undefined: no provider, or not a host at all. */
+  /** `raw` as the proxy sent it. Undefined: nobody's, or not a host at all. */
   find(raw: string): Application | undefined {
     return this.byHost.get(raw) ?? this.remembered.get(raw) ?? this.findSlowly(raw);
   }
@@ -182,7 +182,7 @@ export class ApplicationTable {
   }
 }
 
-/** Builds the table for a new configuration; a provider whose configuration did not change keeps its identity. */
+/** Builds the table for a new configuration; an application whose configuration did not change keeps its identity. */
 export function updateApplications(
   previous: ApplicationTable | null,
   configs: readonly ProviderConfig[],

@@ -1,10 +1,10 @@
-// The claims that akprox uses, in one shape whatever the provider sent. Missing members are empty, never absent.
+// The claims that akprox uses, in one shape whatever the identity provider sent. Missing members are empty, never absent.
 import { isRecord, textOf, textsOf } from '../infra/untyped.js';
 
 export interface Claims {
   /** `sub`, 1 to 255 characters (OIDC Core §2). */
   readonly sub: string;
-  /** `sid`, or '' when the provider sends none (OIDC Front-Channel Logout §3). */
+  /** `sid`, or '' when the identity provider sends none (OIDC Front-Channel Logout §3). */
   readonly sid: string;
   readonly email: string;
   readonly emailVerified: boolean | null;

@@ -16,14 +16,14 @@ export const LONGEST_RETURN_URL = 2_048;
 /** Codes may be long; the value leads nowhere. */
 const LONGEST_CALLBACK = 16_384;
 
-/** The target in a raw query string, or the provider's own page when there is none that may be trusted. */
+/** The target in a raw query string, or the application's own page when there is none that may be trusted. */
 export function resolveReturnUrl(rawQuery: string | undefined, target: ReturnTarget): string {
   const raw = rawParameter(rawQuery ?? '');
   return (raw === null ? null : acceptReturnUrl(decodeParameter(raw), target)) ?? `${target.origin}/`;
 }
 
 /**
- * Whether `rd` is our own callback with what a provider sends there: the proxy asked about it instead of routing it to us, and a
+ * Whether `rd` is our own callback with what an identity provider sends there: the proxy asked about it instead of routing it to us, and a
  * login that began now would end the same way.
  */
 export function returnsToCallback(rawQuery: string, target: ReturnTarget): boolean {

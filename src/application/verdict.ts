@@ -1,4 +1,4 @@
-// May this person pass, and what is the application told of him? The one answer for sessions and for credentials in a header.
+// Who may pass is decided here: may this person, and what is the application told of them? The one answer for sessions and for credentials in a header.
 import type { GatedLog } from '../infra/log-gate.js';
 import { isAllowed } from './access.js';
 import type { Application } from './application.js';
@@ -18,7 +18,11 @@ const TOO_LARGE: Verdict = { kind: 'too_large' };
 export function verdictOn(application: Application, claims: Claims, tokens: Tokens, log: GatedLog): Verdict {
   if (!isAllowed(application.config.access, claims)) return FORBIDDEN;
   const { bytes } = renderIdentity(application.identity, claims, tokens, (header) =>
-    log.warn({ provider: application.name, header }, 'an identity header value was dropped', header),
+    log.warn(
+      { provider: application.name, header },
+      'identity header emptied or left out: its name or value cannot be sent',
+      header,
+    ),
   );
   const most = application.config.headers.max_bytes;
   if (bytes.byteLength <= most) return { kind: 'allow', block: bytes };
@@ -31,7 +35,7 @@ export function verdictOn(application: Application, claims: Claims, tokens: Toke
     header,
     header_bytes: size,
   };
-  log.warn(facts, 'the identity headers of a user are too large, so he may not pass: see headers.max_bytes');
+  log.warn(facts, 'access denied: the identity headers of this user are larger than headers.max_bytes');
   return TOO_LARGE;
 }
 

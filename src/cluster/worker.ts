@@ -13,7 +13,7 @@ import { checkLogger } from '../http/check-log.js';
 import { CheckState } from '../http/check-state.js';
 import { EndedLogins } from '../http/ended-logins.js';
 import { inBandHandler } from '../http/in-band.js';
-import type { OutpostContext } from '../http/router.js';
+import type { RequestContext } from '../http/router.js';
 import { createTrustedProxies } from '../http/trusted-proxies.js';
 import { type Clock, createClock } from '../infra/clock.js';
 import { createLog, logTo, WORKER_LOG_FD } from '../infra/log.js';
@@ -115,7 +115,7 @@ export class Worker {
   private readonly sampled: { time: number };
   private config: Config;
   private applications: ApplicationTable;
-  private context: OutpostContext;
+  private context: RequestContext;
   private listeners: Listeners | null = null;
 
   constructor(config: Config, parts: Parts) {
@@ -225,7 +225,7 @@ export class Worker {
     this.parts.send({ type: 'configured', generation, problem });
   }
 
-  private makeContext(): OutpostContext {
+  private makeContext(): RequestContext {
     const { sessions, assertionKeys, gated, clients, clock } = this.parts;
     return {
       applications: this.applications,

@@ -23,7 +23,8 @@ export async function backchannelLogout(
   if (!verified.ok) {
     // By reason: anybody can send what is no token at all, and that must not hide what is wrong with the identity provider's own.
     const { reason } = verified;
-    context.log.warn({ provider: application.name, reason }, 'a logout token was refused', reason);
+    const text = 'back-channel logout refused: the logout token is not valid';
+    context.log.warn({ provider: application.name, reason }, text, reason);
     return invalid('the logout token is not valid');
   }
   const { issuer } = application.config.oidc;
@@ -32,7 +33,7 @@ export async function backchannelLogout(
   if (verified.sid !== '') ended += await context.sessions.endSid(application, verified.sid, 'backchannel');
   else ended += await context.sessions.endSubject(application, verified.sub, 'backchannel');
   await context.sessions.remember(issuer, verified.jti);
-  context.log.info({ provider: application.name, ended }, 'sessions ended by the identity provider');
+  context.log.info({ provider: application.name, ended }, 'back-channel logout: sessions ended');
   return { status: 200, headers: [['Cache-Control', 'no-store']], body: '' };
 }
 

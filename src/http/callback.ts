@@ -63,7 +63,10 @@ async function complete(
       `the identity provider answered ${outcome.error}`,
     );
     context.endedLogins.end(application, attempt, error.code);
-    context.log.warn({ err: error, code: error.code, provider: application.name }, 'a login was refused');
+    context.log.warn(
+      { err: error, code: error.code, provider: application.name },
+      'login refused by the identity provider',
+    );
     return failurePage(application, attempt, error);
   }
 
@@ -78,7 +81,7 @@ async function complete(
     context.endedLogins.end(application, attempt, cause instanceof AkproxError ? cause.code : 'internal');
     context.countLogin(application, 'failed');
     if (!(cause instanceof AkproxError)) throw cause;
-    context.log.warn({ err: cause, code: cause.code, provider: application.name }, 'a login could not be completed');
+    context.log.warn({ err: cause, code: cause.code, provider: application.name }, 'login failed');
     // The code is spent or the fault is permanent: a page, never a restart of our own, which could go on for ever.
     return failurePage(application, attempt, cause);
   }

@@ -3,11 +3,11 @@ import type { Logger } from 'pino';
 import type { Decision } from './decision.js';
 import type { Dialect } from './dialects.js';
 import type { Snapshot } from './exchange.js';
-import type { OutpostContext } from './router.js';
+import type { RequestContext } from './router.js';
 
 export function checkLogger(
   log: Logger,
-  context: () => OutpostContext,
+  context: () => RequestContext,
 ): (dialect: Dialect, request: Snapshot, decision: Decision) => void {
   return (dialect, request, decision) => {
     const { logChecks, trustedProxies } = context();
@@ -21,7 +21,7 @@ export function checkLogger(
         path: (dialect.uri(request).split('?')[0] ?? '').slice(0, 200),
         client: trustedProxies.clientAddress(request.peer, request.getHeader('x-forwarded-for')),
       },
-      'check',
+      decision.kind === 'allow' ? 'check allowed' : 'check denied',
     );
   };
 }

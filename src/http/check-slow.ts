@@ -55,7 +55,7 @@ async function answerInBand(
   step: InBandStep,
 ): Promise<Decision> {
   const method = dialect.method(req) || 'GET';
-  const request = Snapshot.of(req, peer()).redirectedTo(method, url.path, url.query);
+  const request = Snapshot.of(req, peer()).withTarget(method, url.path, url.query);
   const reply = await context.inBand(step, request, application);
   return counted(application, 'in_band', { kind: 'in_band', reply });
 }

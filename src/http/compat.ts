@@ -11,10 +11,10 @@ import type { Dialect } from './dialects.js';
 import { type HeaderSource, json, type Reply, Snapshot } from './exchange.js';
 import { answering, type NodeAnswer } from './node-answer.js';
 import type { RequestBody } from './request-body.js';
-import { answerStep, checkDialect, type OutpostContext } from './router.js';
+import { checkDialect, type RequestContext, route } from './router.js';
 
 export interface CompatOptions {
-  readonly context: () => OutpostContext;
+  readonly context: () => RequestContext;
   readonly maxHeaderBytes: number;
   readonly timing: CheckTiming;
   readonly onError: (error: unknown) => void;
@@ -42,7 +42,7 @@ async function answer(options: CompatOptions, req: http.IncomingMessage, body: R
   const source = headerSource(req);
   const dialect = checkDialect(source.getUrl(), source.getQuery() ?? '');
   if (dialect === null) {
-    return replied(await answerStep(options.context(), Snapshot.of(source, peerOf(req)), () => body.text()));
+    return replied(await route(options.context(), Snapshot.of(source, peerOf(req)), () => body.text()));
   }
   const context = options.context();
   // This listener is slow by itself: every check is timed, cached or not.

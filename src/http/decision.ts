@@ -78,11 +78,10 @@ export function render(decision: Exclude<Decision, Allow>, dialect: Dialect): Re
     case 'unavailable':
       return json(503, UNAVAILABLE_TEXTS[decision.what], [['Retry-After', '2']]);
     case 'no_app':
-      return json(400, {
-        message: 'no app for hostname',
-        host: decision.host,
-        detail: `no provider has external_host ${JSON.stringify(decision.host)} or a cookie_domain above it; the host was read from ${decision.readFrom}, as the dialect ${decision.dialect} has it (another proxy asks with ?traefik, ?caddy, ?nginx or below /auth/envoy)`,
-      });
+      return unknownHost(
+        decision.host,
+        `; the host was read from ${decision.readFrom}, as the dialect ${decision.dialect} has it (another proxy asks with ?traefik, ?caddy, ?nginx or below /auth/envoy)`,
+      );
     case 'invalid':
       return json(400, {
         error: 'request_invalid',
@@ -95,4 +94,13 @@ export function render(decision: Exclude<Decision, Allow>, dialect: Dialect): Re
     default:
       return decision satisfies never;
   }
+}
+
+/** `host`: cut off to what can be one. Providers are the configuration's word for applications. */
+export function unknownHost(host: string, more = ''): Reply {
+  return json(400, {
+    message: 'no app for hostname',
+    host,
+    detail: `no provider has external_host ${JSON.stringify(host)} or a cookie_domain above it${more}`,
+  });
 }

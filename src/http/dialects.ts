@@ -29,7 +29,7 @@ export interface Dialect {
   readonly removeHeader: string;
   /** The browser's method, upper case; '' when not known. */
   method(req: HeaderSource): string;
-  /** The whole forward URL; null when it does not parse. Where the proxy does not tell the scheme it is the provider's. */
+  /** The whole forward URL; null when it does not parse. Where the proxy does not tell the scheme it is the application's. */
   forwardUrl(req: HeaderSource, application: Application): ForwardUrl | null;
   /**
    * HOT PATH. False when what the proxy set contradicts what was read. nginx passes a client's X-Original-URL through unless

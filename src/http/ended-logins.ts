@@ -1,5 +1,5 @@
 // The attempts whose callback this worker has seen: a code is redeemed once, however often the browser, a proxy or somebody with
-// too much time repeats the callback. The provider may end a grant whose code comes twice (RFC 6749 §4.1.2).
+// too much time repeats the callback. The identity provider may end a grant whose code comes twice (RFC 6749 §4.1.2).
 // Bounded: an attempt that was pushed out costs one more token request.
 import { LRUCache } from 'lru-cache';
 import type { Application } from '../application/application.js';

@@ -48,7 +48,7 @@ export class Snapshot implements HeaderSource {
   }
 
   /** The same headers for another request line: how an in-band handler sees the forward URL. */
-  redirectedTo(method: string, path: string, query: string): Snapshot {
+  withTarget(method: string, path: string, query: string): Snapshot {
     return new Snapshot(method, path, query, this.peer, this.headers);
   }
 

@@ -13,11 +13,11 @@ import { Snapshot } from './exchange.js';
 import { BODY, type Framer, type Framing } from './framing.js';
 import type { LiveRequest } from './live-request.js';
 import type { RawResponse } from './pending-answer.js';
-import { answerStep, type OutpostContext } from './router.js';
+import { type RequestContext, route } from './router.js';
 
 export interface HandlerOptions {
   /** Asked for anew at each request: a new configuration is a new context. */
-  readonly context: () => OutpostContext;
+  readonly context: () => RequestContext;
   readonly timing: CheckTiming;
   /** For `log.checks`. */
   readonly logCheck: (dialect: Dialect, request: Snapshot, decision: Decision) => void;
@@ -121,7 +121,7 @@ export function createHandlers(options: HandlerOptions, answers: Answers, framer
     const request = Snapshot.of(req, peerOf(res));
     // The body must be asked for before the first await, or uWebSockets.js has thrown it away.
     const answer = answers.later(res, framing, request.method === 'POST' ? LOGOUT_BODY_LIMIT : 0);
-    void answerStep(options.context(), request, () => answer.text())
+    void route(options.context(), request, () => answer.text())
       .then((reply) => answer.answer((final) => answers.reply(res, reply, final)))
       .catch((error: unknown) => answers.fail(res, answer, error));
   }

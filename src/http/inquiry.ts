@@ -99,14 +99,16 @@ function noApp({ context, dialect, req }: Request, host: string): Decision {
   const shown = host.slice(0, 260);
   const readFrom = dialect.hostHeader(req);
   const facts = { host: shown, dialect: dialect.name, read_from: readFrom };
-  context.log.warn(facts, 'no provider has this host: compare it with external_host and cookie_domain', shown);
+  const text = 'request refused: no application has this host; compare it with external_host and cookie_domain';
+  context.log.warn(facts, text, shown);
   return { kind: 'no_app', host: shown, readFrom, dialect: dialect.name };
 }
 
 function invalid({ context, dialect, req, peer }: Request, application: Application | null, bad: BadHeader): Decision {
   const what = `${bad.header} ${bad.problem}`;
   if (bad.problem === DOUBLED) context.state.inspectAll(context.clock.time);
-  context.log.warn({ ...bad, dialect: dialect.name }, 'the proxy asks wrongly', what);
+  // A handful of texts: both parts of it are ours.
+  context.log.warn({ ...bad, dialect: dialect.name }, `request refused: ${what}`);
   context.misconfigured?.(`${what}: ${bad.hint}`, application?.name ?? '', req, peer());
   if (application !== null) countCheck(application, 'invalid');
   return { kind: 'invalid', ...bad };

@@ -5,7 +5,7 @@ import type { Application } from '../application/application.js';
 import { type AkproxError, ERROR_CODES, type ErrorCode } from '../infra/errors.js';
 import type { Reply } from './exchange.js';
 
-export interface Page {
+interface Page {
   readonly status: number;
   readonly title: string;
   readonly text: string;
@@ -60,7 +60,7 @@ const TEXTS: Record<ErrorCode, { title: string; text: string }> = {
     text: 'It was begun in another browser, was completed already, or the browser did not keep its cookie. Please start again.',
   },
   request_invalid: {
-    title: 'This request makes no sense',
+    title: 'This request cannot be understood',
     text: 'A part of it is missing, doubled or malformed. Please start again.',
   },
   internal: {
@@ -138,7 +138,7 @@ export function signedOutHerePage(application: Application, idpUrl: string | nul
   });
 }
 
-export function page(content: Page): Reply {
+function page(content: Page): Reply {
   const link = content.link
     ? `<p><a href="${escapeHtml(content.link.href)}">${escapeHtml(content.link.label)}</a></p>`
     : '';
@@ -171,6 +171,6 @@ const STYLE =
   'h1{font-size:1.3rem;margin-top:0}a{color:#0b5cad}.code{color:#6b7785;font-size:.8rem;margin-bottom:0}' +
   '@media(prefers-color-scheme:dark){body{background:#14181d;color:#dfe5ec}main{background:#1e242b}a{color:#7db8f0}}';
 
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }

@@ -1,8 +1,9 @@
-// The outpost as a whole, whichever listener a request came in on: which host counts, which step answers.
+// The table of paths, whichever listener a request came in on: which is a check, which step answers, and for which host.
 import { belowPrefix, ENVOY_CHECK, PING, PREFIXES, signatureStep } from '../application/own-paths.js';
 import { backchannelLogout } from './backchannel-logout.js';
 import { callback } from './callback.js';
 import type { CheckContext } from './check.js';
+import { unknownHost } from './decision.js';
 import { DIALECTS, type Dialect, dialectOfQuery } from './dialects.js';
 import { empty, json, type Reply, type Snapshot } from './exchange.js';
 import { IN_BAND } from './in-band.js';
@@ -13,7 +14,7 @@ import { runStep, type Step, type StepContext } from './steps.js';
 import type { TrustedProxies } from './trusted-proxies.js';
 import { userinfo } from './userinfo.js';
 
-export interface OutpostContext extends StepContext, CheckContext {
+export interface RequestContext extends StepContext, CheckContext {
   readonly trustedProxies: TrustedProxies;
 }
 
@@ -51,8 +52,8 @@ export function checkDialect(path: string, query: string): Dialect | null {
 }
 
 /** Everything that is not a check. `readBody` is called by the one step that wants a body. */
-export async function answerStep(
-  context: OutpostContext,
+export async function route(
+  context: RequestContext,
   request: Snapshot,
   readBody: () => Promise<string | null>,
 ): Promise<Reply> {
@@ -61,12 +62,12 @@ export async function answerStep(
 
   const host = requestHost(context, request);
   const application = context.applications.find(host);
-  if (application === undefined) return noProvider(host);
+  if (application === undefined) return unknownHost(host.slice(0, 260));
 
   // A look-alike of a check (`/auth/traefik/`, `/auth/envoy*`) is asked by a proxy: no step of ours may answer it.
   if (rest?.startsWith('/auth')) return NOT_FOUND;
 
-  // The signatures count on any path of a provider's host: the redirect URI may be the bare external_host.
+  // The signatures count on any path of an application's host: the redirect URI may be the bare external_host.
   const signature = signatureStep(request.query);
   if (signature !== null) return runStep(IN_BAND[signature], context, request, application);
   if (rest === BACKCHANNEL_PATH) return runStep(logoutStep(readBody), context, request, application);
@@ -86,16 +87,8 @@ function logoutStep(readBody: () => Promise<string | null>): Step {
 }
 
 /** The browser's host on paths other than checks: `X-Forwarded-Host` from a trusted proxy, else `Host` (contract §2.1). */
-function requestHost(context: OutpostContext, request: Snapshot): string {
+function requestHost(context: RequestContext, request: Snapshot): string {
   const forwarded = request.getHeaders('x-forwarded-host');
   if (forwarded.length === 1 && context.trustedProxies.trusts(request.peer)) return forwarded[0] ?? '';
   return request.getHeader('host');
-}
-
-function noProvider(host: string): Reply {
-  return json(400, {
-    message: 'no app for hostname',
-    host: host.slice(0, 260),
-    detail: `no provider has external_host ${JSON.stringify(host.slice(0, 260))} or a cookie_domain above it`,
-  });
 }

@@ -1,4 +1,4 @@
-// P/sign_out ends every session of the user at this provider, clears the cookie and goes on to the IdP's end-session
+// P/sign_out ends every session of the user at this application, clears the cookie and goes on to the IdP's end-session
 // endpoint (OIDC RP-Initiated Logout 1.0).
 
 import type { Application } from '../application/application.js';

@@ -12,7 +12,7 @@ export async function start(context: StepContext, request: Snapshot, application
   if (returnsToCallback(request.query, application.returnTarget)) {
     context.log.warn(
       { provider: application.name, path: `${application.prefix}/callback` },
-      'the proxy asked about a callback instead of routing it here; no further login was begun',
+      'login not begun: the proxy asks about the callback instead of routing it to akprox',
     );
     return callbackNotRoutedPage(application);
   }

@@ -34,11 +34,12 @@ export async function runStep(
   try {
     return await step(context, request, application);
   } catch (cause) {
-    const error = cause instanceof AkproxError ? cause : new AkproxError('internal', 'a step failed', cause);
+    const error =
+      cause instanceof AkproxError ? cause : new AkproxError('internal', `unexpected error in ${step.name}`, cause);
     const level = error.code === 'internal' ? 'error' : 'warn';
     context.log[level](
       { err: error, code: error.code, provider: application.name, step: step.name },
-      'a step of a login failed',
+      'request failed',
       step.name,
     );
     return errorPage(error, application.startUrl);

@@ -146,7 +146,7 @@ describe('rd that is our own callback', () => {
       it(`${rd.slice(0, 70)}, ${how}: a page that names the route, never another round`, async () => {
         const query = `rd=${raw}`;
         const request = stepRequest(`${origin}/akprox/start`);
-        const reply = await start(context, request.redirectedTo('GET', '/akprox/start', query), application);
+        const reply = await start(context, request.withTarget('GET', '/akprox/start', query), application);
         assert.equal(reply.status, 400);
         assert.match(reply.body, /\/akprox\//);
         assert.doesNotMatch(reply.body, /<a /);

@@ -205,14 +205,14 @@ const KINDS: Record<string, (world: World, i: number) => Promise<unknown>> = {
   'logout tokens that are none': (world, i) =>
     backchannelLogout(
       world.steps,
-      stepRequest(`${APP}/akprox/backchannel_logout`).redirectedTo('POST', '/', ''),
+      stepRequest(`${APP}/akprox/backchannel_logout`).withTarget('POST', '/', ''),
       world.application,
       `logout_token=${i}.x.y`,
     ),
   'logout tokens that are good': async (world, i) =>
     backchannelLogout(
       world.steps,
-      stepRequest(`${APP}/akprox/backchannel_logout`).redirectedTo('POST', '/', ''),
+      stepRequest(`${APP}/akprox/backchannel_logout`).withTarget('POST', '/', ''),
       world.application,
       `logout_token=${await logoutToken(world, i)}`,
     ),
@@ -263,7 +263,7 @@ it("whatever strangers send as logout tokens, the line that tells why the identi
   const send = (token: string): Promise<unknown> =>
     backchannelLogout(
       world.steps,
-      stepRequest(`${APP}/akprox/backchannel_logout`).redirectedTo('POST', '/', ''),
+      stepRequest(`${APP}/akprox/backchannel_logout`).withTarget('POST', '/', ''),
       world.application,
       `logout_token=${token}`,
     );
