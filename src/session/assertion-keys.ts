@@ -6,8 +6,9 @@ import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, imp
 import type { Application } from '../application/application.js';
 import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
+import { seal, unseal } from '../infra/seal.js';
 import { isRecord } from '../infra/untyped.js';
-import { indexHash, seal, unseal } from './seal.js';
+import { indexHash } from './session-keys.js';
 import type { SharedValues } from './shared-values.js';
 
 export interface AssertionKeysOptions {

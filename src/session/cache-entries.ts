@@ -22,9 +22,9 @@ export interface CacheEntriesOptions {
 
 export interface CacheEntries {
   /** `assertion`: for `X-Akprox-Assertion`, signed just now; '' without one. */
-  of(application: Application, key: string, session: Session, assertion: string): CacheEntry;
+  forSession(application: Application, key: string, session: Session, assertion: string): CacheEntry;
   /** For a verified cookie without a session. */
-  none(application: Application, key: string): CacheEntry;
+  withoutSession(application: Application, key: string): CacheEntry;
 }
 
 /** How often a session that wants to be renewed is read again, in milliseconds. */
@@ -35,7 +35,7 @@ const NEGATIVE_AGE = 10_000;
 export function createCacheEntries({ cache, now, monotonic, random, log }: CacheEntriesOptions): CacheEntries {
   const { max_age, stale_max } = cache;
   return {
-    of(application, key, session, assertion) {
+    forSession(application, key, session, assertion) {
       const time = monotonic();
       const epoch = time - now();
       const endsAt = epoch + session.expiresAt;
@@ -60,7 +60,7 @@ export function createCacheEntries({ cache, now, monotonic, random, log }: Cache
         rereading: false,
       };
     },
-    none(application, key) {
+    withoutSession(application, key) {
       const until = monotonic() + NEGATIVE_AGE;
       return {
         kind: 'none',

@@ -5,8 +5,8 @@ import { Buckets } from '../infra/buckets.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import { Refusals } from './refusals.js';
 import { LAG_BOUNDS, type Revocation, type RevocationChannel, type RevocationSource } from './revocation.js';
-import { indexHash } from './seal.js';
 import type { Session } from './session.js';
+import { indexHash } from './session-keys.js';
 import type { SessionStore } from './store.js';
 import { type Ticket, verifyTicket } from './ticket.js';
 

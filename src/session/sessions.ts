@@ -123,7 +123,7 @@ export class Sessions {
     const running = this.loading.get(cookie);
     // The application is part of the question: the same cookie at another one is another question.
     if (running !== undefined && running.application === application) return running.result;
-    if (ticket === null) return Promise.resolve(this.entries.none(application, ''));
+    if (ticket === null) return Promise.resolve(this.entries.withoutSession(application, ''));
     this.misses += 1;
     const load = this.beginLoad(cookie, application, ticket);
     load.result = this.finishLoad(application, ticket, cookie, load);
@@ -161,8 +161,8 @@ export class Sessions {
     if (session !== null && this.options.now() >= renewalDue(session)) void this.renewal?.start(application, ticket);
     const entry =
       session === null
-        ? this.entries.none(application, ticket.key)
-        : this.entries.of(application, ticket.key, session, assertion);
+        ? this.entries.withoutSession(application, ticket.key)
+        : this.entries.forSession(application, ticket.key, session, assertion);
     if (!load.outdated) this.cache.set(cookie, entry);
     return entry;
   }
@@ -199,7 +199,7 @@ export class Sessions {
       // Whoever ended this person's sessions meanwhile may have found its name in an index and nothing to delete.
       if (load.revoked) await store.delete(ticket.key);
       else if (assertion !== null && !load.outdated)
-        this.cache.set(cookie, this.entries.of(application, ticket.key, session, assertion));
+        this.cache.set(cookie, this.entries.forSession(application, ticket.key, session, assertion));
     } finally {
       this.loading.delete(cookie);
     }

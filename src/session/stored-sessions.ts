@@ -2,8 +2,9 @@
 // session, and is removed.
 import type { Application } from '../application/application.js';
 import type { GatedLog } from '../infra/log-gate.js';
-import { indexHash, seal, sessionKey, unseal } from './seal.js';
+import { seal, unseal } from '../infra/seal.js';
 import { decodeSession, encodeSession, type Session } from './session.js';
+import { indexHash, sessionKey } from './session-keys.js';
 import type { SealedSession, SessionStore } from './store.js';
 import type { Ticket } from './ticket.js';
 

@@ -11,7 +11,7 @@ import { run } from '../../src/commands/command-line.js';
 import type { StoreConfig } from '../../src/config/schema.js';
 import { createLog } from '../../src/infra/log.js';
 import { openStore } from '../../src/session/open-store.js';
-import { indexHash } from '../../src/session/seal.js';
+import { indexHash } from '../../src/session/session-keys.js';
 import type { Sessions } from '../../src/session/sessions.js';
 import { configOf } from '../kit/application.js';
 import { testProvider, traefikCheck } from '../kit/daemon.js';

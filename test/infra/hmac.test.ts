@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { HmacSha256, hmacOnce } from '../../src/infra/hmac.js';
+import { HmacSha256 } from '../../src/infra/hmac.js';
 
 describe('HMAC-SHA-256 under a key that stays', () => {
   it('gives what node:crypto gives, for keys below and above a block', () => {
@@ -18,21 +18,6 @@ describe('HMAC-SHA-256 under a key that stays', () => {
         },
       ),
     );
-  });
-
-  it('the same for a key that is used once', () => {
-    fc.assert(
-      fc.property(
-        fc.uint8Array({ maxLength: 64 }),
-        fc.string({ unit: 'grapheme-ascii', maxLength: 256 }),
-        (key, text) => {
-          const wanted = createHmac('sha256', key).update(text).digest('hex');
-          assert.equal(hmacOnce(key, text).toString('hex'), wanted);
-        },
-      ),
-    );
-    assert.throws(() => hmacOnce(new Uint8Array(65), ''), RangeError);
-    assert.throws(() => hmacOnce(new Uint8Array(1), 'x'.repeat(257)), RangeError);
   });
 
   it('knows no MAC of a text of another length, counted in bytes', () => {

@@ -53,7 +53,7 @@ export const ROOMS: readonly Room[] = [
   },
   {
     names: ['session'],
-    knows: 'sessions: ticket (the cookie), seal, cache, store, revocation',
+    knows: 'sessions: ticket (the cookie), cache, store, renewal, revocation',
     change: 'a new store: implement `store.ts`, run `test/session/store-contract.ts` against it',
   },
   {

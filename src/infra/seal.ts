@@ -1,8 +1,6 @@
 // Sealing: AES-256-GCM, so that a stolen store or cookie can be neither read nor changed.
 // Wire format: version (1 byte, 0x01) · nonce (12) · tag (16) · ciphertext. The context is authenticated, not sent.
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
-import type { Application } from '../application/application.js';
-import { hmacOnce } from '../infra/hmac.js';
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
 const VERSION = 1;
 const HEAD = 29;
@@ -32,15 +30,4 @@ export function unseal(key: Uint8Array, context: string, sealed: Uint8Array): Bu
   } catch {
     return null;
   }
-}
-
-/** The key of one session, from its id alone: whoever reads the store has hashes of ids and so no key. One HKDF-Expand
- * step (RFC 5869 §2.3); the extract step adds nothing to 256 random bits. */
-export function sessionKey(id: string): Buffer {
-  return hmacOnce(Buffer.from(id, 'base64url'), 'akprox session v1\x01');
-}
-
-/** Keyed hash for an index of the store: a `sub` is often an e-mail address, so a plain hash could be guessed. */
-export function indexHash(application: Application, kind: 'sub' | 'sid' | 'assertion', value: string): string {
-  return createHmac('sha256', application.keys.index).update(`${kind}\0${value}`).digest('base64url');
 }

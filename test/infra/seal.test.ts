@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { indexHash, seal, sessionKey, unseal } from '../../src/session/seal.js';
-import { makeProvider } from '../kit/application.js';
+import { seal, unseal } from '../../src/infra/seal.js';
 
 describe('sealing', () => {
   const key = randomBytes(32);
@@ -28,16 +27,5 @@ describe('sealing', () => {
       changed[i] = (changed[i] ?? 0) ^ 1;
       assert.equal(unseal(key, 'here', changed), null);
     }
-  });
-
-  it('derives another key from another id, and hashes per provider and kind', () => {
-    assert.notDeepEqual(
-      sessionKey(randomBytes(32).toString('base64url')),
-      sessionKey(randomBytes(32).toString('base64url')),
-    );
-    const one = makeProvider();
-    const two = makeProvider({ name: 'two' });
-    assert.notEqual(indexHash(one, 'sub', 'x'), indexHash(two, 'sub', 'x'));
-    assert.notEqual(indexHash(one, 'sub', 'x'), indexHash(one, 'sid', 'x'));
   });
 });
