@@ -6,13 +6,10 @@ import { describe, it } from 'node:test';
 import { connect } from 'node:tls';
 import { decodeJwt } from 'jose';
 import { generate } from 'selfsigned';
-import { createBrowser } from '../kit/browser.js';
 import { type ConfigInput, type Daemon, request, startDaemon, testProvider, traefikCheck } from '../kit/daemon.js';
 import { type FakeCore, type FakeCoreOptions, startFakeCore } from '../kit/fake-core.js';
-import { startGateway } from '../kit/gateway.js';
 import { PATIENCE_MS } from '../kit/until.js';
-import { startWhoami } from '../kit/whoami.js';
-import { ACCOUNTS } from '../kit/world.js';
+import { ACCOUNTS, startFront } from '../kit/world.js';
 
 const APP = 'http://whoami.localhost:8080';
 const WIKI = 'http://wiki.localhost:8080';
@@ -35,20 +32,12 @@ async function startManagedWorld(options: Partial<FakeCoreOptions> = {}, config:
   const daemon = await startDaemon(config, { env });
   await daemon.waitFor((line) => line.msg === 'the providers from authentik are in force');
   await daemon.waitFor((line) => line.msg === 'connected to authentik');
-  const app = await startWhoami({ port: 0 });
-  const gateway = await startGateway({
-    port: 0,
-    outpost: daemon.http,
-    backend: `http://127.0.0.1:${app.port}`,
-    routeOutpostPaths: true,
-  });
+  const front = await startFront(daemon.http);
   return {
     core,
     daemon,
     async signIn(user, application = APP) {
-      const browser = createBrowser({
-        connect: (url) => (url.port === '8080' ? { host: '127.0.0.1', port: gateway.port } : undefined),
-      });
+      const browser = front.browser();
       const page = await browser.logIn(`${application}/`, user);
       assert.equal(page.status, 200, page.body);
       const cookie = (await browser.cookies(`${application}/`)).find((text) => text.startsWith('authentik_proxy_'));
@@ -56,8 +45,7 @@ async function startManagedWorld(options: Partial<FakeCoreOptions> = {}, config:
       return cookie;
     },
     async [Symbol.asyncDispose]() {
-      await gateway.close();
-      await app.close();
+      await front.close();
       await daemon[Symbol.asyncDispose]();
       await core.close();
     },

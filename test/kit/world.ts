@@ -56,25 +56,38 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     ...(options.others?.(idp.issuer) ?? []),
   ];
   const daemon = await startDaemon({ providers, ...options.config }, { env: options.env ?? {} });
-  const app = await startWhoami({ port: 0 });
-  const gateway = await startGateway({
-    port: 0,
-    outpost: daemon.http,
-    backend: `http://127.0.0.1:${app.port}`,
-    routeOutpostPaths: options.routeOutpostPaths ?? true,
-  });
+  const front = await startFront(daemon.http, options.routeOutpostPaths);
   return {
     idp,
     daemon,
+    browser: front.browser,
+    async [Symbol.asyncDispose]() {
+      await front.close();
+      await daemon[Symbol.asyncDispose]();
+      await idp.close();
+    },
+  };
+}
+
+export interface Front {
+  /** A new one; it finds `APP` wherever the gateway listens. */
+  browser(): Browser;
+  close(): Promise<void>;
+}
+
+/** A gateway that asks `outpost`, and whoami behind it. */
+export async function startFront(outpost: string, routeOutpostPaths = true): Promise<Front> {
+  const app = await startWhoami({ port: 0 });
+  const backend = `http://127.0.0.1:${app.port}`;
+  const gateway = await startGateway({ port: 0, outpost, backend, routeOutpostPaths });
+  return {
     browser: () =>
       createBrowser({
         connect: (url) => (url.port === APP_PORT ? { host: '127.0.0.1', port: gateway.port } : undefined),
       }),
-    async [Symbol.asyncDispose]() {
+    async close() {
       await gateway.close();
       await app.close();
-      await daemon[Symbol.asyncDispose]();
-      await idp.close();
     },
   };
 }

@@ -6,15 +6,12 @@ import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
-import { createBrowser } from '../kit/browser.js';
 import { type Daemon, request, startDaemon, traefikCheck } from '../kit/daemon.js';
 import { type FakeCore, startFakeCore } from '../kit/fake-core.js';
-import { startGateway } from '../kit/gateway.js';
 import { describeWith } from '../kit/needs.js';
 import { type Prometheus, prometheusMissing, startPrometheus } from '../kit/prometheus-server.js';
 import { until } from '../kit/until.js';
-import { startWhoami } from '../kit/whoami.js';
-import { ACCOUNTS } from '../kit/world.js';
+import { ACCOUNTS, startFront } from '../kit/world.js';
 import { documentedMetrics } from './metrics-table.js';
 
 const APP = 'http://whoami.localhost:8080';
@@ -92,24 +89,15 @@ describeWith(missing, 'a real Prometheus', () => {
 
   /** A login, checks enough for the sample of the cached ones, and a sign-out that the other worker hears of. */
   async function traffic(): Promise<void> {
-    const app = await startWhoami({ port: 0 });
-    const gateway = await startGateway({
-      port: 0,
-      outpost: daemon.http,
-      backend: `http://127.0.0.1:${app.port}`,
-      routeOutpostPaths: true,
-    });
-    const browser = createBrowser({
-      connect: (url) => (url.port === '8080' ? { host: '127.0.0.1', port: gateway.port } : undefined),
-    });
+    const front = await startFront(daemon.http);
+    const browser = front.browser();
     assert.equal((await browser.logIn(`${APP}/`, 'alice')).status, 200);
     const cookie = (await browser.cookies(`${APP}/`)).find((text) => text.startsWith('authentik_proxy_')) ?? '';
     for (let i = 0; i < 300; i += 1) assert.equal((await traefikCheck(daemon.http, `${APP}/`, { cookie })).status, 200);
     await request(`${daemon.http}/outpost.goauthentik.io/sign_out`, {
       headers: { Host: 'whoami.localhost:8080', Cookie: cookie },
     });
-    await gateway.close();
-    await app.close();
+    await front.close();
   }
 
   it('takes the page, and promtool finds nothing to say about it', async () => {
