@@ -60,14 +60,17 @@ export class AssertionKeys {
     return this.keyOf(application, periodOf(this.options.now()));
   }
 
-  /** Every key under which something valid may be signed now or soon. */
+  /** Every key under which something valid may be signed now or soon. Rejects as `signing` does. */
   async published(application: Application): Promise<JWK[]> {
     const now = this.options.now();
+    const current = await this.signing(application);
     const periods = new Set([now - KEY_OVERLAP, now, now + KEY_OVERLAP].map(periodOf));
     const published: JWK[] = [];
     for (const period of periods) {
-      published.push((await this.keyOf(application, period)).publicKey);
-      const former = this.slotOf(application, period).former;
+      // While the store is away, what is known is published, and the key that signs now is.
+      const key = period === periodOf(now) ? current : await this.keyOf(application, period).catch(() => null);
+      const { former } = this.slotOf(application, period);
+      if (key !== null) published.push(key.publicKey);
       if (former !== null) published.push(former.publicKey);
     }
     return published;

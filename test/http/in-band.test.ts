@@ -55,6 +55,7 @@ const LOOK_ALIKES = [
   '/outpost_goauthentik.io/start',
   '/akprox/userinfo',
   '/akprox/backchannel_logout',
+  '/akprox/jwks.json',
   '/page?X-authentik-logout=false',
   '/page?x-authentik-logout=true',
   '/X-authentik-logout=true',

@@ -130,6 +130,17 @@ describe('the keys of the signed assertion', () => {
     assert.equal(await kidOf(keys), kid);
   });
 
+  it('that are known are published, even if the store is away when the next one should be', async () => {
+    const keys = worker();
+    const kid = await kidOf(keys);
+    now = 701 * KEY_PERIOD - KEY_OVERLAP;
+    store.down = true;
+    assert.deepEqual(await kidsOf(keys), [kid]);
+    store.down = false;
+    now += MINUTE;
+    assert.equal((await kidsOf(keys)).length, 2);
+  });
+
   it('come back into a store that has lost them', async () => {
     const keys = worker();
     const kid = await kidOf(keys);
