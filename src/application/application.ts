@@ -48,7 +48,7 @@ export interface Application extends PublicOrigin {
   readonly anonymousBlock: ArrayBuffer;
   readonly keys: ApplicationKeys;
   /** Identity headers that an allowed check does not carry, comma-separated; see `Dialect.removeHeader`. */
-  readonly notAsserted: string;
+  readonly headersToRemove: string;
   /** Checks by result, plain numbers (a prom-client `inc` costs more than the rest of the check). */
   readonly checks: Float64Array;
 }
@@ -104,7 +104,7 @@ export function createApplication(config: ProviderConfig, checks?: Float64Array)
     allowList: config.skip_path_regex.length > 0 ? allowList : null,
     identity,
     anonymousBlock: renderIdentity(identity, null, NO_TOKENS).bytes,
-    notAsserted: IDENTITY_NAMES.filter((name) => !asserted.includes(name)).join(','),
+    headersToRemove: IDENTITY_NAMES.filter((name) => !asserted.includes(name)).join(','),
     keys: {
       ticket: new HmacSha256(key('ticket'), TICKET_ID_LENGTH),
       attempt: key('attempt'),

@@ -57,8 +57,8 @@ async function answer(options: CompatOptions, req: http.IncomingMessage, body: R
 
 function allowed({ block, application }: Allow, dialect: Dialect): NodeAnswer {
   const headers = blockHeaders(block).flat();
-  if (dialect.removeHeader !== '' && application.notAsserted !== '') {
-    headers.push(dialect.removeHeader, application.notAsserted);
+  if (dialect.removeHeader !== '' && application.headersToRemove !== '') {
+    headers.push(dialect.removeHeader, application.headersToRemove);
   }
   return { status: 200, headers, body: '' };
 }

@@ -56,7 +56,7 @@ export function createHandlers(options: HandlerOptions, answers: Answers, framer
 
   /** THE ONE PLACE that sends a 2xx for a check. 200, `Content-Length: 0`, the complete identity set in one write. */
   function writeAllow(res: Response, allow: Allow, dialect: Dialect, framing: Framing): void {
-    const remove = dialect.removeHeader === '' ? '' : allow.application.notAsserted;
+    const remove = dialect.removeHeader === '' ? '' : allow.application.headersToRemove;
     answers.write(res, 200, BLOCK_NAME, allow.block, dialect.removeHeader, remove, '', framing);
   }
 

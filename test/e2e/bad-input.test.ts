@@ -254,7 +254,7 @@ describe('forward headers', () => {
     const answer = await get('/akprox/auth/traefik', { ...twice, Authorization: 'Basic YTpi' });
     assert.equal(answer.status, 400);
     assert.match(answer.body, /more than once/);
-    // Every worker finds out by itself, at the latest at its next proof: see CHECKS_PER_LOOK in check.ts.
+    // Every worker finds out by itself, at the latest at its next proof: see CHECKS_PER_INSPECTION in check-state.ts.
     for (let i = 0; i < 200; i += 1) await get('/akprox/auth/traefik', { ...twice, Cookie: alice });
     for (let i = 0; i < 20; i += 1) {
       assert.equal((await get('/akprox/auth/traefik', { ...twice, Cookie: alice })).status, 400);

@@ -45,6 +45,6 @@ export function proxyAsks(dialect: Dialect, url: string, { method = 'GET', heade
 export function answerTo(decision: Decision, dialect: Dialect): Reply {
   if (decision.kind !== 'allow') return render(decision, dialect);
   const { block, application } = decision;
-  const remove = [[dialect.removeHeader, application.notAsserted] as const].filter(([name]) => name !== '');
+  const remove = [[dialect.removeHeader, application.headersToRemove] as const].filter(([name]) => name !== '');
   return { status: 200, headers: [...blockHeaders(block), ...remove], body: '' };
 }
