@@ -26,7 +26,7 @@ export interface Target {
 export const pathOf = (scenario: string): string => `/akprox/auth/traefik/${scenario}`;
 
 /** A script in this folder as a process; its answers by path go with it. */
-export async function startScript(
+async function startScript(
   file: string,
   answers: ReadonlyMap<string, Recorded>,
 ): Promise<{ origin: string; pid: number; close(): Promise<void> }> {

@@ -57,7 +57,7 @@ export interface Application extends PublicOrigin {
 export const TICKET_ID_LENGTH = 43;
 
 /** Derived from `cookie_secret` with HKDF (RFC 5869), one key per purpose, bound to the application. */
-export interface ApplicationKeys {
+interface ApplicationKeys {
   /** Over the id of a session cookie. */
   readonly ticket: HmacSha256;
   readonly attempt: Buffer;
@@ -152,10 +152,6 @@ export class ApplicationTable {
   /** `raw` as the proxy sent it. Undefined: nobody's, or not a host at all. */
   find(raw: string): Application | undefined {
     return this.byHost.get(raw) ?? this.remembered.get(raw) ?? this.findSlowly(raw);
-  }
-
-  findById(id: string): Application | undefined {
-    return this.all.find((application) => application.id === id);
   }
 
   private findSlowly(raw: string): Application | undefined {

@@ -2,7 +2,6 @@
 // two marks in a query that authentik's redirect URI and sign-out link bear (contract §1). Spelled here and nowhere else.
 
 export const PREFIXES = ['/akprox', '/outpost.goauthentik.io'] as const;
-export type Prefix = (typeof PREFIXES)[number];
 
 /** Of the configuration file, and of authentik, which registers redirect URIs below its own. */
 export const [FILE_PREFIX, AUTHENTIK_PREFIX] = PREFIXES;
@@ -12,11 +11,11 @@ export const PING = '/ping';
 export const ENVOY_CHECK = '/auth/envoy';
 
 /** What the check itself runs when a proxy asks about it instead of routing it to us. */
-export const IN_BAND_STEPS = ['start', 'callback', 'sign_out'] as const;
+const IN_BAND_STEPS = ['start', 'callback', 'sign_out'] as const;
 export type InBandStep = (typeof IN_BAND_STEPS)[number];
 
 export const CALLBACK_SIGNATURE = 'X-authentik-auth-callback';
-export const SIGN_OUT_SIGNATURE = 'X-authentik-logout';
+const SIGN_OUT_SIGNATURE = 'X-authentik-logout';
 const SIGNATURES = [CALLBACK_SIGNATURE.toLowerCase(), SIGN_OUT_SIGNATURE.toLowerCase()];
 
 const PREFIX = `/(?:${PREFIXES.map((prefix) => prefix.slice(1).replaceAll('.', '\\.')).join('|')})`;

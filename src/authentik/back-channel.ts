@@ -19,7 +19,7 @@ export function oidcOptionsOf(
 }
 
 /** `fetch` as far as `oidc/transport.ts` uses it: a URL, method, headers, a form, a signal; never a redirect. */
-export function backChannelFetch(facts: AuthentikProviderFacts): typeof fetch {
+function backChannelFetch(facts: AuthentikProviderFacts): typeof fetch {
   const { metadata, back_channel: called } = facts;
   const named = new Set(
     [metadata.token_endpoint, metadata.introspection_endpoint].flatMap((url) => (url ? [new URL(url).href] : [])),

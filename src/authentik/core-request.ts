@@ -32,7 +32,7 @@ export class CoreRequestError extends Error {
   }
 }
 
-export const CORE_TIMEOUT = 10_000;
+const CORE_TIMEOUT = 10_000;
 /** A hundred providers with long allow-lists are well below a tenth of it. */
 const MOST_BYTES = 16 * 1_048_576;
 

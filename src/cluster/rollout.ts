@@ -2,7 +2,7 @@
 import type { Timers } from '../infra/timers.js';
 
 /** After this long a worker that has not acknowledged is named, in milliseconds. */
-export const LATE = 10_000;
+const LATE = 10_000;
 
 export interface RolloutEvents {
   /** Every worker has it, or is no more. `problems`: what they could not apply, each once. */

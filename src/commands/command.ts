@@ -25,7 +25,7 @@ export interface Command {
 // Exit codes.
 export const OK = 0;
 export const FAILED = 1;
-export const USAGE = 2;
+const USAGE = 2;
 
 /** Says what is wrong with the arguments, and where to read on. */
 export function usage(message: string, io: Pick<Io, 'stderr'>, command?: string): number {

@@ -29,10 +29,6 @@ export class AkproxError extends Error {
     this.name = 'AkproxError';
     this.code = code;
   }
-
-  get status(): number {
-    return ERROR_CODES[this.code].status;
-  }
 }
 
 /** The messages of an error and its causes, outermost first: `a: b: c`. At most 500 characters. */

@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 import { ownString } from './own-string.js';
 import { createRateGate, type RateGate } from './rate-gate.js';
 
-export type Facts = Readonly<Record<string, unknown>>;
+type Facts = Readonly<Record<string, unknown>>;
 type Write = (facts: Facts, text: string, about?: string) => void;
 
 /** `text` is a constant. `about`: lines of one kind that differ in it are written both. */

@@ -72,7 +72,7 @@ export interface Gauge extends Described {
 }
 
 /** What the primary knows by itself; without rows it is not on the page. */
-export interface PrimaryMetric extends Described {
+interface PrimaryMetric extends Described {
   readonly type: 'counter' | 'gauge';
   readonly show: (facts: Facts) => readonly Row[];
 }

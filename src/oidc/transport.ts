@@ -5,7 +5,7 @@ import { AkproxError } from '../infra/errors.js';
 const TIMEOUT = 10_000;
 const MOST_BYTES = 1_048_576;
 
-export interface TransportInit {
+interface TransportInit {
   readonly method: string;
   readonly headers: Record<string, string> | Headers;
   readonly body?: unknown;
