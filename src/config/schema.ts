@@ -56,7 +56,7 @@ export const providerSchema = z
       .describe('Path prefix of the URLs we generate. Both prefixes are always served.'),
     oidc: z
       .strictObject({
-        issuer: z.string().describe('Issuer URL, exactly as the provider spells it.'),
+        issuer: z.string().describe('Issuer URL, exactly as the identity provider spells it.'),
         client_id: z.string().min(1).max(255).describe('OAuth client id.'),
         client_secret: secret('OAuth client secret.').optional(),
         scopes: z.array(z.string().min(1)).default(['openid', 'profile', 'email']).describe('Scopes to ask for.'),
@@ -96,7 +96,7 @@ export const providerSchema = z
         refresh: z
           .boolean()
           .default(true)
-          .describe('Renew the session with its refresh token, if the provider gives one.'),
+          .describe('Renew the session with its refresh token, if the identity provider gives one.'),
       })
       .prefault({})
       .describe('How long a session lives.'),
