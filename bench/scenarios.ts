@@ -1,7 +1,7 @@
 // The scenarios of the budget (budget.ts has its ratios): what is sent, and what a right answer looks like.
 
 import { issueTicket } from '../src/session/ticket.js';
-import { makeProvider } from '../test/kit/application.js';
+import { makeApplication } from '../test/kit/application.js';
 import type { Answer } from '../test/kit/daemon.js';
 import { APP } from '../test/kit/world.js';
 
@@ -51,7 +51,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'unknown',
     title: 'cookie of an ended session',
     reconnect: false,
-    headers: (session) => withCookie(nameOf(session) + issueTicket(makeProvider({ external_host: APP })).cookie),
+    headers: (session) => withCookie(nameOf(session) + issueTicket(makeApplication({ external_host: APP })).cookie),
     fault: isLogin,
   },
   {

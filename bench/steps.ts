@@ -21,7 +21,7 @@ import { HmacSha256 } from '../src/infra/hmac.js';
 import { sessionKey } from '../src/session/session-keys.js';
 import { Sessions } from '../src/session/sessions.js';
 import { issueTicket, verifyTicket } from '../src/session/ticket.js';
-import { makeProvider } from '../test/kit/application.js';
+import { makeApplication } from '../test/kit/application.js';
 import { MemoryStore } from '../test/kit/memory-store.js';
 import { ACCOUNTS, APP } from '../test/kit/world.js';
 import { median } from './measure.js';
@@ -42,9 +42,9 @@ function fakeRequest(headers: Readonly<Record<string, string>>): HeaderSource {
   };
 }
 
-const application = makeProvider({ external_host: APP });
+const application = makeApplication({ external_host: APP });
 const others = Array.from({ length: 999 }, (_, i) =>
-  makeProvider({ name: `app${i}`, external_host: `https://app${i}.company.tld` }),
+  makeApplication({ name: `app${i}`, external_host: `https://app${i}.company.tld` }),
 );
 const now = Date.now();
 const sessions = new Sessions({

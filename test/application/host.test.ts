@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ApplicationTable } from '../../src/application/application.js';
 import { hostname, isUnderDomain, parseHost, stripDefaultPort } from '../../src/application/host.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 
 describe('a host', () => {
   const good: [string, string][] = [
@@ -74,14 +74,14 @@ describe('a host', () => {
 });
 
 describe('the provider table', () => {
-  const one = makeProvider();
-  const wide = makeProvider({
+  const one = makeApplication();
+  const wide = makeApplication({
     name: 'wide',
     mode: 'forward_domain',
     external_host: 'https://auth.example.com',
     cookie_domain: 'example.com',
   });
-  const deep = makeProvider({
+  const deep = makeApplication({
     name: 'deep',
     mode: 'forward_domain',
     external_host: 'https://auth.deep.example.com',
@@ -104,7 +104,7 @@ describe('the provider table', () => {
   });
 
   it('does not let a client move a name to the domain around it by writing a port', () => {
-    const narrow = makeProvider({ name: 'narrow', external_host: 'https://admin.example.com' });
+    const narrow = makeApplication({ name: 'narrow', external_host: 'https://admin.example.com' });
     const both = new ApplicationTable([wide, narrow]);
     assert.equal(both.find('admin.example.com:443')?.name, 'narrow');
     for (const host of ['admin.example.com:80', 'admin.example.com:8081', 'ADMIN.example.com.:8081'])

@@ -8,7 +8,7 @@ import { blockHeaders, NO_TOKENS } from '../../src/application/identity.js';
 import { verdictOn } from '../../src/application/verdict.js';
 import { render } from '../../src/http/decision.js';
 import { DIALECTS } from '../../src/http/dialects.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { createChecks, requestOf, traefikRequest } from '../kit/checks.js';
 
 const URL_ = 'https://whoami.company.tld/';
@@ -23,7 +23,7 @@ describe('the verdict', () => {
         fc.integer({ min: -3, max: 3 }),
         fc.boolean(),
         (most, groups, beyond, attributes) => {
-          const application = makeProvider({ headers: { families: ['akprox'], max_bytes: most } });
+          const application = makeApplication({ headers: { families: ['akprox'], max_bytes: most } });
           const sized = (length: number) =>
             readClaims({
               sub: 'alice',
@@ -32,7 +32,7 @@ describe('the verdict', () => {
               email: attributes ? '' : 'e'.repeat(length),
               ak_proxy: { user_attributes: { additionalHeaders: attributes ? { 'X-Key': 'k'.repeat(length) } : {} } },
             });
-          const roomy = makeProvider({ headers: { families: ['akprox'], max_bytes: 65_536 } });
+          const roomy = makeApplication({ headers: { families: ['akprox'], max_bytes: 65_536 } });
           const base = verdictOn(roomy, sized(0), NO_TOKENS, silent);
           if (base.kind !== 'allow') return assert.fail(base.kind);
           const length = most - base.block.byteLength + beyond;
@@ -46,7 +46,7 @@ describe('the verdict', () => {
   });
 
   it('counts the token and the basic credentials too, and never drops one header to save another', () => {
-    const application = makeProvider({ headers: { pass_jwt: true } });
+    const application = makeApplication({ headers: { pass_jwt: true } });
     const claims = readClaims({ sub: 'alice' });
     const small = verdictOn(application, claims, { ...NO_TOKENS, jwt: 'a.b.c' }, silent);
     if (small.kind !== 'allow') return assert.fail(small.kind);
@@ -57,7 +57,7 @@ describe('the verdict', () => {
 
 describe('a user whose identity headers are too large', () => {
   const groups = ['staff', ...Array.from({ length: 1_000 }, (_, i) => `CN-Department-of-Things-${i}`)];
-  const application = makeProvider({ access: { groups: ['staff'] } });
+  const application = makeApplication({ access: { groups: ['staff'] } });
 
   it('gets 403 in every dialect, cached or not, and the log names him, the size and the header when it is rendered', async () => {
     const lines: Record<string, unknown>[] = [];

@@ -16,7 +16,7 @@ import type { Application } from '../../src/application/application.js';
 import { readClaims } from '../../src/application/claims.js';
 import { AssertionKeys } from '../../src/session/assertion-keys.js';
 import { signAssertion } from '../../src/session/sign-assertion.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { MemoryStore } from '../kit/memory-store.js';
 import { describeWith } from '../kit/needs.js';
 
@@ -155,7 +155,7 @@ for (const [language, program] of Object.entries(PROGRAMS)) {
       server.listen(0, '127.0.0.1');
       await once(server, 'listening');
       origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      application = makeProvider({ external_host: origin, headers: { assertion: true } });
+      application = makeApplication({ external_host: origin, headers: { assertion: true } });
       keys = new AssertionKeys({
         values: store.values,
         now: Date.now,
@@ -191,7 +191,7 @@ for (const [language, program] of Object.entries(PROGRAMS)) {
     }
     const sign = (at: Application = application, time = Date.now()) => signAssertion(keys, at, claims, time);
     const other = (overrides: Record<string, unknown>): Application =>
-      makeProvider({ headers: { assertion: true }, ...overrides });
+      makeApplication({ headers: { assertion: true }, ...overrides });
 
     it('believes a real assertion', async () => {
       const verdicts = await judge({

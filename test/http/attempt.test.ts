@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { Application } from '../../src/application/application.js';
 import { ATTEMPT_LIFETIME, type Attempt, findAttempt, saveAttempt } from '../../src/http/attempt.js';
 import { Snapshot } from '../../src/http/exchange.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 
 const NOW = 1_700_000_000_000;
 const attempt = (state: string, startedAt = NOW): Attempt => ({
@@ -33,7 +33,7 @@ const save = (application: Application, one: Attempt): string =>
   pair(saveAttempt(application, one, withCookies(), one.startedAt)[0]);
 
 describe('a login attempt', () => {
-  const application = makeProvider();
+  const application = makeApplication();
 
   it('is found by its state, in the browser that began it, for ten minutes', () => {
     const browser = withCookies(save(application, attempt('s1')));
@@ -45,7 +45,7 @@ describe('a login attempt', () => {
 
   it('does not count at another provider', () => {
     const browser = withCookies(save(application, attempt('s1')));
-    assert.equal(findAttempt(makeProvider({ name: 'other' }), 's1', browser, NOW), null);
+    assert.equal(findAttempt(makeApplication({ name: 'other' }), 's1', browser, NOW), null);
   });
 
   it('says nothing about itself in its cookie', () => {

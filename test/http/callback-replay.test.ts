@@ -6,7 +6,7 @@ import { DIALECTS } from '../../src/http/dialects.js';
 import { EndedLogins } from '../../src/http/ended-logins.js';
 import type { Reply } from '../../src/http/exchange.js';
 import { start } from '../../src/http/start.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { createBrowser } from '../kit/browser.js';
 import { createChecks, createLogins, headerOf, requestOf, stepRequest } from '../kit/checks.js';
 import type { Idp } from '../kit/idp.js';
@@ -32,7 +32,7 @@ async function returned(fetching: typeof fetch = fetch) {
       return fetching(input, init);
     },
   });
-  const application = makeProvider({
+  const application = makeApplication({
     external_host: APP,
     prefix: PREFIX,
     oidc: { issuer: idp.issuer, client_id: 'app', client_secret: SECRET },
@@ -118,7 +118,7 @@ describe('a callback that comes again', () => {
 });
 
 describe('rd that is our own callback', () => {
-  const application = makeProvider();
+  const application = makeApplication();
   const origin = 'https://whoami.company.tld';
   const { context, counted } = createLogins(createChecks([application]), {
     connect: () => assert.fail('a login was begun'),

@@ -5,13 +5,13 @@ import { describe, it } from 'node:test';
 import type { Decision } from '../../src/http/decision.js';
 import { DIALECTS, type Dialect, dialectOfQuery } from '../../src/http/dialects.js';
 import { issueTicket } from '../../src/session/ticket.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { createChecks, requestOf } from '../kit/checks.js';
 import { answerTo, proxyAsks } from '../kit/proxy-asks.js';
 
-const guarded = makeProvider();
+const guarded = makeApplication();
 /** Everything is public there: whoever can name it as the host is let in. */
-const open = makeProvider({ name: 'open', external_host: 'https://open.company.tld', skip_path_regex: ['^/'] });
+const open = makeApplication({ name: 'open', external_host: 'https://open.company.tld', skip_path_regex: ['^/'] });
 const APPLICATIONS = [guarded, open];
 const PAGE = 'https://whoami.company.tld/page';
 const dialects = Object.values(DIALECTS);
@@ -61,7 +61,7 @@ describe('the host', () => {
     });
 
     it(`${dialect.name}: a session of one application is none of another`, async () => {
-      const other = makeProvider({ name: 'other', external_host: 'https://other.company.tld' });
+      const other = makeApplication({ name: 'other', external_host: 'https://other.company.tld' });
       const checks = createChecks([guarded, other]);
       const headers: Header[] = [['cookie', `${guarded.cookieName}=${await checks.signIn(guarded)}`]];
       const at = async (url: string) => (await checks.decide(proxyAsks(dialect, url, { headers }), dialect)).kind;

@@ -11,7 +11,7 @@ import type { Decision } from '../../src/http/decision.js';
 import { DIALECTS, type Dialect } from '../../src/http/dialects.js';
 import type { Reply } from '../../src/http/exchange.js';
 import { issueTicket, TICKET_LENGTH } from '../../src/session/ticket.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { type Checks, createChecks, headerOf } from '../kit/checks.js';
 import { answerTo, type Browser, proxyAsks } from '../kit/proxy-asks.js';
 
@@ -24,13 +24,13 @@ const GUEST = { groups: ['guests'] };
 const CROWDED = { groups: ['staff', 'g'.repeat(20_000)] };
 const SCRIPT: readonly [string, string] = ['sec-fetch-mode', 'cors'];
 
-const application = makeProvider({
+const application = makeApplication({
   access: { groups: ['staff'] },
   skip_path_regex: ['^/public/'],
   intercept_header_auth: true,
   allow_preflight: true,
 });
-const other = makeProvider({ name: 'other' });
+const other = makeApplication({ name: 'other' });
 
 interface Cell {
   readonly dialect: Dialect;

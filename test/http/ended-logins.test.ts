@@ -4,13 +4,13 @@ import { it } from 'node:test';
 import type { Attempt } from '../../src/http/attempt.js';
 import { EndedLogins } from '../../src/http/ended-logins.js';
 import { empty, type Reply } from '../../src/http/exchange.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 
 const attempt = (state: string): Attempt => ({ state, nonce: '', codeVerifier: '', target: '', startedAt: 0 });
 
 it('so many at once for each application; what was refused may come again', async () => {
   const logins = new EndedLogins();
-  const [one, other] = [makeProvider(), makeProvider({ name: 'other' })];
+  const [one, other] = [makeApplication(), makeApplication({ name: 'other' })];
   const waiting: ((reply: Reply) => void)[] = [];
   const hang = (): Promise<Reply> => new Promise((resolve) => waiting.push(resolve));
   const answers: Promise<Reply>[] = [];

@@ -5,12 +5,12 @@ import { CHECK_RESULTS } from '../../src/application/application.js';
 import type { InBandStep } from '../../src/application/own-paths.js';
 import { DIALECTS, type Dialect } from '../../src/http/dialects.js';
 import { json, type Reply, redirect, type Snapshot } from '../../src/http/exchange.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { createChecks } from '../kit/checks.js';
 import { answerTo, type Browser, proxyAsks } from '../kit/proxy-asks.js';
 
 const APP = 'https://whoami.company.tld';
-const application = makeProvider({ skip_path_regex: ['^/akprox/', '^/public/'] });
+const application = makeApplication({ skip_path_regex: ['^/akprox/', '^/public/'] });
 const relaying = Object.values(DIALECTS).filter(({ name }) => name !== 'nginx');
 
 interface Ran {

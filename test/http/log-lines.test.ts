@@ -20,7 +20,7 @@ import { createOidcClient } from '../../src/oidc/client.js';
 import { HeaderAuth } from '../../src/oidc/header-auth.js';
 import type { RenewalAnswer } from '../../src/session/renewal.js';
 import { issueTicket } from '../../src/session/ticket.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import {
   type Checks,
   createChecks,
@@ -49,7 +49,7 @@ interface World {
 }
 
 function createWorld(write: (line: Record<string, unknown>) => void): World {
-  const application = makeProvider({
+  const application = makeApplication({
     access: { groups: ['staff'] },
     oidc: { issuer: ISSUER, client_id: 'whoami', client_secret: CLIENT_SECRET },
   });

@@ -6,10 +6,10 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { findCookie, findTickets } from '../../src/http/cookies.js';
 import { issueTicket, TICKET_LENGTH } from '../../src/session/ticket.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { type Checks, createChecks, traefikRequest } from '../kit/checks.js';
 
-const application = makeProvider({ access: { groups: ['staff'] } });
+const application = makeApplication({ access: { groups: ['staff'] } });
 const URL_ = 'https://whoami.company.tld/';
 const name = application.cookieName;
 const STAFF = { groups: ['staff'] };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { render } from '../../src/http/decision.js';
 import { DIALECTS } from '../../src/http/dialects.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { createChecks, requestOf } from '../kit/checks.js';
 
 const HOST = 'whoami.company.tld';
@@ -23,7 +23,7 @@ for (const dialect of Object.values(DIALECTS)) {
     ['bearer', 'Bearer error="invalid_token"'],
   ] as const) {
     test(`${dialect.name}, ${authorization}: 401 with ${expected.split(' ')[0]}`, async () => {
-      const checks = createChecks([makeProvider()], { headerAuth: async () => ({ kind: 'refused' }) });
+      const checks = createChecks([makeApplication()], { headerAuth: async () => ({ kind: 'refused' }) });
       const decision = await checks.decide(
         requestOf([...AS_PROXIES_ASK, ['authorization', authorization]], { path: '/akprox/auth/envoy/' }),
         dialect,

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Reply, Snapshot } from '../../src/http/exchange.js';
 import { signOut } from '../../src/http/sign-out.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { createChecks, createLogins, headerOf, requestOf } from '../kit/checks.js';
 import { testClient } from '../oidc/setup.js';
 
 const IDP = 'https://idp.company.tld';
-const application = makeProvider();
+const application = makeApplication();
 
 type Headers = Readonly<Record<string, string>>;
 

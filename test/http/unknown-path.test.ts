@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DIALECTS, dialectOfQuery } from '../../src/http/dialects.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { createChecks, requestOf } from '../kit/checks.js';
 
-const application = makeProvider({ skip_path_regex: ['^/$', '/'] });
+const application = makeApplication({ skip_path_regex: ['^/$', '/'] });
 const HOST = ['host', 'whoami.company.tld'] as const;
 
 const ASKED = [

@@ -25,7 +25,7 @@ export function redisStoreOf(facts: object): RedisStoreConfig {
   return store;
 }
 
-export function makeProvider(overrides: Record<string, unknown> = {}): Application {
+export function makeApplication(overrides: Record<string, unknown> = {}): Application {
   const provider = {
     name: 'whoami',
     mode: 'forward_single',

@@ -11,12 +11,12 @@ import type { Counts, Facts, Metric } from '../../src/metrics/metric.js';
 import { MetricsPage } from '../../src/metrics/page.js';
 import { Tally } from '../../src/metrics/tally.js';
 import { REMEMBERED, Totals } from '../../src/metrics/totals.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { createChecks } from '../kit/checks.js';
 
 const FACTS: Facts = { workers: 2, workersWanted: 2, restarts: 0, version: '1.2.3', outpost: null };
 const configOf = (name: string): ProviderConfig =>
-  makeProvider({ name, external_host: `https://${name}.company.tld` }).config;
+  makeApplication({ name, external_host: `https://${name}.company.tld` }).config;
 
 function worker<const T extends readonly Metric[]>(metrics: T, configs: readonly ProviderConfig[] = []) {
   const applications = updateApplications(null, configs);

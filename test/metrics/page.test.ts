@@ -9,7 +9,7 @@ import type { Counts, Facts, Row } from '../../src/metrics/metric.js';
 import { MetricsPage } from '../../src/metrics/page.js';
 import { escapeLabel, SeriesText } from '../../src/metrics/series-text.js';
 import { type Series, Totals } from '../../src/metrics/totals.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { costInYardsticks } from '../kit/cost.js';
 import { assertMarked } from '../kit/marked.js';
 import { histogramText } from './histogram-text.js';
@@ -46,7 +46,7 @@ function busyCounts(): Counts {
 
 /** The page of these counts, each of a worker of its own. */
 async function pageOf(counts: readonly Counts[], facts = FACTS): Promise<string> {
-  const totals = new Totals(METRICS, [makeProvider().config]);
+  const totals = new Totals(METRICS, [makeApplication().config]);
   counts.forEach((told, worker) => {
     totals.joined(worker);
     totals.add(worker, told);

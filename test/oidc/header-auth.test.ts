@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import type { Application } from '../../src/application/application.js';
 import { blockHeaders } from '../../src/application/identity.js';
 import { HeaderAuth } from '../../src/oidc/header-auth.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import type { Idp } from '../kit/idp.js';
 import { logIn, SECRET, seconds, startTestIdp, type TestClient, tamper, testClient } from './setup.js';
 
@@ -31,7 +31,7 @@ function setup(overrides: Record<string, unknown> = {}, fetching: typeof fetch =
       return fetching(input, init);
     },
   });
-  const application = makeProvider({
+  const application = makeApplication({
     oidc: { issuer: idp.issuer, client_id: 'app', client_secret: SECRET },
     ...overrides,
   });

@@ -6,11 +6,11 @@ import { pino } from 'pino';
 import { readClaims } from '../../src/application/claims.js';
 import { AssertionKeys, KEY_OVERLAP, KEY_PERIOD } from '../../src/session/assertion-keys.js';
 import { signAssertion } from '../../src/session/sign-assertion.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { MemoryStore } from '../kit/memory-store.js';
 
 const log = pino({ level: 'silent' });
-const application = makeProvider({ headers: { assertion: true } });
+const application = makeApplication({ headers: { assertion: true } });
 const claims = readClaims({ sub: 'a1', email: 'alice@example.com', preferred_username: 'alice', groups: ['staff'] });
 const MINUTE = 60_000;
 const START = 700 * KEY_PERIOD + 10 * KEY_OVERLAP;
@@ -58,7 +58,7 @@ describe('the keys of the signed assertion', () => {
   });
 
   it('name the login host as the audience of a whole domain', async () => {
-    const domain = makeProvider({
+    const domain = makeApplication({
       mode: 'forward_domain',
       external_host: 'https://login.company.tld',
       cookie_domain: 'company.tld',
@@ -70,7 +70,7 @@ describe('the keys of the signed assertion', () => {
   });
 
   it('sign nothing for an application that wants no assertion, and make no key for it', async () => {
-    assert.equal(await sign(worker(), makeProvider()), '');
+    assert.equal(await sign(worker(), makeApplication()), '');
     assert.equal(store.shared.size, 0);
   });
 
@@ -84,8 +84,8 @@ describe('the keys of the signed assertion', () => {
   it('are other ones at another application and under another secret', async () => {
     const kids = [
       application,
-      makeProvider({ headers: { assertion: true }, name: 'other' }),
-      makeProvider({ headers: { assertion: true }, cookie_secret: 'another secret, as long as it has to be' }),
+      makeApplication({ headers: { assertion: true }, name: 'other' }),
+      makeApplication({ headers: { assertion: true }, cookie_secret: 'another secret, as long as it has to be' }),
     ].map((at) => kidOf(worker(), at));
     assert.equal(new Set(await Promise.all(kids)).size, 3);
   });

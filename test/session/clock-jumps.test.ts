@@ -16,7 +16,7 @@ import { openEmbeddedStore } from '../../src/session/embedded/embedded-store.js'
 import { Sessions } from '../../src/session/sessions.js';
 import type { SessionStore } from '../../src/session/store.js';
 import { issueTicket } from '../../src/session/ticket.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { requestOf } from '../kit/checks.js';
 
 const HOUR = 3_600_000;
@@ -27,7 +27,7 @@ const JUMPS: readonly (readonly [string, number, number])[] = [
   ['25 hours ahead and ahead again', 25 * HOUR, 45_000],
 ];
 
-const application = makeProvider({ session: { lifetime: '8h', refresh: true } });
+const application = makeApplication({ session: { lifetime: '8h', refresh: true } });
 
 let time: { real: number; shift: number };
 let clock: Clock;

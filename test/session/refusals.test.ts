@@ -9,11 +9,11 @@ import { AkproxError } from '../../src/infra/errors.js';
 import { Refusals } from '../../src/session/refusals.js';
 import type { Revocation } from '../../src/session/revocation.js';
 import { Sessions } from '../../src/session/sessions.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { MemoryStore } from '../kit/memory-store.js';
 
 const HOUR = 3_600_000;
-const application = makeProvider({ session: { lifetime: '8h', refresh: false } });
+const application = makeApplication({ session: { lifetime: '8h', refresh: false } });
 const log = pino({ level: 'silent' });
 
 let now: number;

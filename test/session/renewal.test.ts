@@ -7,10 +7,10 @@ import type { RenewalAnswer } from '../../src/session/renewal.js';
 import type { Revocation } from '../../src/session/revocation.js';
 import type { Session } from '../../src/session/session.js';
 import { Sessions } from '../../src/session/sessions.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { MemoryStore } from '../kit/memory-store.js';
 
-const application = makeProvider({ session: { lifetime: '1h', refresh: true } });
+const application = makeApplication({ session: { lifetime: '1h', refresh: true } });
 const START = 1_000_000;
 const TOKEN_LIFE = 400_000; // due 100 s before its end
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { indexHash, sessionKey } from '../../src/session/session-keys.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 
 describe('keys of sessions', () => {
   it('stay what they are, or every session that is stored would be lost', () => {
@@ -17,8 +17,8 @@ describe('keys of sessions', () => {
       sessionKey(randomBytes(32).toString('base64url')),
       sessionKey(randomBytes(32).toString('base64url')),
     );
-    const one = makeProvider();
-    const two = makeProvider({ name: 'two' });
+    const one = makeApplication();
+    const two = makeApplication({ name: 'two' });
     assert.notEqual(indexHash(one, 'sub', 'x'), indexHash(two, 'sub', 'x'));
     assert.notEqual(indexHash(one, 'sub', 'x'), indexHash(one, 'sid', 'x'));
   });

@@ -8,10 +8,10 @@ import type { Revocation } from '../../src/session/revocation.js';
 import type { Session } from '../../src/session/session.js';
 import { Sessions } from '../../src/session/sessions.js';
 import { issueTicket } from '../../src/session/ticket.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { MemoryStore } from '../kit/memory-store.js';
 
-const application = makeProvider({ access: { groups: ['staff'] } });
+const application = makeApplication({ access: { groups: ['staff'] } });
 const log = pino({ level: 'silent' });
 const CACHE = { max_bytes: 1_000_000, max_age: 60_000, stale_max: 300_000 };
 
@@ -86,14 +86,14 @@ describe('sessions', () => {
   });
 
   it('never ask the store about a cookie with a wrong MAC', async () => {
-    const { cookie } = issueTicket(makeProvider({ name: 'elsewhere' }));
+    const { cookie } = issueTicket(makeApplication({ name: 'elsewhere' }));
     assert.equal(await resolve(cookie), 'none');
     assert.equal(store.reads, 0);
   });
 
   it('do not count at another provider, even with the same cookie in the cache or on its way', async () => {
     const cookie = await sessions.create(application, session());
-    const foreign = makeProvider({ name: 'foreign' });
+    const foreign = makeApplication({ name: 'foreign' });
     assert.equal(sessions.peek(cookie, foreign, now), undefined);
     const [mine, theirs] = await Promise.all([other.load(cookie, application), other.load(cookie, foreign)]);
     assert.equal(mine.kind, 'allow');
@@ -109,7 +109,7 @@ describe('sessions', () => {
   });
 
   it('with an assertion are read again before it is over, whatever the cache may keep', async () => {
-    const signing = makeProvider({ access: { groups: ['staff'] }, headers: { assertion: true } });
+    const signing = makeApplication({ access: { groups: ['staff'] }, headers: { assertion: true } });
     const made = new Sessions({
       store,
       channel: { publish: () => {}, subscribe: () => {} },
@@ -142,7 +142,7 @@ describe('sessions', () => {
   });
 
   it('cannot be told apart from an outage while their assertion cannot be signed', async () => {
-    const signing = makeProvider({ access: { groups: ['staff'] }, headers: { assertion: true } });
+    const signing = makeApplication({ access: { groups: ['staff'] }, headers: { assertion: true } });
     let able = false;
     const made = new Sessions({
       store,

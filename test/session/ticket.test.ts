@@ -2,17 +2,20 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { issueTicket, TICKET_LENGTH, verifyTicket } from '../../src/session/ticket.js';
-import { makeProvider } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 
 describe('the session cookie', () => {
-  const application = makeProvider();
+  const application = makeApplication();
 
   it('is verified by the provider that issued it, and by no other', () => {
     const { cookie, ticket } = issueTicket(application);
     assert.equal(cookie.length, TICKET_LENGTH);
     assert.deepEqual(verifyTicket(application, cookie), ticket);
-    assert.equal(verifyTicket(makeProvider({ name: 'other' }), cookie), null);
-    assert.equal(verifyTicket(makeProvider({ cookie_secret: 'another-secret-another-secret-another' }), cookie), null);
+    assert.equal(verifyTicket(makeApplication({ name: 'other' }), cookie), null);
+    assert.equal(
+      verifyTicket(makeApplication({ cookie_secret: 'another-secret-another-secret-another' }), cookie),
+      null,
+    );
   });
 
   it('is refused when any one character differs', () => {

@@ -13,7 +13,7 @@ import { openRedisStore } from '../../../src/session/redis/redis-store.js';
 import type { Sessions } from '../../../src/session/sessions.js';
 import type { SessionStore } from '../../../src/session/store.js';
 import { verifyTicket } from '../../../src/session/ticket.js';
-import { configOf, makeProvider } from '../../kit/application.js';
+import { configOf, makeApplication } from '../../kit/application.js';
 import { describeWith } from '../../kit/needs.js';
 import { type RedisServer, redisMissing, startRedis } from '../../kit/redis-server.js';
 import { makeSessions } from '../../kit/sessions.js';
@@ -21,7 +21,7 @@ import { aSession } from '../store-contract.js';
 
 const HOUR = 3_600_000;
 const log = pino({ level: 'silent' });
-const application = makeProvider();
+const application = makeApplication();
 
 interface Damaged {
   readonly store: SessionStore;

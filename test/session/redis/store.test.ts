@@ -4,7 +4,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { pino } from 'pino';
 import { AkproxError } from '../../../src/infra/errors.js';
 import { openRedisStore, type RedisSessionStore } from '../../../src/session/redis/redis-store.js';
-import { makeProvider, redisStoreOf } from '../../kit/application.js';
+import { makeApplication, redisStoreOf } from '../../kit/application.js';
 import { describeWith } from '../../kit/needs.js';
 import { makeCertificate, type RedisServer, redisMissing, startRedis } from '../../kit/redis-server.js';
 import { makeSessions } from '../../kit/sessions.js';
@@ -174,7 +174,7 @@ describeWith(redisMissing(), 'the store on a real Redis', () => {
     });
 
     test('a dump after a login holds nothing readable', async () => {
-      const application = makeProvider();
+      const application = makeApplication();
       const sessions = makeSessions(store);
       const secrets = {
         sub: 'sub-of-alice-4711',
