@@ -87,6 +87,13 @@ describe('the architecture', () => {
     );
   });
 
+  it('loads undici on demand: a worker that never asks authentik has no room for it', () => {
+    assert.deepEqual(
+      files.filter((file) => /^import (?!type)[^;]* from 'undici'/m.test(readFileSync(join(SRC, file), 'utf8'))),
+      [],
+    );
+  });
+
   it('writes what a request can cause through the gate of infra/log-gate.ts', () => {
     // These watch a connection, or hand the log on to what does; check-log writes what the operator has asked for.
     const unlimited = [

@@ -144,7 +144,7 @@ function refusalOf(answer: CoreAnswer, path: string): AkproxError | null {
   const { status } = answer;
   if (status >= 200 && status < 300) return null;
   if (status >= 300 && status < 400) {
-    const where = redirectTarget(answer.headers.location);
+    const where = redirectTarget(answer.headers['location']);
     return new AkproxError(
       'idp_rejected',
       `authentik redirects to ${where} (status ${status}): AUTHENTIK_HOST must be the address that answers itself`,
@@ -173,8 +173,8 @@ function refusalOf(answer: CoreAnswer, path: string): AkproxError | null {
 }
 
 /** Without its query, which may hold something that is not for a log. */
-function redirectTarget(location: string | undefined): string {
-  return (location ?? 'nowhere').replace(/[?#].*$/s, '').slice(0, 200);
+function redirectTarget(location: string | string[] | undefined): string {
+  return (typeof location === 'string' ? location : 'nowhere').replace(/[?#].*$/s, '').slice(0, 200);
 }
 
 function faultOf(error: unknown, host: string): AkproxError {

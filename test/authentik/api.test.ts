@@ -1,6 +1,7 @@
 // The API client against the fake core: pages, the token, and one sentence for everything that can be wrong.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { generate } from 'selfsigned';
 import { createCoreApi, USER_AGENT } from '../../src/authentik/api.js';
@@ -116,6 +117,19 @@ describe('the core API', () => {
     const release = core.hold();
     await assert.rejects(apiOf(core, { timeoutMs: 50 }).instance(), failsWith(/did not answer in time/));
     release();
+  });
+
+  it('says what is wrong: a connection is accepted, and then nothing is said on it', async (t) => {
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+    t.after(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const api = createCoreApi({ host: `https://127.0.0.1:${port}`, token: 't', insecure: true, timeoutMs: 50 });
+    await assert.rejects(api.instance(), failsWith(/did not answer in time/));
   });
 
   it('says what is wrong: nobody is there', async () => {
