@@ -26,9 +26,12 @@ export function withoutRestart(
   running: Config,
   started: Config,
 ): { readonly config: Config; readonly ignored: readonly string[] } {
-  const { listen, workers, store, cache, max_header_bytes } = running;
+  const kept = Object.fromEntries(AT_RESTART_ONLY.map((setting) => [setting, running[setting]])) as Pick<
+    Config,
+    (typeof AT_RESTART_ONLY)[number]
+  >;
   return {
-    config: { ...next, listen, workers, store, cache, max_header_bytes },
+    config: { ...next, ...kept },
     ignored: AT_RESTART_ONLY.filter((setting) => JSON.stringify(next[setting]) !== JSON.stringify(started[setting])),
   };
 }

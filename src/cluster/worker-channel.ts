@@ -1,7 +1,6 @@
 // How revocations leave this worker and reach it: through the primary between the workers of a host, through Redis between nodes.
 import type { Timers } from '../infra/timers.js';
-import type { RedisChannel } from '../session/redis/redis-channel.js';
-import type { Revocation, RevocationChannel } from '../session/revocation.js';
+import type { Revocation, RevocationChannel, SharedChannel } from '../session/revocation.js';
 import type { Sessions } from '../session/sessions.js';
 import type { SessionStore } from '../session/store.js';
 
@@ -15,7 +14,7 @@ export interface WorkerChannel extends RevocationChannel {
 
 /** `redis`: null with the embedded store, whose workers all have one parent. */
 export function createWorkerChannel(
-  redis: RedisChannel | null,
+  redis: SharedChannel | null,
   toPrimary: (revocation: Revocation) => void,
 ): WorkerChannel {
   const handlers: ((revocation: Revocation) => void)[] = [];

@@ -26,7 +26,7 @@ import { HeaderAuth } from '../oidc/header-auth.js';
 import { refreshTokens } from '../oidc/refresh.js';
 import { AssertionKeys } from '../session/assertion-keys.js';
 import { openChannel, openStore } from '../session/open-store.js';
-import type { RedisChannel } from '../session/redis/redis-channel.js';
+import type { SharedChannel } from '../session/revocation.js';
 import { Sessions } from '../session/sessions.js';
 import { signAssertion } from '../session/sign-assertion.js';
 import { type Listeners, startListeners } from './listeners.js';
@@ -96,7 +96,7 @@ interface Parts {
   readonly clock: Clock;
   readonly store: MeasuredStore;
   /** Null with the embedded store. */
-  readonly redis: RedisChannel | null;
+  readonly redis: SharedChannel | null;
   readonly channel: WorkerChannel;
   readonly clients: OidcClients;
   readonly sessions: Sessions;

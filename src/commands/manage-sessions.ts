@@ -11,7 +11,7 @@ import type { StoreConfig } from '../config/schema.js';
 import { explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
 import { openChannel, openStore } from '../session/open-store.js';
-import type { RedisChannel } from '../session/redis/redis-channel.js';
+import type { SharedChannel } from '../session/revocation.js';
 import { indexHash } from '../session/session-keys.js';
 import type { SessionStore } from '../session/store.js';
 import { counted, FAILED, type Io, loadOrPrint, OK, usage } from './command.js';
@@ -174,7 +174,7 @@ async function publish(keys: readonly string[], { config }: Loaded, io: Io): Pro
   return false;
 }
 
-function connected(channel: RedisChannel, log: Logger): Promise<boolean> {
+function connected(channel: SharedChannel, log: Logger): Promise<boolean> {
   if (channel.connected) return Promise.resolve(true);
   return new Promise((resolvePromise) => {
     const timer = setTimeout(() => {

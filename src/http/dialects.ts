@@ -183,26 +183,21 @@ function originalUri(req: HeaderSource): string {
 
 export const DIALECTS = { traefik, caddy, nginx, envoy } as const;
 
+const ALL: readonly Dialect[] = Object.values(DIALECTS);
+
 /** `P/auth?traefik`: the dialect is a key of the query; without one it is nginx. Other keys are the client's and mean nothing. */
 export function dialectOfQuery(query: string | undefined): Dialect {
-  switch (query) {
-    case undefined:
-    case '':
-    case 'nginx':
-      return nginx;
-    case 'traefik':
-      return traefik;
-    case 'caddy':
-      return caddy;
-    case 'envoy':
-      return envoy;
-    default:
-      return firstDialectKey(query);
-  }
+  if (query === undefined || query === '') return nginx;
+  return dialectCalled(query) ?? dialectCalled(firstKey(query)) ?? nginx;
+}
+
+/** Four comparisons: cheaper than to hash a name for a table. */
+function dialectCalled(name: string): Dialect | undefined {
+  for (const dialect of ALL) if (dialect.name === name) return dialect;
+  return undefined;
 }
 
 /** The first pair decides: the operator wrote it, and whatever a proxy appends of the client's query comes behind it. */
-function firstDialectKey(query: string): Dialect {
-  const key = /^[^&=]*/.exec(query)?.[0] ?? '';
-  return key === 'traefik' ? traefik : key === 'caddy' ? caddy : key === 'envoy' ? envoy : nginx;
+function firstKey(query: string): string {
+  return /^[^&=]*/.exec(query)?.[0] ?? '';
 }

@@ -2,7 +2,8 @@
 import type { Logger } from 'pino';
 import type { StoreConfig } from '../config/schema.js';
 import { createLog } from '../infra/log.js';
-import type { RedisChannel, RedisChannelOptions } from './redis/redis-channel.js';
+import type { RedisChannelOptions } from './redis/redis-channel.js';
+import type { SharedChannel } from './revocation.js';
 import type { SessionStore } from './store.js';
 
 // Loaded on demand: an idle worker has a budget of memory, and each of them takes much of it.
@@ -17,6 +18,6 @@ export async function openStore(
 }
 
 /** Null for the embedded store: its workers have one parent, and hear of revocations through it. */
-export async function openChannel(config: StoreConfig, options: RedisChannelOptions): Promise<RedisChannel | null> {
+export async function openChannel(config: StoreConfig, options: RedisChannelOptions): Promise<SharedChannel | null> {
   return config.kind === 'redis' ? (await import('./redis/redis-channel.js')).openRedisChannel(config, options) : null;
 }

@@ -24,3 +24,12 @@ export interface RevocationChannel {
   /** `handler` receives every revocation that another worker or node publishes. */
   subscribe(handler: (revocation: Revocation) => void): void;
 }
+
+/** A channel between hosts, which may be deaf for a while. */
+export interface SharedChannel extends RevocationChannel {
+  /** False while revocations of others may be missed. */
+  readonly connected: boolean;
+  /** `handler` runs each time that it is connected, the first time included: drop every cached entry and every read under way. */
+  onGap(handler: () => void): void;
+  close(): Promise<void>;
+}

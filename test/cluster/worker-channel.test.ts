@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { clearCacheOnceStoreAnswers, createWorkerChannel } from '../../src/cluster/worker-channel.js';
-import type { RedisChannel } from '../../src/session/redis/redis-channel.js';
-import type { Revocation } from '../../src/session/revocation.js';
+import type { Revocation, SharedChannel } from '../../src/session/revocation.js';
 
 const gone: Revocation = { keys: ['key'], source: 'sign_out', at: 0 };
 const refused: Revocation = { ...gone, refusedUntil: 1 };
@@ -23,7 +22,7 @@ describe("a worker's channel of revocations", () => {
     const redis = {
       publish: (revocation: Revocation) => published.push(revocation),
       subscribe: () => {},
-    } as unknown as RedisChannel;
+    } as unknown as SharedChannel;
     const channel = createWorkerChannel(redis, (revocation) => sent.push(revocation));
     channel.publish(gone);
     channel.publish(refused);
@@ -35,7 +34,7 @@ describe("a worker's channel of revocations", () => {
     const redis = {
       publish: () => {},
       subscribe: (handler: (revocation: Revocation) => void) => fromRedis.push(handler),
-    } as unknown as RedisChannel;
+    } as unknown as SharedChannel;
     const received: Revocation[] = [];
     const channel = createWorkerChannel(redis, () => {});
     channel.subscribe((revocation) => received.push(revocation));

@@ -7,19 +7,11 @@ import type { Logger } from 'pino';
 import { type Backoff, createBackoff } from '../../infra/backoff.js';
 import type { HostPort } from '../../infra/host-port.js';
 import { createGatedLog, type GatedLog } from '../../infra/log-gate.js';
-import type { Revocation, RevocationChannel } from '../revocation.js';
+import type { Revocation, SharedChannel } from '../revocation.js';
 import { bounded, connectOnce } from './redis-client.js';
 import { redisReason } from './redis-failure.js';
 import { decodeRevocation, encodeRevocation } from './redis-message.js';
 import { RECONNECTS, type RedisStoreConfig, type RedisTarget, redisTarget } from './redis-options.js';
-
-export interface RedisChannel extends RevocationChannel {
-  /** False while revocations of others may be missed. */
-  readonly connected: boolean;
-  /** `handler` runs each time that it is connected, the first time included: drop every cached entry and every read under way. */
-  onGap(handler: () => void): void;
-  close(): Promise<void>;
-}
 
 export interface RedisChannelOptions {
   readonly log: Logger;
@@ -46,11 +38,11 @@ interface Message {
   sending: boolean;
 }
 
-export function openRedisChannel(config: RedisStoreConfig, options: RedisChannelOptions): RedisChannel {
+export function openRedisChannel(config: RedisStoreConfig, options: RedisChannelOptions): SharedChannel {
   return new Channel(redisTarget(config), config.prefix, options);
 }
 
-class Channel implements RedisChannel {
+class Channel implements SharedChannel {
   private readonly target: RedisTarget;
   private readonly options: RedisChannelOptions;
   connected = false;

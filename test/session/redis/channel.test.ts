@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { pino } from 'pino';
 import { openChannel } from '../../../src/session/open-store.js';
-import { openRedisChannel, type RedisChannel } from '../../../src/session/redis/redis-channel.js';
-import type { Revocation } from '../../../src/session/revocation.js';
+import { openRedisChannel } from '../../../src/session/redis/redis-channel.js';
+import type { Revocation, SharedChannel } from '../../../src/session/revocation.js';
 import { configOf, redisStoreOf } from '../../kit/application.js';
 import { describeWith } from '../../kit/needs.js';
 import { type RedisServer, redisMissing, startRedis } from '../../kit/redis-server.js';
@@ -14,7 +14,7 @@ import { PATIENCE_MS, until } from '../../kit/until.js';
 const quiet = pino({ level: 'silent' });
 
 interface Ear {
-  readonly channel: RedisChannel;
+  readonly channel: SharedChannel;
   readonly heard: Revocation[];
   /** Keys in the cache that the owner of a channel would have. */
   gaps: number;

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { pino } from 'pino';
-import { openRedisChannel, type RedisChannel } from '../../../src/session/redis/redis-channel.js';
+import { openRedisChannel } from '../../../src/session/redis/redis-channel.js';
 import { openRedisStore, type RedisSessionStore } from '../../../src/session/redis/redis-store.js';
+import type { SharedChannel } from '../../../src/session/revocation.js';
 import { redisStoreOf } from '../../kit/application.js';
 import { describeWith } from '../../kit/needs.js';
 import { type RedisServer, redisMissing, startRedis } from '../../kit/redis-server.js';
@@ -91,7 +92,7 @@ describeWith(redisMissing(), 'a Redis that closes connections', () => {
   });
 
   it('of subscribers: they are made anew, and say that something may have been missed', async () => {
-    const ears: { channel: RedisChannel; heard: string[]; gaps: number }[] = [];
+    const ears: { channel: SharedChannel; heard: string[]; gaps: number }[] = [];
     for (const nodeId of ['a', 'b']) {
       const channel = openRedisChannel(redisStoreOf({ url: `redis://127.0.0.1:${redis.port}` }), {
         log,
