@@ -2,6 +2,7 @@
 // a hostile URL must not be able to stall a worker.
 import { createRequire } from 'node:module';
 import type { RE2JS } from 're2js';
+import { explain } from '../infra/errors.js';
 import { decodePathOnce, type ForwardUrl, UNKNOWN_PATH } from './forward-url.js';
 
 export interface AllowList {
@@ -21,6 +22,16 @@ function compile(expression: string): RE2JS {
   return re2.RE2JS.compile(expression);
 }
 let re2: typeof import('re2js') | undefined;
+
+/** Why RE2 cannot read the expression; null when it can. */
+export function expressionProblem(expression: string): string | null {
+  try {
+    compile(expression);
+    return null;
+  } catch (error) {
+    return `is not an RE2 expression: ${explain(error).replace(/^error parsing regexp: /, '')}`;
+  }
+}
 
 /** A longer URL matches nothing. */
 const LONGEST = 8_192;

@@ -1,7 +1,6 @@
 // What authentik says about its proxy providers → the configuration that the rest of the daemon understands. Pure, and as
 // lenient as the many versions of core are different; a provider that cannot work is left out and named, the others go on.
-import { RE2JS } from 're2js';
-import { anchorsTheEnd, END_UNSEEN } from '../application/allow-list.js';
+import { anchorsTheEnd, END_UNSEEN, expressionProblem } from '../application/allow-list.js';
 import { isUnderDomain } from '../application/host.js';
 import { DEFAULT_MAX_BYTES } from '../application/identity.js';
 import { AUTHENTIK_PREFIX } from '../application/own-paths.js';
@@ -9,7 +8,6 @@ import { parseCookieDomain, parseOrigin } from '../application/public-origin.js'
 import { isSigningAlgorithm, isSymmetric } from '../application/signing-algorithms.js';
 import type { AuthentikEnv } from '../config/environment.js';
 import type { AuthentikProviderFacts, ProviderConfig } from '../config/schema.js';
-import { explain } from '../infra/errors.js';
 import { isRecord, textOf, textsOf } from '../infra/untyped.js';
 import type { OutpostInstance } from './api.js';
 
@@ -261,12 +259,9 @@ function compilable(lines: string): { good: string[]; bad: string[] } {
   lines.split(/\r?\n/).forEach((line, index) => {
     const pattern = line.trim();
     if (pattern === '') return;
-    try {
-      RE2JS.compile(pattern);
-      good.push(pattern);
-    } catch (error) {
-      bad.push(`line ${index + 1} is not an RE2 expression: ${explain(error).replace(/^error parsing regexp: /, '')}`);
-    }
+    const problem = expressionProblem(pattern);
+    if (problem === null) good.push(pattern);
+    else bad.push(`line ${index + 1} ${problem}`);
   });
   return { good, bad };
 }

@@ -1,9 +1,8 @@
 // The rules for providers: each alone, then among each other. Reads raw values like `rules.ts`, and never quotes one.
-import { RE2JS } from 're2js';
+import { expressionProblem } from '../application/allow-list.js';
 import { isUnderDomain } from '../application/host.js';
 import { type PublicOrigin, parseCookieDomain, parseOrigin } from '../application/public-origin.js';
 import { isSymmetric } from '../application/signing-algorithms.js';
-import { explain } from '../infra/errors.js';
 import { isRecord } from '../infra/untyped.js';
 import { type Problem, valueAt } from './problems.js';
 
@@ -104,13 +103,8 @@ function patternProblems(provider: Raw): Problem[] {
   if (!Array.isArray(patterns)) return [];
   return patterns.flatMap((pattern: unknown, index) => {
     if (typeof pattern !== 'string') return [];
-    try {
-      RE2JS.compile(pattern);
-      return [];
-    } catch (error) {
-      const reason = explain(error).replace(/^error parsing regexp: /, '');
-      return [{ path: `skip_path_regex[${index}]`, message: `is not an RE2 expression: ${reason}` }];
-    }
+    const message = expressionProblem(pattern);
+    return message === null ? [] : [{ path: `skip_path_regex[${index}]`, message }];
   });
 }
 
