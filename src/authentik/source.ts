@@ -3,10 +3,12 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { AuthentikEnv } from '../config/environment.js';
-import type { Config, ProviderConfig } from '../config/schema.js';
+import type { ProviderConfig } from '../config/schema.js';
 import { createBackoff } from '../infra/backoff.js';
 import { explain } from '../infra/errors.js';
+import { fromPythonLevel, LOG_LEVELS, type LogLevel } from '../infra/log-level.js';
 import { systemTimers, type Timers } from '../infra/timers.js';
+import { textOf } from '../infra/untyped.js';
 import { VERSION } from '../infra/version.js';
 import { type CertificatePair, type CoreApi, createCoreApi } from './api.js';
 import { type CertificateFiles, createCertificateFiles } from './certificate-files.js';
@@ -14,8 +16,6 @@ import { createEventReporter, type Misconfiguration } from './events.js';
 import { type LastKnownGood, openLastKnownGood, type Snapshot } from './last-known-good.js';
 import { type CoreSocket, type CoreSocketOptions, connectCore, type SourceLog } from './socket.js';
 import { certificatesOf, type Translation, translateProviders } from './translate.js';
-
-type LogLevel = Config['log']['level'];
 
 /** What core says about the outpost itself. */
 export interface OutpostFacts {
@@ -307,12 +307,7 @@ function pkOf(raw: unknown): number {
   return Number.isFinite(pk) ? pk : Number.MAX_SAFE_INTEGER;
 }
 
-/** Python's names of levels, as core has them. */
 function logLevelOf(value: unknown): LogLevel | null {
-  const level = typeof value === 'string' ? value.toLowerCase() : '';
-  if (level === 'warning') return 'warn';
-  if (level === 'critical' || level === 'fatal') return 'error';
-  return LEVELS.find((known) => known === level) ?? null;
+  const level = fromPythonLevel(textOf(value));
+  return LOG_LEVELS.find((known) => known === level) ?? null;
 }
-
-const LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error'];

@@ -1,5 +1,6 @@
 // The variables of the official outpost, so that a container that ran it can run this instead.
 // The environment comes in as an argument. Every value may be `file://PATH` or `env://NAME?default`, as authentik has it.
+import { fromPythonLevel } from '../infra/log-level.js';
 import { isRecord } from '../infra/untyped.js';
 import { type Problem, readFailure } from './problems.js';
 
@@ -66,7 +67,8 @@ export function overlayEnvironment(raw: Record<string, unknown>, env: Env, readF
     // Go's spelling of "every address".
     put('listen', key, variable, read(variable)?.replace(/^:(?=\d+$)/, '0.0.0.0:'));
   }
-  put('log', 'level', 'AUTHENTIK_LOG_LEVEL', logLevel(read('AUTHENTIK_LOG_LEVEL')));
+  const level = read('AUTHENTIK_LOG_LEVEL');
+  put('log', 'level', 'AUTHENTIK_LOG_LEVEL', level === undefined ? undefined : fromPythonLevel(level));
 
   const cidrs = read('AUTHENTIK_LISTEN__TRUSTED_PROXY_CIDRS');
   if (cidrs !== undefined) {
@@ -169,11 +171,4 @@ function url(read: Read, variable: string, problems: Problem[]): string | undefi
   if (/^https?:\/\/[^\s@?#\\]+$/i.test(text) && URL.canParse(text)) return text.replace(/\/+$/, '');
   problems.push({ path: variable, message: 'expected an http:// or https:// URL without user, query or fragment' });
   return undefined;
-}
-
-/** Python's level names as ours. */
-function logLevel(text: string | undefined): string | undefined {
-  const level = text?.toLowerCase();
-  if (level === 'warning') return 'warn';
-  return level === 'critical' || level === 'fatal' ? 'error' : level;
 }

@@ -6,6 +6,7 @@ import { FILE_PREFIX, PREFIXES } from '../application/own-paths.js';
 import type { PublicOrigin } from '../application/public-origin.js';
 import { SIGNING_ALGORITHMS } from '../application/signing-algorithms.js';
 import { parseHostPort } from '../infra/host-port.js';
+import { LOG_LEVELS } from '../infra/log-level.js';
 
 const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -212,10 +213,7 @@ export const configSchema = z.strictObject({
     .describe('Largest request head; more is answered 431.'),
   log: z
     .strictObject({
-      level: z
-        .enum(['trace', 'debug', 'info', 'warn', 'error'])
-        .default('info')
-        .describe('Least level that is written.'),
+      level: z.enum(LOG_LEVELS).default('info').describe('Least level that is written.'),
       checks: z.enum(['none', 'denied', 'all']).default('none').describe('Which checks are logged.'),
     })
     .prefault({})
