@@ -187,7 +187,7 @@ describe('forward headers', () => {
   it('Envoy: path from our own, Host as it came, and what is not asserted is to be removed', async () => {
     const allowed = await get('/akprox/auth/envoy/page?x=1', { Cookie: alice });
     assert.equal(allowed.status, 200);
-    assert.equal(allowed.headers['x-envoy-auth-headers-to-remove'], 'X-authentik-jwt');
+    assert.equal(allowed.headers['x-envoy-auth-headers-to-remove'], 'X-authentik-jwt,X-Akprox-Assertion');
     const anonymous = await get('/akprox/auth/envoy/page?x=1');
     assert.equal(anonymous.status, 302);
     assert.equal(anonymous.headers.location, `${APP}/akprox/start?rd=${encodeURIComponent(`${APP}/page?x=1`)}`);
