@@ -6,21 +6,13 @@ import { join } from 'node:path';
 import type { AuthentikEnv } from '../config/environment.js';
 import { seal, unseal } from '../infra/seal.js';
 import { isRecord } from '../infra/untyped.js';
-import type { CertificatePair, OutpostInstance } from './api.js';
-
-/** One complete answer: raw, so that a newer version of this program reads it anew. */
-export interface Snapshot {
-  readonly instance: OutpostInstance;
-  readonly results: readonly unknown[];
-  /** By uuid. */
-  readonly certificates: Readonly<Record<string, CertificatePair>>;
-}
+import type { OutpostSnapshot } from './outpost-snapshot.js';
 
 export interface LastKnownGood {
   /** Null when there is none, or none that this token opens. */
-  read(): Promise<Snapshot | null>;
+  read(): Promise<OutpostSnapshot | null>;
   /** Rejects when the directory cannot be written. */
-  write(snapshot: Snapshot): Promise<void>;
+  write(snapshot: OutpostSnapshot): Promise<void>;
 }
 
 /** `directory` is made if it is absent, and private. */
@@ -49,13 +41,13 @@ export function openLastKnownGood(directory: string, env: Pick<AuthentikEnv, 'ho
   };
 }
 
-function parse(text: string): Snapshot | null {
+function parse(text: string): OutpostSnapshot | null {
   try {
     const value: unknown = JSON.parse(text);
     if (!isRecord(value) || !isRecord(value['instance']) || !Array.isArray(value['results'])) return null;
     if (!isRecord(value['certificates'])) return null;
     // Sealed by us, so the inside is what we wrote.
-    return value as unknown as Snapshot;
+    return value as unknown as OutpostSnapshot;
   } catch {
     return null;
   }

@@ -8,14 +8,16 @@ import { createBackoff } from '../infra/backoff.js';
 import { explain } from '../infra/errors.js';
 import { fromPythonLevel, LOG_LEVELS, type LogLevel } from '../infra/log-level.js';
 import { systemTimers, type Timers } from '../infra/timers.js';
-import { textOf } from '../infra/untyped.js';
+import { isRecord, textOf } from '../infra/untyped.js';
 import { VERSION } from '../infra/version.js';
-import { type CertificatePair, type CoreApi, createCoreApi } from './api.js';
+import { type CoreApi, createCoreApi } from './api.js';
 import { type CertificateFiles, createCertificateFiles } from './certificate-files.js';
-import { createEventReporter, type Misconfiguration } from './events.js';
-import { type LastKnownGood, openLastKnownGood, type Snapshot } from './last-known-good.js';
+import { createEventReporter, type EventReporter, type Misconfiguration } from './events.js';
+import { type LastKnownGood, openLastKnownGood } from './last-known-good.js';
+import { Notices } from './notices.js';
+import { fetchSnapshot, type OutpostSnapshot } from './outpost-snapshot.js';
 import { type CoreSocket, type CoreSocketOptions, connectCore, type SourceLog } from './socket.js';
-import { certificatesOf, type Translation, translateProviders } from './translate.js';
+import { type Translation, translateProviders } from './translate.js';
 
 /** What core says about the outpost itself. */
 export interface OutpostFacts {
@@ -59,21 +61,11 @@ export interface AuthentikSourceOptions {
   readonly certificateFiles?: CertificateFiles;
 }
 
-export interface AuthentikSource {
-  stop(): void;
-  /** True when core answered and its answer was handed on. Never rejects. */
-  refresh(): Promise<boolean>;
-  status(): AuthentikStatus;
-  /** Reports a misconfiguration to core, within limits. */
-  misconfigured(event: Misconfiguration): void;
-}
-
 const DEFAULT_INTERVAL = 300;
 const SHORTEST_INTERVAL = 30;
 /** A day: whatever core says, a forgotten outpost looks in once in a while. */
 const LONGEST_INTERVAL = 86_400;
-const FIRST_RETRY = 3_000;
-const LONGEST_RETRY = 30_000;
+const RETRIES = { first: 3_000, longest: 30_000 };
 /**
  * After a trigger the replicas ask core at slightly different times. Upstream spreads them over nine seconds; we have one
  * client for a whole machine, and an operator who saves a provider should not have to wait for it.
@@ -82,229 +74,220 @@ const TRIGGER_SPREAD = 1_000;
 const TOO_FAR_AHEAD = 2_147_483_647;
 
 export function startAuthentikSource(options: AuthentikSourceOptions): AuthentikSource {
-  const { env, log, now, monotonic } = options;
-  const timers = options.timers ?? systemTimers;
-  const api = options.api ?? createCoreApi(env);
-  const disk = options.lastKnownGood ?? openLastKnownGood(join(options.dataDir, 'authentik'), env);
-  const files = options.certificateFiles ?? createCertificateFiles();
-  /** What has been said, by what it is about: nothing is repeated with every poll. */
-  const said = new Map<string, string>();
+  const source = new AuthentikSource(options);
+  source.begin().catch((error: unknown) => options.log.error({ err: error }, 'an unexpected error'));
+  return source;
+}
 
-  let stopped = false;
-  let snapshot: Snapshot | null = null;
-  let applied = '';
-  let outpost: OutpostFacts | null = null;
-  let lastUpdate: number | null = null;
-  let problem: string | null = null;
-  const retries = createBackoff({ first: FIRST_RETRY, longest: LONGEST_RETRY });
-  let socket: { readonly pk: string; readonly connection: CoreSocket } | null = null;
-  let running: Promise<boolean> | null = null;
-  let queued: Promise<boolean> | null = null;
-  let cancelNext = (): void => {};
-  let cancelTrigger: (() => void) | null = null;
+export class AuthentikSource {
+  private readonly options: AuthentikSourceOptions;
+  private readonly timers: Timers;
+  private readonly api: CoreApi;
+  private readonly disk: LastKnownGood;
+  private readonly files: CertificateFiles;
+  private readonly notices: Notices;
+  private readonly events: EventReporter;
+  private readonly retries = createBackoff(RETRIES);
+  private stopped = false;
+  private snapshot: OutpostSnapshot | null = null;
+  /** What was applied last, for comparison. */
+  private applied = '';
+  private outpost: OutpostFacts | null = null;
+  private lastUpdate: number | null = null;
+  private problem: string | null = null;
+  private socket: { readonly pk: string; readonly connection: CoreSocket } | null = null;
+  private running: Promise<boolean> | null = null;
+  private queued: Promise<boolean> | null = null;
+  private cancelNext = (): void => {};
+  private cancelTrigger: (() => void) | null = null;
 
-  async function begin(): Promise<void> {
-    const known = await disk.read().catch(() => null);
-    if (known !== null && !stopped) {
-      snapshot = known;
-      use(known, 'the last known providers of authentik are served until it answers');
-    }
-    await refresh();
-    if (!stopped) void adviseOnce();
+  constructor(options: AuthentikSourceOptions) {
+    const { env, log, monotonic } = options;
+    this.options = options;
+    this.timers = options.timers ?? systemTimers;
+    this.api = options.api ?? createCoreApi(env);
+    this.disk = options.lastKnownGood ?? openLastKnownGood(join(options.dataDir, 'authentik'), env);
+    this.files = options.certificateFiles ?? createCertificateFiles();
+    this.notices = new Notices(log);
+    this.events = createEventReporter({ api: this.api, outpostName: () => this.outpost?.name ?? '', monotonic, log });
   }
 
-  /** Callers during a fetch share the next one: what they heard of may have come too late for this one. */
-  function refresh(): Promise<boolean> {
-    if (running === null) {
-      running = update().finally(() => {
-        running = null;
+  async begin(): Promise<void> {
+    const known = await this.disk.read().catch(() => null);
+    if (known !== null && !this.stopped) {
+      this.snapshot = known;
+      this.apply(known, 'the last known providers of authentik are served until it answers');
+    }
+    await this.refresh();
+    if (!this.stopped) void this.logSentry();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.cancelNext();
+    this.cancelTrigger?.();
+    this.socket?.connection.close();
+    this.files.remove();
+  }
+
+  /**
+   * True when core answered and its answer was handed on. Never rejects. Callers during a fetch share the next one: what they
+   * were told of may have come too late for this one.
+   */
+  refresh(): Promise<boolean> {
+    if (this.running === null) {
+      this.running = this.update().finally(() => {
+        this.running = null;
       });
-      return running;
+      return this.running;
     }
-    queued ??= running.then(() => {
-      queued = null;
-      return stopped ? false : refresh();
+    this.queued ??= this.running.then(() => {
+      this.queued = null;
+      return this.stopped ? false : this.refresh();
     });
-    return queued;
+    return this.queued;
   }
 
-  async function update(): Promise<boolean> {
-    if (stopped) return false;
-    cancelNext();
+  status(): AuthentikStatus {
+    return {
+      outpost: this.outpost,
+      instanceId: this.options.instanceId,
+      connected: this.socket?.connection.connected ?? false,
+      lastUpdate: this.lastUpdate,
+      problem: this.problem,
+    };
+  }
+
+  /** Reports a misconfiguration to core, within limits. */
+  misconfigured(event: Misconfiguration): void {
+    this.events.report(event);
+  }
+
+  private async update(): Promise<boolean> {
+    if (this.stopped) return false;
+    this.cancelNext();
     try {
-      const fetched = await fetchAll();
-      if (stopped) return false;
-      const former = snapshot;
-      snapshot = fetched;
-      lastUpdate = now();
-      if (problem !== null) log.info({}, 'authentik answers again');
-      problem = null;
-      retries.reset();
-      use(fetched, 'the providers from authentik are in force');
-      if (JSON.stringify(former) !== JSON.stringify(fetched)) await keep(fetched);
-      if (stopped) return false;
-      connect(fetched.instance.pk);
-      next(pollInterval(fetched.instance.refreshInterval));
+      const fetched = await fetchSnapshot(this.api, this.snapshot, this.notices);
+      if (this.stopped) return false;
+      const former = this.snapshot;
+      this.snapshot = fetched;
+      this.lastUpdate = this.options.now();
+      if (this.problem !== null) this.options.log.info({}, 'authentik answers again');
+      this.problem = null;
+      this.retries.reset();
+      this.apply(fetched, 'the providers from authentik are in force');
+      if (JSON.stringify(former) !== JSON.stringify(fetched)) await this.saveLastKnown(fetched);
+      if (this.stopped) return false;
+      this.connect(fetched.instance.pk);
+      this.schedule(pollInterval(fetched.instance.refreshInterval));
       return true;
     } catch (error) {
-      if (stopped) return false;
-      problem = explain(error);
-      const wait = retries.next();
-      const consequence = outpost === null ? 'no provider is known yet' : 'what was known stays in force';
-      log.error(
-        { reason: problem, retry_in_ms: wait },
-        `the providers could not be read from authentik; ${consequence}`,
-      );
-      next(wait);
+      if (!this.stopped) this.retryLater(error);
       return false;
     }
   }
 
-  function next(ms: number): void {
-    cancelNext = timers.after(Math.min(ms, TOO_FAR_AHEAD), () => void refresh());
+  private retryLater(error: unknown): void {
+    this.problem = explain(error);
+    const wait = this.retries.next();
+    const consequence = this.outpost === null ? 'no provider is known yet' : 'what was known stays in force';
+    this.options.log.error(
+      { reason: this.problem, retry_in_ms: wait },
+      `the providers could not be read from authentik; ${consequence}`,
+    );
+    this.schedule(wait);
   }
 
-  async function fetchAll(): Promise<Snapshot> {
-    const instance = await api.instance();
-    const results = await api.proxyProviders();
-    const certificates: Record<string, CertificatePair> = {};
-    for (const uuid of certificatesOf(results)) {
-      const pair = await fetchCertificate(uuid);
-      if (pair !== null) certificates[uuid] = pair;
-    }
-    return { instance, results: [...results].sort(byPk), certificates };
+  private schedule(ms: number): void {
+    this.cancelNext = this.timers.after(Math.min(ms, TOO_FAR_AHEAD), () => void this.refresh());
   }
 
-  /** A certificate that cannot be read now must not hold everything else up. */
-  async function fetchCertificate(uuid: string): Promise<CertificatePair | null> {
-    const known = snapshot?.certificates[uuid] ?? null;
-    try {
-      return (await api.certificate(uuid, known?.fingerprint ?? null)) ?? known;
-    } catch (error) {
-      sayOnce(uuid, `the certificate ${uuid} cannot be read: ${explain(error)}`);
-      return known;
-    }
+  /** `text`: for the log, when anything has changed and every worker has it. */
+  private apply({ instance, results, certificates }: OutpostSnapshot, text: string): void {
+    const { env, log } = this.options;
+    const translation = translateProviders({ results, instance, env, certificates: this.writeFiles(certificates) });
+    const { providers } = translation;
+    const outpost = { pk: instance.pk, name: instance.name, logLevel: logLevelOf(instance.config['log_level']) };
+    this.outpost = outpost;
+    this.logProblems(translation);
+    const print = JSON.stringify([providers, outpost]);
+    if (print === this.applied) return;
+    this.applied = print;
+    const facts = { outpost: outpost.name, providers: providers.map((provider) => provider.name) };
+    void this.options.apply(providers, outpost).then(() => log.info(facts, text));
   }
 
-  function use(current: Snapshot, text: string): void {
+  private writeFiles(pairs: OutpostSnapshot['certificates']): Map<string, { cert: string; key: string }> {
     const certificates = new Map<string, { cert: string; key: string }>();
-    for (const [uuid, pair] of Object.entries(current.certificates)) {
-      const written = files.write(uuid, pair);
-      if ('problem' in written) sayOnce(uuid, `the certificate ${uuid} cannot be used: ${written.problem}`);
+    for (const [uuid, pair] of Object.entries(pairs)) {
+      const written = this.files.write(uuid, pair);
+      if ('problem' in written)
+        this.notices.warnOnce(uuid, `the certificate ${uuid} cannot be used: ${written.problem}`);
       else certificates.set(uuid, written);
     }
-    const { instance, results } = current;
-    const translation = translateProviders({ results, instance, env, certificates });
-    outpost = { pk: instance.pk, name: instance.name, logLevel: logLevelOf(instance.config['log_level']) };
-    const { providers } = translation;
-    const print = JSON.stringify([providers, outpost]);
-    sayWhatIsWrong(translation);
-    if (print === applied) return;
-    applied = print;
-    const facts = { outpost: outpost.name, providers: providers.map((provider) => provider.name) };
-    void options.apply(providers, outpost).then(() => log.info(facts, text));
+    return certificates;
   }
 
-  function sayWhatIsWrong({ providers, skipped, warnings }: Translation): void {
-    const texts = [
+  private logProblems({ providers, skipped, warnings }: Translation): void {
+    this.notices.warnAll([
       ...skipped.map(({ name, reason }) => `the provider ${JSON.stringify(name)} is skipped: ${reason}`),
       ...warnings,
       ...(providers.length === 0 ? ['authentik has no forward-auth provider for this outpost'] : []),
-    ];
-    // What has been put right is said again when it comes back.
-    for (const [topic, text] of said) if (topic === text && !texts.includes(text)) said.delete(topic);
-    for (const text of texts) sayOnce(text, text);
+    ]);
   }
 
-  function sayOnce(topic: string, text: string): void {
-    if (said.get(topic) === text) return;
-    said.set(topic, text);
-    log.warn({}, text);
-  }
-
-  async function keep(fetched: Snapshot): Promise<void> {
+  private async saveLastKnown(fetched: OutpostSnapshot): Promise<void> {
     try {
-      await disk.write(fetched);
+      await this.disk.write(fetched);
     } catch (error) {
-      sayOnce('disk', `the providers cannot be kept for a start without authentik: ${explain(error)}`);
+      this.notices.warnOnce('disk', `the providers cannot be kept for a start without authentik: ${explain(error)}`);
     }
   }
 
-  function connect(pk: string): void {
-    if (socket?.pk === pk) return;
-    socket?.connection.close();
-    const connection = (options.connect ?? connectCore)({
+  private connect(pk: string): void {
+    if (this.socket?.pk === pk) return;
+    this.socket?.connection.close();
+    const { env, instanceId, random, monotonic, log } = this.options;
+    const connection = (this.options.connect ?? connectCore)({
       host: env.host,
       token: env.token,
       insecure: env.insecure,
       outpostPk: pk,
-      instanceId: options.instanceId,
-      hello: { version: VERSION, buildHash: '', uuid: options.instanceId, hostname: hostname() },
-      timers,
-      random: options.random,
+      instanceId,
+      hello: { version: VERSION, buildHash: '', uuid: instanceId, hostname: hostname() },
+      timers: this.timers,
+      random,
       monotonic,
       log,
-      onTrigger: trigger,
-      onSessionEnd: options.sessionEnd,
+      onTrigger: () => this.trigger(),
+      onSessionEnd: (sid) => this.options.sessionEnd(sid),
       onConnected: (again) => {
-        if (again) trigger();
+        if (again) this.trigger();
       },
     });
-    socket = { pk, connection };
+    this.socket = { pk, connection };
   }
 
   /** Triggers that come in while one is waiting are the same news. */
-  function trigger(): void {
-    if (stopped || cancelTrigger !== null) return;
-    cancelTrigger = timers.after(options.random() * TRIGGER_SPREAD, () => {
-      cancelTrigger = null;
-      void refresh();
+  private trigger(): void {
+    if (this.stopped || this.cancelTrigger !== null) return;
+    this.cancelTrigger = this.timers.after(this.options.random() * TRIGGER_SPREAD, () => {
+      this.cancelTrigger = null;
+      void this.refresh();
     });
   }
 
-  async function adviseOnce(): Promise<void> {
-    const root = await api.rootConfig().catch(() => ({}) as Readonly<Record<string, unknown>>);
+  private async logSentry(): Promise<void> {
+    const root = await this.api.rootConfig().catch(() => ({}) as Readonly<Record<string, unknown>>);
     const reporting = root['error_reporting'];
-    if (typeof reporting === 'object' && reporting !== null && 'enabled' in reporting && reporting.enabled === true) {
-      log.info({}, 'authentik asks for error reports to Sentry; akprox sends none');
-    }
+    if (isRecord(reporting) && reporting['enabled'] === true)
+      this.options.log.info({}, 'authentik asks for error reports to Sentry; akprox sends none');
   }
-
-  const events = createEventReporter({ api, outpostName: () => outpost?.name ?? '', monotonic, log });
-  begin().catch((error: unknown) => log.error({ err: error }, 'an unexpected error'));
-  return {
-    stop() {
-      stopped = true;
-      cancelNext();
-      cancelTrigger?.();
-      socket?.connection.close();
-      files.remove();
-    },
-    refresh,
-    status: () => ({
-      outpost,
-      instanceId: options.instanceId,
-      connected: socket?.connection.connected ?? false,
-      lastUpdate,
-      problem,
-    }),
-    misconfigured: (event) => events.report(event),
-  };
 }
 
 function pollInterval(seconds: number | null): number {
   if (seconds === null || seconds <= 0) return DEFAULT_INTERVAL * 1_000;
   return Math.min(Math.max(seconds, SHORTEST_INTERVAL), LONGEST_INTERVAL) * 1_000;
-}
-
-/** core's order is not stable. Where two providers collide, the older one wins. */
-function byPk(left: unknown, right: unknown): number {
-  return pkOf(left) - pkOf(right);
-}
-
-function pkOf(raw: unknown): number {
-  const pk = typeof raw === 'object' && raw !== null && 'pk' in raw ? Number(raw.pk) : Number.NaN;
-  return Number.isFinite(pk) ? pk : Number.MAX_SAFE_INTEGER;
 }
 
 function logLevelOf(value: unknown): LogLevel | null {
