@@ -53,6 +53,17 @@ describe('the documents', () => {
     });
   }
 
+  it('and comments name no page that whoever has only this repository cannot read', () => {
+    const outside = /(?<![\w/.-])(?:(?:authentik|proxies|hot-path|real-world)\.md|design\/\w)/;
+    const files = ['src', 'test', 'bench', 'deploy'].flatMap((folder) => below(folder, /\.(?:ts|md|ya?ml|conf|lua)$/));
+    assert.ok(files.length > 300);
+    const own = new Set(['test/docs.test.ts']);
+    assert.deepEqual(
+      [...files, ...documents].filter((file) => !own.has(file) && outside.test(read(file))),
+      [],
+    );
+  });
+
   it('have a section of the contract for every one that a comment names', () => {
     const sections = new Set([...contract.matchAll(/^##+ (\d+[a-c]?(?:\.\d+)?)[. ]/gm)].map(([, number]) => number));
     assert.ok(sections.size > 15);
