@@ -148,6 +148,7 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
       },
       skip_path_regex: patterns.good,
       access: { groups: [], emails: [], email_domains: [] },
+      claims: { groups: 'groups', keep: false },
       session: { lifetime: lifetimeOf(raw), refresh: true },
       headers: { families: ['akprox', 'authentik'], pass_jwt: true, assertion: false, max_bytes: DEFAULT_MAX_BYTES },
       basic_auth: {

@@ -10,6 +10,12 @@ const TEXTS: Readonly<Record<OidcEvent['event'], string>> = {
   discovered: 'identity provider: discovered',
   discovery_failed: 'identity provider: discovery failed',
   userinfo_failed: 'identity provider: userinfo could not be read',
+  groups_missing:
+    'identity provider: a login brought no list of groups, which access.groups needs: see claims.groups and oidc.scopes',
+  groups_left_out:
+    'identity provider: a login brought _claim_names instead of a list of groups, which access.groups needs: the user is in more groups than a token takes, so let the identity provider send only those of this application',
+  groups_lost:
+    'identity provider: a renewal brought no list of groups, which access.groups needs, so the session ends: see claims.groups and claims.keep',
   introspection_unsupported: 'identity provider: it has no introspection endpoint, so bearer tokens are refused',
 };
 
@@ -54,6 +60,8 @@ export class OidcClients {
     const facts = { provider: application.name };
     return createOidcClient({
       oidc: application.config.oidc,
+      claims: application.config.claims,
+      access: application.config.access,
       redirectUri: application.redirectUri,
       now: clock.now,
       monotonic: clock.monotonic,

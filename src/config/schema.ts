@@ -33,6 +33,8 @@ const address = (fallback: string | null, about: string) =>
 /** A literal, or where the secret is kept. `load.ts` replaces the two object forms before this schema is asked. */
 const secret = (about: string) => z.string().min(1).describe(about);
 
+const claimPaths = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
+
 export const providerSchema = z
   .strictObject({
     name: z
@@ -91,6 +93,27 @@ export const providerSchema = z
       })
       .prefault({})
       .describe('Who may pass. Any match allows; everything empty allows whoever can log in.'),
+    claims: z
+      .strictObject({
+        username: claimPaths
+          .optional()
+          .describe(
+            'Claim with the user name, or several of which the first that is there counts. Default: `preferred_username`, else `email`, else `sub`.',
+          ),
+        groups: claimPaths
+          .default('groups')
+          .describe(
+            'Claim with the groups, or several of which the first that is there counts: a list, or a map whose keys are the groups. Dots lead into claims (`realm_access.roles`).',
+          ),
+        keep: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Keep the former groups when a renewal brings none. Otherwise the session ends then, if `access.groups` is set.',
+          ),
+      })
+      .prefault({})
+      .describe('Where the claims are.'),
     session: z
       .strictObject({
         lifetime: duration('24h', 'Longest life of a session. It ends earlier when the token does and is not renewed.'),

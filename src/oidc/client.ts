@@ -2,6 +2,7 @@
 // algorithm its tokens are verified with. The algorithm comes from the configuration or from discovery, never from a token.
 import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
 import * as openid from 'openid-client';
+import type { AccessRule } from '../application/access.js';
 import { isSigningAlgorithm, isSymmetric } from '../application/signing-algorithms.js';
 import type { ProviderConfig } from '../config/schema.js';
 import { createBackoff } from '../infra/backoff.js';
@@ -10,15 +11,27 @@ import { systemTimers } from '../infra/timers.js';
 import { isRecord } from '../infra/untyped.js';
 import { translate } from './failures.js';
 import { createKeySet } from './key-set.js';
+import { withoutNullMembers } from './token-answer.js';
 import { createTransport, type Transport } from './transport.js';
 
 export interface OidcEvent {
-  readonly event: 'discovered' | 'discovery_failed' | 'userinfo_failed' | 'introspection_unsupported';
+  readonly event:
+    | 'discovered'
+    | 'discovery_failed'
+    | 'userinfo_failed'
+    | 'introspection_unsupported'
+    | 'groups_missing'
+    | 'groups_left_out'
+    | 'groups_lost';
   readonly error?: unknown;
 }
 
 export interface OidcClientOptions {
   readonly oidc: ProviderConfig['oidc'];
+  /** Default: where they are unless set. */
+  readonly claims?: ProviderConfig['claims'];
+  /** What the rule needs is asked for. Default: nothing. */
+  readonly access?: AccessRule;
   readonly redirectUri: string;
   /** Unix milliseconds. */
   readonly now: () => number;
@@ -36,6 +49,8 @@ export interface OidcClientOptions {
 
 export interface OidcClient {
   readonly oidc: ProviderConfig['oidc'];
+  readonly claims: ProviderConfig['claims'];
+  readonly access: AccessRule;
   readonly redirectUri: string;
   readonly now: () => number;
   readonly claimsFrom: 'id_token' | 'access_token';
@@ -122,6 +137,8 @@ export function createOidcClient(options: OidcClientOptions): OidcClient {
 
   return {
     oidc,
+    claims: options.claims ?? { groups: 'groups', keep: false },
+    access: options.access ?? { groups: [], emails: [], email_domains: [] },
     redirectUri: options.redirectUri,
     now,
     claimsFrom: options.claimsFrom ?? 'id_token',
@@ -144,9 +161,14 @@ async function establish(options: OidcClientOptions, transport: Transport): Prom
   const algorithm = chooseAlgorithm(oidc, metadata);
   const algorithms = sameAlgorithm(algorithm);
   const configure = (auth: openid.ClientAuth): openid.Configuration => {
-    const server = { ...metadata, id_token_signing_alg_values_supported: [...algorithms] };
+    const server = {
+      ...metadata,
+      id_token_signing_alg_values_supported: [...algorithms],
+      // Optional metadata; a signed userinfo answer is signed as ID tokens are then.
+      userinfo_signing_alg_values_supported: metadata.userinfo_signing_alg_values_supported ?? [...algorithms],
+    };
     const configuration = new openid.Configuration(server, oidc.client_id, { [openid.clockTolerance]: LEEWAY }, auth);
-    configuration[openid.customFetch] = transport;
+    configuration[openid.customFetch] = withoutNullMembers(transport, metadata.token_endpoint);
     configuration.timeout = TIMEOUT_SECONDS;
     if (insecure) openid.allowInsecureRequests(configuration);
     return configuration;

@@ -2,9 +2,10 @@
 // login has to remember between them is the caller's.
 import { decodeJwt } from 'jose';
 import * as openid from 'openid-client';
-import { type Claims, readClaims } from '../application/claims.js';
+import type { Claims } from '../application/claims.js';
 import { AkproxError } from '../infra/errors.js';
 import type { Connection, OidcClient } from './client.js';
+import { claimsOfLogin, completeClaims } from './complete-claims.js';
 import { knownOauthError, translate } from './failures.js';
 import { checkJwt, verifyJwt } from './verify-jwt.js';
 
@@ -89,12 +90,12 @@ export async function finishLogin(
   if (tokens.id_token === undefined)
     throw new AkproxError('idp_rejected', 'the token endpoint sent no ID token: is `openid` in oidc.scopes?');
   const payload = await verifyJwt(client, tokens.id_token, { nonce: expected.nonce });
-  const complete = await completeClaims(client, connection, payload, tokens.access_token);
   const jwt = await jwtToPassOn(client, payload, tokens);
   // Verified by `jwtToPassOn`, or it would be the ID token.
   const source = client.claimsFrom === 'access_token' && jwt === tokens.access_token ? decodeJwt(jwt) : payload;
+  const complete = await completeClaims(client, connection, { ...payload, ...source }, tokens.access_token);
   return {
-    claims: readClaims({ ...(complete ?? payload), ...source }),
+    claims: claimsOfLogin(client, complete),
     idToken: tokens.id_token,
     accessToken: tokens.access_token,
     refreshToken: tokens.refresh_token ?? null,
@@ -108,25 +109,6 @@ function checkResponseIssuer(connection: Connection, iss: string | undefined): v
   const promised = connection.metadata.authorization_response_iss_parameter_supported === true;
   if (iss === undefined ? promised : iss !== connection.metadata.issuer) {
     throw new AkproxError('token_invalid', 'the callback was refused: iss');
-  }
-}
-
-/** With the userinfo endpoint's claims below the token's, when the token itself says nobody's name. Null: it did not answer. */
-export async function completeClaims(
-  client: OidcClient,
-  connection: Connection,
-  payload: TokenPayload,
-  accessToken: string,
-): Promise<TokenPayload | null> {
-  const named = ['email', 'preferred_username', 'groups'].some((claim) => payload[claim] !== undefined);
-  if (named || connection.metadata.userinfo_endpoint === undefined) return payload;
-  try {
-    // Refuses an answer about another `sub` (OIDC Core §5.3.2).
-    const userinfo = await openid.fetchUserInfo(connection.configuration, accessToken, String(payload['sub']));
-    return { ...userinfo, ...payload };
-  } catch (error) {
-    client.log({ event: 'userinfo_failed', error: translate(error, 'the userinfo endpoint') });
-    return null;
   }
 }
 

@@ -37,7 +37,7 @@ function judge(client: OidcClient, answer: openid.IntrospectionResponse): Intros
   if (iss !== undefined && iss !== client.oidc.issuer) return { active: false };
   if (exp !== undefined && !(Number.isFinite(exp) && exp * 1_000 > now)) return { active: false };
   if (nbf !== undefined && !(Number.isFinite(nbf) && nbf * 1_000 <= now + LEEWAY * 1_000)) return { active: false };
-  const claims = readClaims(answer);
+  const claims = readClaims(answer, client.claims);
   if (claims.sub === '' || claims.sub.length > 255) return { active: false };
   return { active: true, claims, expiresAt: exp === undefined ? null : Math.floor(exp * 1_000) };
 }
@@ -60,7 +60,7 @@ export async function clientCredentials(
   const payload = await verifyJwt(client, jwt);
   if (typeof payload.sub !== 'string') throw new AkproxError('token_invalid', "the provider's token was refused: sub");
   return {
-    claims: readClaims(payload),
+    claims: readClaims(payload, client.claims),
     idToken: tokens.id_token ?? '',
     accessToken: tokens.access_token,
     refreshToken: null,

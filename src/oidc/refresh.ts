@@ -1,15 +1,16 @@
 // Renews a login with its refresh token (OIDC Core §12). The new ID token is optional, and must be about the same user.
 import * as openid from 'openid-client';
-import { type Claims, readClaims } from '../application/claims.js';
+import type { Claims } from '../application/claims.js';
 import { AkproxError } from '../infra/errors.js';
 import type { OidcClient } from './client.js';
+import { claimsOfRenewal, completeClaims } from './complete-claims.js';
 import { refusal, translate } from './failures.js';
-import { completeClaims, expiryOf, jwtToPassOn, type LoginResult } from './flow.js';
+import { expiryOf, jwtToPassOn, type LoginResult } from './flow.js';
 import { verifyJwt } from './verify-jwt.js';
 
 export type RefreshResult =
   | ({ readonly kind: 'renewed' } & LoginResult)
-  /** The provider has ended the grant: the user must log in again. */
+  /** The provider has ended the grant, or says no more who may pass: the user must log in again. */
   | { readonly kind: 'ended' }
   /** Nothing is known about the grant; the session may live on to its own end. */
   | { readonly kind: 'fault'; readonly error: AkproxError };
@@ -45,10 +46,11 @@ async function redeem(client: OidcClient, refreshToken: string, previous: Claims
   if (payload.sub !== previous.sub)
     throw new AkproxError('token_invalid', "the provider's token was refused: sub changed");
   const complete = await completeClaims(client, connection, payload, tokens.access_token);
-  const claims = complete === null ? previous : readClaims(complete);
+  const claims = claimsOfRenewal(client, complete, previous);
+  if (claims === null) return { kind: 'ended' };
   return {
     kind: 'renewed',
-    claims: claims.sid === '' ? { ...claims, sid: previous.sid } : claims,
+    claims,
     idToken: tokens.id_token,
     jwt: await jwtToPassOn(client, payload, tokens),
     expiresAt: expiryOf(payload),

@@ -27,6 +27,7 @@ describe('the verdict', () => {
           const sized = (length: number) =>
             readClaims({
               sub: 'alice',
+              preferred_username: 'alice',
               groups,
               name: 'Alice',
               email: attributes ? '' : 'e'.repeat(length),

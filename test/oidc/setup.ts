@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import type { ServerMetadata } from 'openid-client';
+import type { AccessRule } from '../../src/application/access.js';
 import type { ProviderConfig } from '../../src/config/schema.js';
 import { AkproxError, type ErrorCode } from '../../src/infra/errors.js';
 import { createOidcClient, type OidcClient, type OidcEvent } from '../../src/oidc/client.js';
@@ -39,6 +40,8 @@ export interface TestClient extends OidcClient {
 
 export interface TestClientOptions {
   readonly oidc?: Partial<ProviderConfig['oidc']>;
+  readonly claims?: ProviderConfig['claims'];
+  readonly access?: AccessRule;
   readonly metadata?: ServerMetadata;
   readonly fetch?: typeof fetch;
   readonly claimsFrom?: 'id_token' | 'access_token';
@@ -61,6 +64,8 @@ export function testClient(issuer: string, options: TestClientOptions = {}): Tes
     monotonic: () => performance.now() + clock.offset,
     log: (event) => events.push(event),
     ...(options.fetch ? { fetch: options.fetch } : {}),
+    ...(options.claims ? { claims: options.claims } : {}),
+    ...(options.access ? { access: options.access } : {}),
     ...(options.claimsFrom ? { claimsFrom: options.claimsFrom } : {}),
     ...(options.metadata ? { metadata: options.metadata } : {}),
   });
