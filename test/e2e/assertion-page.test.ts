@@ -1,4 +1,5 @@
 // The programs of docs/assertion.md, as they stand there, against a real assertion and against what is none.
+
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
@@ -17,6 +18,7 @@ import { readClaims } from '../../src/application/claims.js';
 import { AssertionKeys } from '../../src/session/assertion-keys.js';
 import { signAssertion } from '../../src/session/sign-assertion.js';
 import { makeApplication } from '../kit/application.js';
+import { endsWithTest } from '../kit/ends-with-test.js';
 import { MemoryStore } from '../kit/memory-store.js';
 import { describeWith } from '../kit/needs.js';
 
@@ -175,11 +177,13 @@ for (const [language, program] of Object.entries(PROGRAMS)) {
 
     async function judge(assertions: Record<string, string | null>): Promise<Record<string, string>> {
       const [command = '', ...args] = program.command;
-      const child = spawn(command, args, {
-        cwd: directory,
-        env: { ...process.env, ...program.env, ASSERTIONS: JSON.stringify(Object.values(assertions)) },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
+      const child = endsWithTest(
+        spawn(command, args, {
+          cwd: directory,
+          env: { ...process.env, ...program.env, ASSERTIONS: JSON.stringify(Object.values(assertions)) },
+          stdio: ['ignore', 'pipe', 'inherit'],
+        }),
+      );
       let output = '';
       child.stdout.on('data', (chunk: Buffer) => {
         output += chunk.toString();
