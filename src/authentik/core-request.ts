@@ -1,6 +1,6 @@
-// One HTTP exchange with authentik core: ten seconds, a bounded answer, redirects not followed. By undici, because `fetch` can neither set
-// `Host` nor leave the verification of one call's certificate out. It is loaded when core is first asked: a worker without
-// providers of authentik never needs it.
+// One HTTP exchange with authentik core: ten seconds, a bounded answer, redirects not followed. By undici, because `fetch` can
+// neither set `Host` nor leave the verification of one call's certificate out. It is loaded when core is first asked: a worker
+// without providers of authentik never needs it.
 import type { Agent, Dispatcher } from 'undici';
 
 export interface CoreRequest {

@@ -1,5 +1,5 @@
-// One complete answer of core about our outpost: itself, its providers, their certificates. Read as a whole or not at all, and raw,
-// so that a newer version of this program understands what an older one has kept.
+// One complete answer of core about our outpost: itself, its providers, their certificates. Read as a whole or not at all, and
+// raw, so that a newer version of this program understands what an older one has kept.
 import { explain } from '../infra/errors.js';
 import { isRecord } from '../infra/untyped.js';
 import type { CertificatePair, CoreApi, OutpostInstance } from './api.js';

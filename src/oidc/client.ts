@@ -1,4 +1,4 @@
-// Our half of one provider: its metadata, found on first use and then kept, how we authenticate, and which key and
+// Our half of one identity provider: its metadata, found on first use and then kept, how we authenticate, and which key and
 // algorithm its tokens are verified with. The algorithm comes from the configuration or from discovery, never from a token.
 import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
 import * as openid from 'openid-client';
@@ -56,17 +56,17 @@ export interface OidcClient {
   readonly claimsFrom: 'id_token' | 'access_token';
   readonly log: (event: OidcEvent) => void;
   /** Discovers if that has not succeeded yet. Rejects with `idp_unreachable` or `idp_rejected`. */
-  connect(): Promise<Connection>;
-  /** What `connect` found, if it has. */
-  readonly connection: Connection | null;
-  /** Connects in the background, again and again until it succeeds. */
+  discover(): Promise<DiscoveredProvider>;
+  /** What `discover` found, if it has. */
+  readonly provider: DiscoveredProvider | null;
+  /** Discovers in the background, again and again until it succeeds. */
   warmUp(signal?: AbortSignal): void;
   /** Ends the warm-up. The client stays usable. */
   close(): void;
 }
 
-/** All that is known once the provider has answered. */
-export interface Connection {
+/** All that is known once the identity provider has answered. */
+export interface DiscoveredProvider {
   readonly metadata: openid.ServerMetadata;
   /** Authenticates as configured. */
   readonly configuration: openid.Configuration;
@@ -92,18 +92,18 @@ export function createOidcClient(options: OidcClientOptions): OidcClient {
   const transport = createTransport(options.fetch ?? fetch);
   const closing = new AbortController();
 
-  let connection: Connection | null = null;
-  let pending: Promise<Connection> | null = null;
+  let provider: DiscoveredProvider | null = null;
+  let pending: Promise<DiscoveredProvider> | null = null;
   let failure: { error: AkproxError; until: number } | null = null;
 
-  async function connect(): Promise<Connection> {
-    if (connection) return connection;
+  async function discover(): Promise<DiscoveredProvider> {
+    if (provider) return provider;
     if (pending) return pending;
     // A storm of logins must not become a storm of discoveries.
     if (failure && monotonic() < failure.until) throw failure.error;
     pending = establish(options, transport).then(
       (made) => {
-        connection = made;
+        provider = made;
         failure = null;
         log({ event: 'discovered' });
         return made;
@@ -127,7 +127,7 @@ export function createOidcClient(options: OidcClientOptions): OidcClient {
     const backoff = createBackoff({ ...RETRIES, random });
     let cancel = (): void => {};
     const attempt = (): void => {
-      connect().catch(() => {
+      discover().catch(() => {
         if (!stop.aborted) cancel = systemTimers.after(backoff.next(), attempt);
       });
     };
@@ -143,16 +143,16 @@ export function createOidcClient(options: OidcClientOptions): OidcClient {
     now,
     claimsFrom: options.claimsFrom ?? 'id_token',
     log,
-    connect,
-    get connection() {
-      return connection;
+    discover,
+    get provider() {
+      return provider;
     },
     warmUp,
     close: () => closing.abort(),
   };
 }
 
-async function establish(options: OidcClientOptions, transport: Transport): Promise<Connection> {
+async function establish(options: OidcClientOptions, transport: Transport): Promise<DiscoveredProvider> {
   const { oidc } = options;
   const insecure = new URL(oidc.issuer).protocol === 'http:' || options.metadata !== undefined;
   const metadata = options.metadata ?? (await discover(oidc, transport, insecure));
@@ -199,14 +199,14 @@ async function discover(
     if (isRecord(facts) && facts['attribute'] === 'issuer' && isRecord(facts['body'])) {
       throw wrongIssuer(oidc.issuer, String(facts['body']['issuer']));
     }
-    // Whatever stands at that address, it is not the provider that was configured, or not yet.
+    // Whatever stands at that address, it is not the identity provider that was configured, or not yet.
     const failed = translate(error, 'the discovery document');
     throw failed.code === 'idp_unreachable' ? failed : new AkproxError('idp_unreachable', failed.message, failed.cause);
   }
 }
 
 function wrongIssuer(configured: string, found: string): AkproxError {
-  const text = `oidc.issuer is ${JSON.stringify(configured)}, but the provider calls itself ${JSON.stringify(found.slice(0, 200))}`;
+  const text = `oidc.issuer is ${JSON.stringify(configured)}, but the identity provider calls itself ${JSON.stringify(found.slice(0, 200))}`;
   return new AkproxError('idp_rejected', text);
 }
 
@@ -235,10 +235,13 @@ function chooseAlgorithm(oidc: ProviderConfig['oidc'], metadata: openid.ServerMe
   const chosen = oidc.id_token_signed_response_alg ?? only ?? (listed.includes('RS256') ? 'RS256' : undefined);
   if (chosen !== undefined && isSigningAlgorithm(chosen)) return chosen;
   const choices = listed.filter(isSigningAlgorithm).join(', ') || 'none that akprox knows';
-  throw new AkproxError('idp_rejected', `set oidc.id_token_signed_response_alg; the provider offers ${choices}`);
+  throw new AkproxError(
+    'idp_rejected',
+    `set oidc.id_token_signed_response_alg; the identity provider offers ${choices}`,
+  );
 }
 
-/** RFC 9864 renamed EdDSA with this curve to Ed25519; a provider may be on either side of that. */
+/** RFC 9864 renamed EdDSA with this curve to Ed25519; an identity provider may be on either side of that. */
 function sameAlgorithm(algorithm: string): readonly string[] {
   return algorithm === 'EdDSA' || algorithm === 'Ed25519' ? ['EdDSA', 'Ed25519'] : [algorithm];
 }
@@ -246,7 +249,7 @@ function sameAlgorithm(algorithm: string): readonly string[] {
 /** OIDC Core §10.1: the key of an HMAC is the UTF-8 bytes of the client secret. */
 function sharedKey(oidc: ProviderConfig['oidc']): JWTVerifyGetKey {
   if (oidc.client_secret === undefined) {
-    throw new AkproxError('idp_rejected', 'the provider signs with HMAC, which needs oidc.client_secret');
+    throw new AkproxError('idp_rejected', 'the identity provider signs with HMAC, which needs oidc.client_secret');
   }
   const key = new TextEncoder().encode(oidc.client_secret);
   return async () => key;
@@ -261,7 +264,7 @@ function publicKeys(
   const text = metadata.jwks_uri ?? '';
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !(url.protocol === 'https:' || (insecure && url.protocol === 'http:'))) {
-    throw new AkproxError('idp_rejected', 'the provider names no usable jwks_uri');
+    throw new AkproxError('idp_rejected', 'the identity provider names no usable jwks_uri');
   }
   return createKeySet({ fetch: () => fetchKeys(transport, url.href), monotonic });
 }
@@ -272,7 +275,10 @@ async function fetchKeys(transport: Transport, url: string): Promise<JSONWebKeyS
   const response = await transport(url, { method: 'GET', headers });
   const body: unknown = response.status === 200 ? await response.json().catch(() => null) : null;
   if (!isRecord(body) || !Array.isArray(body['keys'])) {
-    throw new AkproxError('idp_unreachable', `the provider's key set could not be read (status ${response.status})`);
+    throw new AkproxError(
+      'idp_unreachable',
+      `the identity provider's key set could not be read (status ${response.status})`,
+    );
   }
   const keys = body['keys'].map((key: unknown) =>
     isRecord(key) && sameAlgorithm(String(key['alg'])).length > 1 ? { ...key, alg: undefined } : key,

@@ -1,8 +1,9 @@
-// Claims that an access rule or an identity header needs and that a token lacks are asked from the userinfo endpoint, at login and at
-// every renewal (contract §3). What is missing there too at a renewal keeps its former value: a renewal never empties half the headers.
+// Claims that an access rule or an identity header needs and that a token lacks are asked from the userinfo endpoint, at login
+// and at every renewal (contract §3). What is missing there too at a renewal keeps its former value: a renewal never empties
+// half the headers.
 import * as openid from 'openid-client';
 import { type Claims, groupsOf, type Payload, readClaims, usernameOf } from '../application/claims.js';
-import type { Connection, OidcClient } from './client.js';
+import type { DiscoveredProvider, OidcClient } from './client.js';
 import { translate } from './failures.js';
 
 export interface Completed {
@@ -14,15 +15,15 @@ export interface Completed {
 /** With the userinfo endpoint's claims below the token's. */
 export async function completeClaims(
   client: OidcClient,
-  connection: Connection,
+  provider: DiscoveredProvider,
   payload: Payload,
   accessToken: string,
 ): Promise<Completed> {
-  if (!lacksClaims(client, payload) || connection.metadata.userinfo_endpoint === undefined)
+  if (!lacksClaims(client, payload) || provider.metadata.userinfo_endpoint === undefined)
     return { payload, unanswered: false };
   try {
     // Refuses an answer about another `sub` (OIDC Core §5.3.2).
-    const userinfo = await openid.fetchUserInfo(connection.configuration, accessToken, String(payload['sub']));
+    const userinfo = await openid.fetchUserInfo(provider.configuration, accessToken, String(payload['sub']));
     return { payload: { ...userinfo, ...withoutNulls(payload) }, unanswered: false };
   } catch (error) {
     client.log({ event: 'userinfo_failed', error: translate(error, 'the userinfo endpoint') });

@@ -1,5 +1,5 @@
-// openid-client's errors become ours here and nowhere else. A provider's error code is kept when it is a registered one;
-// its description never is, because it may quote what the user typed.
+// openid-client's errors become ours here and nowhere else. An identity provider's error code is kept when it is a registered
+// one; its description never is, because it may quote what the user typed.
 import * as openid from 'openid-client';
 import { AkproxError } from '../infra/errors.js';
 import { isRecord } from '../infra/untyped.js';
@@ -47,7 +47,8 @@ export function refusal(error: unknown): string | null {
 
 /** Which setting to look at. */
 const ADVICE: Readonly<Record<string, string>> = {
-  invalid_client: ' (compare oidc.client_id, oidc.client_secret and oidc.token_endpoint_auth_method with the provider)',
+  invalid_client:
+    ' (compare oidc.client_id, oidc.client_secret and oidc.token_endpoint_auth_method with the identity provider)',
 };
 
 /** `where`: "the token endpoint". */

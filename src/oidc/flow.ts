@@ -1,10 +1,10 @@
-// The authorization code flow as request and response halves (OIDC Core §3.1): pure apart from asking the provider. What a
-// login has to remember between them is the caller's.
+// The authorization code flow as request and response halves (OIDC Core §3.1): pure apart from asking the identity provider.
+// What a login has to remember between them is the caller's.
 import { decodeJwt } from 'jose';
 import * as openid from 'openid-client';
 import type { Claims } from '../application/claims.js';
 import { AkproxError } from '../infra/errors.js';
-import type { Connection, OidcClient } from './client.js';
+import type { DiscoveredProvider, OidcClient } from './client.js';
 import { claimsOfLogin, completeClaims } from './complete-claims.js';
 import { knownOauthError, translate } from './failures.js';
 import { checkJwt, verifyJwt } from './verify-jwt.js';
@@ -38,7 +38,7 @@ export type TokenPayload = Readonly<Record<string, unknown>>;
 
 /** `random`: node's `randomBytes` or a test's. */
 export async function beginLogin(client: OidcClient, random: (size: number) => Buffer): Promise<LoginRequest> {
-  const { configuration } = await client.connect();
+  const { configuration } = await client.discover();
   const [state, nonce, codeVerifier] = [secretText(random), secretText(random), secretText(random)];
   const url = openid.buildAuthorizationUrl(configuration, {
     response_type: 'code',
@@ -77,11 +77,11 @@ export async function finishLogin(
   callback: { readonly code: string; readonly iss?: string | undefined },
   expected: { readonly state: string; readonly nonce: string; readonly codeVerifier: string },
 ): Promise<LoginResult> {
-  const connection = await client.connect();
-  checkResponseIssuer(connection, callback.iss);
+  const provider = await client.discover();
+  checkResponseIssuer(provider, callback.iss);
   // Not `authorizationCodeGrant`: it drops the query of the redirect URI, and authentik's has one.
   const tokens = await openid
-    .genericGrantRequest(connection.configuration, 'authorization_code', {
+    .genericGrantRequest(provider.configuration, 'authorization_code', {
       code: callback.code,
       redirect_uri: client.redirectUri,
       code_verifier: expected.codeVerifier,
@@ -93,7 +93,7 @@ export async function finishLogin(
   const jwt = await jwtToPassOn(client, payload, tokens);
   // Verified by `jwtToPassOn`, or it would be the ID token.
   const source = client.claimsFrom === 'access_token' && jwt === tokens.access_token ? decodeJwt(jwt) : payload;
-  const complete = await completeClaims(client, connection, { ...payload, ...source }, tokens.access_token);
+  const complete = await completeClaims(client, provider, { ...payload, ...source }, tokens.access_token);
   return {
     claims: claimsOfLogin(client, complete),
     idToken: tokens.id_token,
@@ -104,10 +104,10 @@ export async function finishLogin(
   };
 }
 
-/** RFC 9207 §2.4: against mix-up with another provider. */
-function checkResponseIssuer(connection: Connection, iss: string | undefined): void {
-  const promised = connection.metadata.authorization_response_iss_parameter_supported === true;
-  if (iss === undefined ? promised : iss !== connection.metadata.issuer) {
+/** RFC 9207 §2.4: against mix-up with another identity provider. */
+function checkResponseIssuer(provider: DiscoveredProvider, iss: string | undefined): void {
+  const promised = provider.metadata.authorization_response_iss_parameter_supported === true;
+  if (iss === undefined ? promised : iss !== provider.metadata.issuer) {
     throw new AkproxError('token_invalid', 'the callback was refused: iss');
   }
 }
@@ -129,14 +129,14 @@ export function expiryOf(payload: TokenPayload): number {
 const LONGEST_HINT = 2_048;
 
 /**
- * OIDC RP-Initiated Logout 1.0 §2. Null when the provider has no such endpoint. Without a hint it may ask the user; which client
- * asks is always said.
+ * OIDC RP-Initiated Logout 1.0 §2. Null when the identity provider has no such endpoint. Without a hint it may ask the
+ * user; which client asks is always said.
  */
 export async function endSessionUrl(
   client: OidcClient,
   request: { readonly idToken: string | null; readonly postLogoutRedirectUri: string; readonly state?: string },
 ): Promise<string | null> {
-  const { configuration, metadata } = await client.connect();
+  const { configuration, metadata } = await client.discover();
   if (metadata.end_session_endpoint === undefined) return null;
   const url = openid.buildEndSessionUrl(configuration, {
     post_logout_redirect_uri: request.postLogoutRedirectUri,

@@ -56,7 +56,7 @@ export class HeaderAuth {
     sizeCalculation: ({ verdict }) => OVERHEAD + (verdict.kind === 'allow' ? verdict.block.byteLength : 0),
   });
   private readonly refused = new LRUCache<string, Kept>({ max: MOST_REFUSED });
-  /** A provider that has changed begins anew: what runs was asked of the former one. */
+  /** An application that has changed begins anew: what runs was asked of the former one. */
   private readonly running = new WeakMap<Application, Map<string, Promise<HeaderVerdict>>>();
   /** Keys are keyed hashes, so that no credential lies in memory longer than its request. */
   private readonly secret = randomBytes(32);
@@ -126,7 +126,7 @@ export class HeaderAuth {
       if (found !== null) return found;
     }
     const login = await clientCredentials(client, credentials.user, credentials.password);
-    // A provider that ignores the user name grants a token to the client itself, whatever the password was.
+    // An identity provider that ignores the user name grants a token to the client itself, whatever the password was.
     if (login === null || login.claims.sub === client.oidc.client_id) return null;
     return { claims: login.claims, jwt: login.jwt, expiresAt: login.expiresAt };
   }
@@ -156,7 +156,7 @@ function schemeOf(authorization: string): Credentials['scheme'] | null {
   return scheme === 'bearer' || scheme === 'basic' ? scheme : null;
 }
 
-/** RFC 6750 §2.1 and RFC 7617 §2. `malformed`: of a scheme of ours, and nothing that a provider could be asked about. */
+/** RFC 6750 §2.1 and RFC 7617 §2. `malformed`: of a scheme of ours, and nothing that an identity provider could be asked about. */
 function readCredentials(authorization: string): Credentials | 'malformed' | null {
   const scheme = schemeOf(authorization);
   if (scheme === null) return null;

@@ -1,12 +1,11 @@
-// What header authentication asks the provider: is this bearer token good and ours (RFC 7662), and do this name and
+// What header authentication asks the identity provider: is this bearer token good and ours (RFC 7662), and do this name and
 // password make a token (authentik's client-credentials grant)? Neither makes a session here.
 import * as openid from 'openid-client';
 import { type Claims, readClaims } from '../application/claims.js';
-import { AkproxError } from '../infra/errors.js';
 import { LEEWAY, type OidcClient } from './client.js';
 import { refusal, translate } from './failures.js';
 import { expiryOf, type LoginResult } from './flow.js';
-import { verifyJwt } from './verify-jwt.js';
+import { refusedToken, verifyJwt } from './verify-jwt.js';
 
 export type Introspection =
   /** `expiresAt` in Unix milliseconds. */
@@ -14,10 +13,10 @@ export type Introspection =
 
 const LONGEST_TOKEN = 16_384;
 
-/** Rejects when the provider cannot be asked. Without an introspection endpoint no token is active. */
+/** Rejects when the identity provider cannot be asked. Without an introspection endpoint no token is active. */
 export async function introspect(client: OidcClient, token: string): Promise<Introspection> {
   if (token === '' || token.length > LONGEST_TOKEN) return { active: false };
-  const { configuration, metadata } = await client.connect();
+  const { configuration, metadata } = await client.discover();
   if (metadata.introspection_endpoint === undefined) {
     client.log({ event: 'introspection_unsupported' });
     return { active: false };
@@ -48,7 +47,7 @@ export async function clientCredentials(
   username: string,
   password: string,
 ): Promise<LoginResult | null> {
-  const { anonymous } = await client.connect();
+  const { anonymous } = await client.discover();
   const tokens = await openid
     .clientCredentialsGrant(anonymous, { username, password, scope: client.oidc.scopes.join(' ') })
     .catch((error: unknown) => {
@@ -58,7 +57,7 @@ export async function clientCredentials(
   if (tokens === null) return null;
   const jwt = tokens.id_token ?? tokens.access_token;
   const payload = await verifyJwt(client, jwt);
-  if (typeof payload.sub !== 'string') throw new AkproxError('token_invalid', "the provider's token was refused: sub");
+  if (typeof payload.sub !== 'string') throw refusedToken('sub');
   return {
     claims: readClaims(payload, client.claims),
     idToken: tokens.id_token ?? '',

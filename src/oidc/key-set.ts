@@ -1,5 +1,6 @@
-// The keys that a provider signs with, as it publishes them (RFC 7517): asked for when they are first needed, when they are old, and
-// when a token names one that is not among them. jose has this too, but by the wall clock: after a jump it would ask no more.
+// The keys that an identity provider signs with, as it publishes them (RFC 7517): asked for when they are first needed, when
+// they are old, and when a token names one that is not among them. jose has this too, but by the wall clock: after a jump it
+// would ask no more.
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 
 /** An unknown `kid` makes us ask for the keys again, at most this often. */
@@ -7,7 +8,7 @@ const COOLDOWN = 10_000;
 const LONGEST_AGE = 600_000;
 
 export interface KeySetOptions {
-  /** Bounded in time and size; rejects when the provider cannot be asked or answers with something else. */
+  /** Bounded in time and size; rejects when the identity provider cannot be asked or answers with something else. */
   readonly fetch: () => Promise<JSONWebKeySet>;
   /** Milliseconds. */
   readonly monotonic: () => number;

@@ -1,5 +1,5 @@
-// Is this a logout token of our provider, for us, and fresh? OIDC Back-Channel Logout 1.0 §2.6. Whether its `jti` was seen
-// before is the caller's to know.
+// Is this a logout token of our identity provider, for us, and fresh? OIDC Back-Channel Logout 1.0 §2.6. Whether its `jti` was
+// seen before is the caller's to know.
 import { isRecord } from '../infra/untyped.js';
 import type { OidcClient } from './client.js';
 import { checkJwt, type JwtCheck } from './verify-jwt.js';
@@ -13,7 +13,7 @@ const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const OLDEST = 300;
 const TYPES = new Set(['logout+jwt', 'jwt']);
 
-/** Rejects only when the provider cannot be asked for its keys. */
+/** Rejects only when the identity provider cannot be asked for its keys. */
 export async function verifyLogoutToken(
   client: OidcClient,
   token: string,

@@ -1,12 +1,12 @@
 // Renews a login with its refresh token (OIDC Core §12). The new ID token is optional, and must be about the same user.
 import * as openid from 'openid-client';
 import type { Claims } from '../application/claims.js';
-import { AkproxError } from '../infra/errors.js';
+import type { AkproxError } from '../infra/errors.js';
 import type { OidcClient } from './client.js';
 import { claimsOfRenewal, completeClaims } from './complete-claims.js';
 import { refusal, translate } from './failures.js';
 import { expiryOf, jwtToPassOn, type LoginResult } from './flow.js';
-import { verifyJwt } from './verify-jwt.js';
+import { refusedToken, verifyJwt } from './verify-jwt.js';
 
 export type RefreshResult =
   | ({ readonly kind: 'renewed' } & LoginResult)
@@ -33,8 +33,8 @@ export async function refreshTokens(
 }
 
 async function redeem(client: OidcClient, refreshToken: string, previous: Claims): Promise<RefreshResult> {
-  const connection = await client.connect();
-  const tokens = await openid.refreshTokenGrant(connection.configuration, refreshToken);
+  const provider = await client.discover();
+  const tokens = await openid.refreshTokenGrant(provider.configuration, refreshToken);
   const kept = { accessToken: tokens.access_token, refreshToken: tokens.refresh_token ?? refreshToken };
   if (tokens.id_token === undefined) {
     const lifetime = tokens.expires_in === undefined ? UNKNOWN_LIFETIME : tokens.expires_in * 1_000;
@@ -43,9 +43,8 @@ async function redeem(client: OidcClient, refreshToken: string, previous: Claims
   }
   // `iss` and `aud` equal the former ones because both times they had to equal the configured ones.
   const payload = await verifyJwt(client, tokens.id_token);
-  if (payload.sub !== previous.sub)
-    throw new AkproxError('token_invalid', "the provider's token was refused: sub changed");
-  const complete = await completeClaims(client, connection, payload, tokens.access_token);
+  if (payload.sub !== previous.sub) throw refusedToken('sub changed');
+  const complete = await completeClaims(client, provider, payload, tokens.access_token);
   const claims = claimsOfRenewal(client, complete, previous);
   if (claims === null) return { kind: 'ended' };
   return {

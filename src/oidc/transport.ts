@@ -31,7 +31,7 @@ export function createTransport(fetchImplementation: typeof fetch): Transport {
       return new Response(empty ? null : body, { status: response.status, headers: response.headers });
     } catch (error) {
       if (error instanceof AkproxError) throw error;
-      throw new AkproxError('idp_unreachable', `no answer from the provider at ${new URL(url).origin}`, error);
+      throw new AkproxError('idp_unreachable', `no answer from the identity provider at ${new URL(url).origin}`, error);
     }
   };
 }
@@ -43,7 +43,8 @@ async function readBounded(response: Response): Promise<Uint8Array<ArrayBuffer>>
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength;
     // Leaving the loop cancels the stream.
-    if (size > MOST_BYTES) throw new AkproxError('idp_rejected', 'the provider sent an answer of more than 1 MiB');
+    if (size > MOST_BYTES)
+      throw new AkproxError('idp_rejected', 'the identity provider sent an answer of more than 1 MiB');
     chunks.push(chunk);
   }
   const whole = new Uint8Array(size);

@@ -1,8 +1,8 @@
-// Verifies a JWT of the provider: signature first, with our key and our algorithm, then every claim that says whom and when
-// it is for. ID tokens, access tokens and logout tokens all pass through here.
+// Verifies a JWT of the identity provider: signature first, with our key and our algorithm, then every claim that says whom
+// and when it is for. ID tokens, access tokens and logout tokens all pass through here.
 import { type CryptoKey, errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose';
 import { AkproxError } from '../infra/errors.js';
-import { type Connection, LEEWAY, type OidcClient } from './client.js';
+import { type DiscoveredProvider, LEEWAY, type OidcClient } from './client.js';
 
 /** What about a token was wrong. */
 export type JwtCheck =
@@ -36,26 +36,26 @@ export interface VerifiedJwt {
 
 const LONGEST_TOKEN = 65_536;
 
-/** Rejects with `token_invalid`, naming the check, or with the error of a provider that cannot be asked for its keys. */
+/** Rejects with `token_invalid`, naming the check, or with the error of an identity provider that cannot be asked for its keys. */
 export async function verifyJwt(client: OidcClient, token: string, expect: JwtExpectations = {}): Promise<JWTPayload> {
   const result = await checkJwt(client, token, expect);
-  if ('failed' in result) throw new AkproxError('token_invalid', `the provider's token was refused: ${result.failed}`);
+  if ('failed' in result) throw refusedToken(result.failed);
   return result.payload;
 }
 
-/** The same as a value. Rejects only when the provider cannot be asked. */
+/** The same as a value. Rejects only when the identity provider cannot be asked. */
 export async function checkJwt(
   client: OidcClient,
   token: string,
   expect: JwtExpectations = {},
 ): Promise<VerifiedJwt | { readonly failed: JwtCheck }> {
   if (token.length > LONGEST_TOKEN) return { failed: 'format' };
-  const connection = await client.connect();
+  const provider = await client.discover();
   const now = expect.now ?? client.now();
   let verified: VerifiedJwt;
   try {
-    verified = await verifySignature(connection, token, {
-      algorithms: [...connection.algorithms],
+    verified = await verifySignature(provider, token, {
+      algorithms: [...provider.algorithms],
       issuer: client.oidc.issuer,
       audience: client.oidc.client_id,
       clockTolerance: LEEWAY,
@@ -70,12 +70,21 @@ export async function checkJwt(
   return failed === null ? verified : { failed };
 }
 
-async function verifySignature(connection: Connection, token: string, options: JWTVerifyOptions): Promise<VerifiedJwt> {
+/** `check`: what about it was wrong. */
+export function refusedToken(check: string): AkproxError {
+  return new AkproxError('token_invalid', `the identity provider's token was refused: ${check}`);
+}
+
+async function verifySignature(
+  provider: DiscoveredProvider,
+  token: string,
+  options: JWTVerifyOptions,
+): Promise<VerifiedJwt> {
   // Without a `kid` several keys may fit: all of them are tried.
   const candidates: CryptoKey[] = [];
   const key: JWTVerifyGetKey = async (header, input) => {
     try {
-      return await connection.key(header, input);
+      return await provider.key(header, input);
     } catch (error) {
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
       for await (const candidate of error) candidates.push(candidate);

@@ -1,5 +1,5 @@
-// From a session to its entry in the cache: who may pass and with which headers, and for how long that counts. What is said in Unix
-// time is turned into an age here, once: no later step of the wall clock ends what is cached.
+// From a session to its entry in the cache: who may pass and with which headers, and for how long that counts. What is said in
+// Unix time is turned into an age here, once: no later step of the wall clock ends what is cached.
 import type { Application } from '../application/application.js';
 import { ASSERTION_RENEWED_AT, OLDEST_ASSERTION } from '../application/assertion.js';
 import { verdictOn } from '../application/verdict.js';

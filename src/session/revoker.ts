@@ -1,5 +1,5 @@
-// How sessions end before their time: deleted from the store, dropped from this worker's cache, published to all others, in this order.
-// What the store cannot delete is refused from then on.
+// How sessions end before their time: deleted from the store, dropped from this worker's cache, published to all others, in
+// this order. What the store cannot delete is refused from then on.
 import type { Application } from '../application/application.js';
 import { Buckets } from '../infra/buckets.js';
 import type { GatedLog } from '../infra/log-gate.js';

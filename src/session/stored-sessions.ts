@@ -1,5 +1,5 @@
-// Sessions as they lie in the store: sealed under a key that only the cookie has, indexed by keyed hashes. What does not open is no
-// session, and is removed.
+// Sessions as they lie in the store: sealed under a key that only the cookie has, indexed by keyed hashes. What does not open
+// is no session, and is removed.
 import type { Application } from '../application/application.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import { seal, unseal } from '../infra/seal.js';

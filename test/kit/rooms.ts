@@ -42,7 +42,7 @@ export const ROOMS: readonly Room[] = [
   },
   {
     names: ['oidc'],
-    knows: 'the OpenID provider, through openid-client and jose',
+    knows: 'the identity provider, through openid-client and jose',
     change: 'a new check of a token: `verify-jwt.ts`',
   },
   {

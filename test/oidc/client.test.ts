@@ -39,23 +39,23 @@ function answers(...list: (object | 'down')[]) {
 test('discovery happens once, on first use, for all who wait', async () => {
   const fetch = answers(DOCUMENT);
   const client = testClient(ISSUER, { fetch });
-  assert.equal(client.connection === null, true);
-  await Promise.all([client.connect(), client.connect(), client.connect()]);
-  await client.connect();
+  assert.equal(client.provider === null, true);
+  await Promise.all([client.discover(), client.discover(), client.discover()]);
+  await client.discover();
   assert.deepEqual(fetch.urls, [`${ISSUER}.well-known/openid-configuration`]);
-  assert.equal(client.connection?.metadata.issuer, ISSUER);
+  assert.equal(client.provider?.metadata.issuer, ISSUER);
 });
 
 test('a failed discovery is remembered for one second', async () => {
   const fetch = answers('down', DOCUMENT);
   const client = testClient(ISSUER, { fetch });
   const failure = failsWith('idp_unreachable', /auth\.company\.tld/);
-  await Promise.all([1, 2, 3].map(() => assert.rejects(client.connect(), failure)));
+  await Promise.all([1, 2, 3].map(() => assert.rejects(client.discover(), failure)));
   client.clock.offset = 900;
-  await assert.rejects(client.connect(), failure);
+  await assert.rejects(client.discover(), failure);
   assert.equal(fetch.urls.length, 1);
   client.clock.offset = 1_100;
-  await client.connect();
+  await client.discover();
   assert.equal(fetch.urls.length, 2);
   const [first] = client.events;
   assert.ok(first?.error instanceof AkproxError && first.error.cause instanceof TypeError);
@@ -79,9 +79,9 @@ test('the warm-up tries again, less and less often, until it succeeds', async (t
   const client = testClient(ISSUER, { fetch });
   client.warmUp();
   const delays: number[] = [];
-  for (let failures = 1; client.connection === null; failures += 1) {
+  for (let failures = 1; client.provider === null; failures += 1) {
     while (client.events.length < failures) await turn();
-    if (client.connection !== null) break;
+    if (client.provider !== null) break;
     await turn();
     let waited = 0;
     for (const before = fetch.urls.length; fetch.urls.length === before && waited < 10_000; waited += 250) {
@@ -127,7 +127,7 @@ test('the issuer is compared exactly, and both spellings are named', async () =>
     ['https://auth.company.tld', 'https://auth.company.tld/'],
   ] as const) {
     const client = testClient(configured, { fetch: answers({ ...DOCUMENT, issuer: found }) });
-    await assert.rejects(client.connect(), (error: unknown) => {
+    await assert.rejects(client.discover(), (error: unknown) => {
       assert.ok(error instanceof AkproxError && error.code === 'idp_rejected');
       assert.ok(
         error.message.includes('oidc.issuer') &&
@@ -145,7 +145,7 @@ test('what is at that address is not a provider', async () => {
     async () => new Response('', { status: 404 }),
   ]) {
     await assert.rejects(
-      testClient(ISSUER, { fetch: stub }).connect(),
+      testClient(ISSUER, { fetch: stub }).discover(),
       failsWith('idp_unreachable', /discovery document/),
     );
   }
@@ -155,7 +155,7 @@ test('the algorithm: the setting, else the only one, else RS256', async () => {
   const chosen = async (listed: string[] | undefined, setting?: 'ES256') => {
     const fetch = answers({ ...DOCUMENT, id_token_signing_alg_values_supported: listed });
     const client = testClient(ISSUER, { fetch, oidc: { id_token_signed_response_alg: setting } });
-    return (await client.connect()).algorithms;
+    return (await client.discover()).algorithms;
   };
   assert.deepEqual(await chosen(['RS256'], 'ES256'), ['ES256']);
   assert.deepEqual(await chosen(['ES384']), ['ES384']);
@@ -171,12 +171,12 @@ test('the algorithm: the setting, else the only one, else RS256', async () => {
 test('HMAC needs the secret', async () => {
   const fetch = answers({ ...DOCUMENT, id_token_signing_alg_values_supported: ['HS256'] });
   const client = testClient(ISSUER, { fetch, oidc: { client_secret: undefined } });
-  await assert.rejects(client.connect(), failsWith('idp_rejected', /client_secret/));
+  await assert.rejects(client.discover(), failsWith('idp_rejected', /client_secret/));
 });
 
 test('an https: issuer has no http: keys', async () => {
   const client = testClient(ISSUER, { fetch: answers({ ...DOCUMENT, jwks_uri: 'http://auth.company.tld/jwks' }) });
-  await assert.rejects(client.connect(), failsWith('idp_rejected', /jwks_uri/));
+  await assert.rejects(client.discover(), failsWith('idp_rejected', /jwks_uri/));
 });
 
 test('metadata instead of discovery; its endpoints may be internal ones', async (t) => {
@@ -189,7 +189,7 @@ test('metadata instead of discovery; its endpoints may be internal ones', async 
     await idp.sign({ iss: ISSUER, aud: 'app', sub: 'alice', iat: seconds(), exp: seconds() + 60 }),
   );
   const wrong = testClient(`${ISSUER}x`, { metadata });
-  await assert.rejects(wrong.connect(), failsWith('idp_rejected', /oidc\.issuer/));
+  await assert.rejects(wrong.discover(), failsWith('idp_rejected', /oidc\.issuer/));
 });
 
 test('how we authenticate at the token endpoint', async (t) => {
@@ -250,6 +250,6 @@ for (const [expected, named] of [
 test('at authentik the secret is in the form', async (t) => {
   const idp = await startTestIdp({ authMethods: ['client_secret_post', 'client_secret_basic'] });
   t.after(() => idp.close());
-  const { metadata } = await testClient(idp.issuer).connect();
+  const { metadata } = await testClient(idp.issuer).discover();
   assert.deepEqual(await secretSentBy(idp.issuer, { metadata: { ...metadata } }), ['post']);
 });

@@ -215,7 +215,7 @@ test('an application whose provider hangs refuses nobody at another', async () =
     monotonic: quick.client.monotonic,
     log: pino({ level: 'silent' }),
   });
-  await slow.client.connect();
+  await slow.client.discover();
   const { accessToken } = await logIn(quick.client);
   const verdicts: unknown[] = [];
   for (let i = 0; i < 1_000; i += 1) {

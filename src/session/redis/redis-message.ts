@@ -1,5 +1,5 @@
-// Revocations as they go over the channel: JSON, `{ v: 1, from, source, at, keys, refusedUntil? }`. What another program says on it,
-// or a newer version of this one, is no message.
+// Revocations as they go over the channel: JSON, `{ v: 1, from, source, at, keys, refusedUntil? }`. What another program says
+// on it, or a newer version of this one, is no message.
 import { isRecord } from '../../infra/untyped.js';
 import type { Revocation, RevocationSource } from '../revocation.js';
 
