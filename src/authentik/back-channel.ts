@@ -2,6 +2,7 @@
 // have to name the public host and go without the verification of a certificate.
 import type { AuthentikProviderFacts } from '../config/schema.js';
 import type { OidcClientOptions } from '../oidc/client.js';
+import { makeResponse } from '../oidc/transport.js';
 import { coreRequest } from './core-request.js';
 
 /** To be spread into the options of `createOidcClient`; empty for a provider from the file. */
@@ -39,7 +40,6 @@ function backChannelFetch(facts: AuthentikProviderFacts): typeof fetch {
     for (const [name, value] of Object.entries(answer.headers)) {
       for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) fields.append(name, one);
     }
-    const empty = [101, 204, 205, 304].includes(answer.status);
-    return new Response(empty ? null : new Uint8Array(answer.body), { status: answer.status, headers: fields });
+    return makeResponse(answer.status, fields, new Uint8Array(answer.body));
   };
 }

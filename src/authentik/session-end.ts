@@ -1,5 +1,5 @@
 // authentik says that a session of its own is over: every session of ours with that `sid` ends, at every provider of
-// authentik. Core says it once, so a store that is down just now is asked again until it has heard it.
+// authentik. Core says it once, so a store that is down just now is asked again until it has deleted them.
 import type { Application } from '../application/application.js';
 import { createBackoff } from '../infra/backoff.js';
 import type { Timers } from '../infra/timers.js';

@@ -106,7 +106,10 @@ export class HeaderAuth {
     } catch (error) {
       // The IdP could not be asked: no verdict, and nothing is remembered.
       const code = error instanceof AkproxError ? error.code : 'internal';
-      this.options.log.warn({ err: error, code, provider: application.name }, 'credentials could not be verified');
+      this.options.log.warn(
+        { err: error, code, provider: application.name },
+        'Authorization header could not be verified at the identity provider',
+      );
       return code === 'token_invalid' ? REFUSED : { kind: 'unavailable' };
     }
   }

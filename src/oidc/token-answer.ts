@@ -1,4 +1,4 @@
-// Members of a token answer that are `null` count as absent: some providers write what they have not got that way, and openid-client
+// Members of a token answer that are `null` count as absent: some identity providers write what they have not got that way, and openid-client
 // refuses the whole answer for it.
 import { isRecord } from '../infra/untyped.js';
 import type { Transport } from './transport.js';

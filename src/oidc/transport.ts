@@ -27,13 +27,18 @@ export function createTransport(fetchImplementation: typeof fetch): Transport {
         signal,
       });
       const body = await readBounded(response);
-      const empty = [101, 204, 205, 304].includes(response.status);
-      return new Response(empty ? null : body, { status: response.status, headers: response.headers });
+      return makeResponse(response.status, response.headers, body);
     } catch (error) {
       if (error instanceof AkproxError) throw error;
       throw new AkproxError('idp_unreachable', `no answer from the identity provider at ${new URL(url).origin}`, error);
     }
   };
+}
+
+/** `Response` refuses a body, even an empty one, for a status that has none. */
+export function makeResponse(status: number, headers: Headers, body: Uint8Array<ArrayBuffer>): Response {
+  const bodiless = [101, 204, 205, 304].includes(status);
+  return new Response(bodiless ? null : body, { status, headers });
 }
 
 /** Counts what comes out of the decompressor, so that a small answer cannot become a large one. */

@@ -17,7 +17,7 @@ export async function openStore(
   return openEmbeddedStore({ path: config.path, maxBytes: config.max_bytes, now });
 }
 
-/** Null for the embedded store: its workers have one parent, and hear of revocations through it. */
+/** Null for the embedded store: its workers have one parent, and receive revocations through it. */
 export async function openChannel(config: StoreConfig, options: RedisChannelOptions): Promise<SharedChannel | null> {
   return config.kind === 'redis' ? (await import('./redis/redis-channel.js')).openRedisChannel(config, options) : null;
 }
