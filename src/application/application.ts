@@ -3,8 +3,8 @@
 import { createHash, hkdfSync } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { ProviderConfig } from '../config/schema.js';
+import { copyString } from '../infra/copy-string.js';
 import { HmacSha256 } from '../infra/hmac.js';
-import { ownString } from '../infra/own-string.js';
 import { VERSION } from '../infra/version.js';
 import { type AllowList, compileAllowList } from './allow-list.js';
 import { hostname, parseHost } from './host.js';
@@ -161,7 +161,7 @@ export class ApplicationTable {
     // Proxies route without looking at the port. A name with a policy of its own must not fall to the domain's weaker one
     // because a client wrote another port behind it.
     const application = this.byHost.get(host) ?? (this.singleNames.has(name) ? undefined : this.findDomain(name));
-    if (application) this.remembered.set(ownString(raw), application);
+    if (application) this.remembered.set(copyString(raw), application);
     return application;
   }
 

@@ -2,7 +2,7 @@
 // depends on a client address, so an address that cannot be read is simply not trusted.
 import ipaddr from 'ipaddr.js';
 import { LRUCache } from 'lru-cache';
-import { ownString } from '../infra/own-string.js';
+import { copyString } from '../infra/copy-string.js';
 
 export interface TrustedProxies {
   trusts(peer: string): boolean;
@@ -20,7 +20,7 @@ export function createTrustedProxies(cidrs: readonly string[]): TrustedProxies {
     const cached = known.get(peer);
     if (cached !== undefined) return cached;
     const verdict = ipaddr.isValid(peer) && matches(ipaddr.process(peer), ranges);
-    known.set(ownString(peer), verdict);
+    known.set(copyString(peer), verdict);
     return verdict;
   }
 

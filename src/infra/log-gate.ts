@@ -5,7 +5,7 @@
 // name of a header) is no part of it, or it would be as good as no limit: it goes into `about`, of which a kind has a handful.
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
-import { ownString } from './own-string.js';
+import { copyString } from './copy-string.js';
 import { createRateGate, type RateGate } from './rate-gate.js';
 
 type Facts = Readonly<Record<string, unknown>>;
@@ -64,7 +64,7 @@ export function createLogGate(monotonic: () => number): LogGate {
       if (known === undefined) {
         const gate = createRateGate({ period: PERIOD, most: MOST_ABOUT, monotonic });
         known = { held: 0, gate, ofText: gateOfText(kind.split('\0', 1)[0] ?? '') };
-        kinds.set(ownString(kind), known);
+        kinds.set(copyString(kind), known);
       }
       const name = about.slice(0, LONGEST_ABOUT);
       if (!known.gate.isOpen(name) || !known.ofText.admit(`${kind}\0${name}`)) {

@@ -1,6 +1,6 @@
 // Whether something that others can cause, a log line or a report, may happen once more: once in a period for a key, and so many
 // times together. What is kept is bounded by that number, whatever keys a client makes up.
-import { ownString } from './own-string.js';
+import { copyString } from './copy-string.js';
 
 export interface RateGateOptions {
   /** Milliseconds. */
@@ -35,7 +35,7 @@ export function createRateGate({ period, most, monotonic }: RateGateOptions): Ra
     isOpen,
     admit(key) {
       if (!isOpen(key)) return false;
-      shut.set(ownString(key), monotonic() + period);
+      shut.set(copyString(key), monotonic() + period);
       return true;
     },
   };

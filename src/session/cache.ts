@@ -3,7 +3,7 @@
 // Invariants: bounded in bytes; an entry counts for its own application only; a revocation removes at once.
 import { LRUCache } from 'lru-cache';
 import type { Application } from '../application/application.js';
-import { ownString } from '../infra/own-string.js';
+import { copyString } from '../infra/copy-string.js';
 import { TICKET_LENGTH } from './ticket.js';
 
 /** What one cookie is worth. `kind` doubles as the check's decision, so that a hit allocates nothing. */
@@ -76,7 +76,7 @@ export class SessionCache {
   private getListed(cookie: string, slot: number): CacheEntry | undefined {
     const entry = this.entries.get(cookie);
     if (entry !== undefined && this.frontCookies[slot] !== cookie) {
-      this.frontCookies[slot] = ownString(cookie);
+      this.frontCookies[slot] = copyString(cookie);
       this.frontEntries[slot] = entry;
     }
     return entry;
@@ -90,7 +90,7 @@ export class SessionCache {
   }
 
   set(cookie: string, entry: CacheEntry): void {
-    const own = ownString(cookie);
+    const own = copyString(cookie);
     this.entries.set(own, entry);
     this.cookieByKey.set(entry.key, own);
   }

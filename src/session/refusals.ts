@@ -1,6 +1,6 @@
 // Sessions that were ended although the store could not delete them: whatever it still says, they are refused, until they would
 // have ended by themselves. Bounded: an entry takes a session of ours, but an outage may be long.
-import { ownString } from '../infra/own-string.js';
+import { copyString } from '../infra/copy-string.js';
 
 const MOST = 100_000;
 
@@ -26,7 +26,7 @@ export class Refusals {
       for (const [key, other] of this.ends) if (time >= other) this.ends.delete(key);
       if (this.ends.size + keys.length > MOST) return false;
     }
-    for (const key of keys) this.ends.set(ownString(key), Math.max(end, this.ends.get(key) ?? 0));
+    for (const key of keys) this.ends.set(copyString(key), Math.max(end, this.ends.get(key) ?? 0));
     return true;
   }
 }

@@ -2,8 +2,8 @@
 // `peek` is on the hot path; everything else may be slow. An outage of the store ends nobody's session.
 import type { Application } from '../application/application.js';
 import type { Claims } from '../application/claims.js';
+import { copyString } from '../infra/copy-string.js';
 import type { GatedLog } from '../infra/log-gate.js';
-import { ownString } from '../infra/own-string.js';
 import { type CacheEntry, SessionCache } from './cache.js';
 import { type CacheEntries, createCacheEntries } from './cache-entries.js';
 import { Renewal, type RenewalOptions, renewalDue } from './renewal.js';
@@ -103,7 +103,7 @@ export class Sessions {
     }
     if (!entry.rereading) {
       entry.rereading = true;
-      const ownCookie = ownString(cookie);
+      const ownCookie = copyString(cookie);
       void this.load(ownCookie, entry.application).then((resolution) => {
         if (resolution.kind !== 'unavailable') return;
         entry.rereading = false;
