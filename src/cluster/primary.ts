@@ -125,6 +125,9 @@ class Primary {
     process.on('SIGTERM', () => this.drain('SIGTERM'));
     process.on('SIGINT', () => this.drain('SIGINT'));
     process.on('SIGHUP', () => this.config.reload());
+    // Asks authentik anew where there is one (managed.ts). With no listener at all Node.js would open its inspector, through
+    // which anybody on this host could run code in here.
+    process.on('SIGUSR1', () => {});
     setInterval(() => this.sweep(), SWEEP_EVERY).unref();
 
     if (this.options.authentik !== null) this.managed = this.manage(this.options.authentik);

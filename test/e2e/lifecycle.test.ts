@@ -119,6 +119,17 @@ describe('a sign-out', () => {
   });
 });
 
+describe('SIGUSR1', () => {
+  it('opens no inspector when no authentik is there to be asked', async () => {
+    await using daemon = await startDaemon({ workers: 1, providers: [testProvider('http://127.0.0.1:1')] });
+    daemon.child.kill('SIGUSR1');
+    daemon.child.kill('SIGHUP');
+    await daemon.waitFor((line) => line.msg === 'the configuration was changed');
+    assert.equal(await daemon.stop(), 0);
+    assert.doesNotMatch(daemon.stray(), /debugger/i);
+  });
+});
+
 describe('SIGHUP', () => {
   it('brings a new configuration without a refused check, and a bad one changes nothing', async () => {
     await using world = await startWorld();
