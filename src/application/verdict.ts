@@ -35,7 +35,7 @@ export function verdictOn(application: Application, claims: Claims, tokens: Toke
     header,
     header_bytes: size,
   };
-  log.warn(facts, 'access denied: the identity headers of this user are larger than headers.max_bytes');
+  log.warn(facts, 'access denied: the identity headers of this user are too large, more than headers.max_bytes');
   return TOO_LARGE;
 }
 

@@ -114,7 +114,8 @@ export function makeStep(r: Random, world: FuzzWorld): Fuzzed {
     },
     framing: posts ? 'last' : 'plain',
     waits: true,
-    fragile: 'no',
+    // Without its signature a path is whatever else is there: userinfo, or a page.
+    fragile: step.bare ? 'byte' : 'no',
   };
 }
 
