@@ -2,21 +2,19 @@
 // uWebSockets.js refuses. Slower, and only started when `listen.compat` asks for it.
 import http from 'node:http';
 import { blockHeaders } from '../application/identity.js';
-import type { CheckTiming } from '../metrics/check-timing.js';
 import { LOGOUT_BODY_LIMIT } from './backchannel-logout.js';
 import { check } from './check.js';
 import { checkSlowly } from './check-slow.js';
 import { type Allow, render } from './decision.js';
 import type { Dialect } from './dialects.js';
 import { type HeaderSource, json, type Reply, Snapshot } from './exchange.js';
+import type { HandlerOptions } from './handlers.js';
 import { answering, type NodeAnswer } from './node-answer.js';
 import type { RequestBody } from './request-body.js';
-import { checkDialect, type RequestContext, route } from './router.js';
+import { checkDialect, route } from './router.js';
 
-export interface CompatOptions {
-  readonly context: () => RequestContext;
+export interface CompatOptions extends HandlerOptions {
   readonly maxHeaderBytes: number;
-  readonly timing: CheckTiming;
   readonly onError: (error: unknown) => void;
 }
 
@@ -52,6 +50,7 @@ async function answer(options: CompatOptions, req: http.IncomingMessage, body: R
   const decision =
     found.kind === 'allow' ? found : await checkSlowly(context, dialect, source, () => peerOf(req), found);
   done();
+  if (context.logChecks !== 'none') options.logCheck(dialect, Snapshot.of(source, peerOf(req)), decision);
   return decision.kind === 'allow' ? allowed(decision, dialect) : replied(render(decision, dialect));
 }
 
