@@ -1,0 +1,38 @@
+// Logging in behind the proxy, as a person does it.
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { testProvider } from '../../kit/daemon.js';
+import { APP } from '../../kit/real-proxy.js';
+import type { KeycloakPart } from './keycloak-world.js';
+
+export const keycloakLogin: KeycloakPart = {
+  clients: [
+    {
+      ...{ id: 'whoami', secret: 'whoami-client-secret' },
+      redirectUris: [`${APP}/akprox/callback`],
+      postLogoutUris: [`${APP}/*`],
+      backchannelLogoutUrl: `${APP}/akprox/backchannel_logout`,
+    },
+  ],
+  providers: (issuer) => [testProvider(issuer, { external_host: APP, access: { groups: ['staff'] } })],
+  tests: (world) => {
+    it('brings alice in with what it knows of her, and keeps bob out', async () => {
+      const { proxy } = world();
+      const page = await world().newPage();
+      await world().logIn(page, `${APP}/docs/?a=1`, 'alice');
+      const seen = proxy.seen.find(({ url }) => url === '/docs/?a=1');
+      const headers = new Map(seen?.headers);
+      assert.equal(headers.get('x-auth-username'), 'alice');
+      assert.equal(headers.get('x-forwarded-email'), 'alice@company.tld');
+      assert.deepEqual((headers.get('x-auth-groups') ?? '').split('|').sort(), ['a%7Cb', 'staff']);
+      assert.equal(headers.get('x-authentik-name'), 'Alice Example');
+
+      const other = await world().newPage();
+      await world().logIn(other, `${APP}/bob`, 'bob');
+      assert.match(await other.content(), /may not use this application/);
+      assert.ok(!proxy.seen.some(({ url }) => url === '/bob'));
+      await page.context().close();
+      await other.context().close();
+    });
+  },
+};
