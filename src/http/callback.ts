@@ -7,6 +7,7 @@ import { type CallbackOutcome, callbackOutcome, finishLogin, type LoginResult } 
 import { type Attempt, dropAttempt, findAttempt } from './attempt.js';
 import { findTickets, sessionCookie } from './cookies.js';
 import { type Reply, redirect, type Snapshot } from './exchange.js';
+import { readerOf } from './page-layout.js';
 import { errorPage } from './pages.js';
 import type { StepContext } from './steps.js';
 
@@ -40,11 +41,12 @@ async function answer(
 ): Promise<Reply> {
   const end = context.endedLogins.endOf(application, attempt);
   if (end !== undefined && end !== 'succeeded')
-    return failurePage(application, attempt, new AkproxError(end, 'a replay'));
+    return failurePage(request, application, attempt, new AkproxError(end, 'a replay'));
   // Another worker may have completed it.
   const target = await targetOfReplay(context, request, application, attempt.state, end === 'succeeded');
   if (target !== null) return redirect(target, [dropAttempt(application, attempt.state)]);
-  if (end === 'succeeded') return failurePage(application, attempt, new AkproxError('login_unknown', 'a replay'));
+  if (end === 'succeeded')
+    return failurePage(request, application, attempt, new AkproxError('login_unknown', 'a replay'));
   return complete(context, request, application, attempt, outcome);
 }
 
@@ -67,7 +69,7 @@ async function complete(
       { err: error, code: error.code, provider: application.name },
       'login refused by the identity provider',
     );
-    return failurePage(application, attempt, error);
+    return failurePage(request, application, attempt, error);
   }
 
   try {
@@ -83,7 +85,7 @@ async function complete(
     if (!(cause instanceof AkproxError)) throw cause;
     context.log.warn({ err: cause, code: cause.code, provider: application.name }, 'login failed');
     // The code is spent or the fault is permanent: a page, never a restart of our own, which could go on for ever.
-    return failurePage(application, attempt, cause);
+    return failurePage(request, application, attempt, cause);
   }
 }
 
@@ -142,8 +144,9 @@ async function targetOfReplay(
   return home;
 }
 
-function failurePage(application: Application, attempt: Attempt, error: AkproxError): Reply {
-  return withCookies(errorPage(error, retryUrl(application, attempt)), [dropAttempt(application, attempt.state)]);
+function failurePage(request: Snapshot, application: Application, attempt: Attempt, error: AkproxError): Reply {
+  const page = errorPage(readerOf(request), error, retryUrl(application, attempt));
+  return withCookies(page, [dropAttempt(application, attempt.state)]);
 }
 
 function stateHash(state: string): string {

@@ -14,6 +14,7 @@ import { type HeaderSource, Snapshot } from './exchange.js';
 import { isNavigation } from './fetch-metadata.js';
 import { AUTHORIZATION } from './header-names.js';
 import { type Candidate, type Inquiry, inspect, readInquiry } from './inquiry.js';
+import { readerOf } from './page-layout.js';
 
 /** Synchronous unless the store, the identity provider or a step of a login has to be asked. `found`: what `check` answered. */
 export function checkSlowly(
@@ -163,6 +164,6 @@ function allow({ application }: Inquiry, block: ArrayBuffer): Decision {
 }
 
 function forbid({ application, dialect, req }: Inquiry, why: ForbiddenReason): Decision {
-  const navigation = isNavigation(dialect.method(req), req);
-  return counted(application, 'forbidden', { kind: 'forbidden', why, application, navigation });
+  const reader = isNavigation(dialect.method(req), req) ? readerOf(req) : null;
+  return counted(application, 'forbidden', { kind: 'forbidden', why, application, reader });
 }

@@ -5,6 +5,7 @@ import type { Verdict } from '../application/verdict.js';
 import type { BadHeader } from './bad-header.js';
 import type { Dialect } from './dialects.js';
 import { empty, json, type Reply, redirect } from './exchange.js';
+import type { Reader } from './page-layout.js';
 import { forbiddenPage, tooLargePage } from './pages.js';
 
 /** Signed in, and may not pass all the same. */
@@ -24,7 +25,8 @@ export type Decision =
       readonly kind: 'forbidden';
       readonly why: ForbiddenReason;
       readonly application: Application;
-      readonly navigation: boolean;
+      /** Null unless it is a navigation. */
+      readonly reader: Reader | null;
     }
   | { readonly kind: 'refused'; readonly scheme: 'basic' | 'bearer' }
   | { readonly kind: 'unavailable'; readonly what: 'store' | 'idp' }
@@ -67,9 +69,9 @@ export function render(decision: Exclude<Decision, Allow>, dialect: Dialect): Re
     case 'forbidden':
       if (!dialect.relaysAnswers) return empty(403);
       if (decision.why === 'too_large') {
-        return decision.navigation ? tooLargePage(decision.application) : json(403, IDENTITY_TOO_LARGE);
+        return decision.reader ? tooLargePage(decision.reader, decision.application) : json(403, IDENTITY_TOO_LARGE);
       }
-      if (decision.navigation) return forbiddenPage(decision.application);
+      if (decision.reader) return forbiddenPage(decision.reader, decision.application);
       return json(403, { error: 'forbidden', message: 'this account may not use this application' });
     case 'refused':
       return dialect.relaysAnswers

@@ -8,6 +8,7 @@ import { endSessionUrl } from '../oidc/flow.js';
 import { findTickets, sessionCookie } from './cookies.js';
 import { json, type Reply, redirect, type Snapshot } from './exchange.js';
 import { isUnasked } from './fetch-metadata.js';
+import { readerOf } from './page-layout.js';
 import { signedOutHerePage, signedOutPage } from './pages.js';
 import type { StepContext } from './steps.js';
 
@@ -42,7 +43,8 @@ export async function signOut(context: StepContext, request: Snapshot, applicati
   );
   // Somebody whose sign-out is not complete is told so, before the identity provider's page is all that there is to see.
   if (url !== null && deleted) return redirect(url, [gone], [CLEAR]);
-  const page = deleted ? signedOutPage(application) : signedOutHerePage(application, url);
+  const reader = readerOf(request);
+  const page = deleted ? signedOutPage(reader, application) : signedOutHerePage(reader, application, url);
   return { ...page, headers: [...page.headers, CLEAR, ['Set-Cookie', gone]] };
 }
 

@@ -5,6 +5,7 @@ import { resolveReturnUrl, returnsToCallback } from '../application/return-url.j
 import { beginLogin } from '../oidc/flow.js';
 import { saveAttempt } from './attempt.js';
 import { type Reply, redirect, type Snapshot } from './exchange.js';
+import { readerOf } from './page-layout.js';
 import { callbackNotRoutedPage } from './pages.js';
 import type { StepContext } from './steps.js';
 
@@ -14,7 +15,7 @@ export async function start(context: StepContext, request: Snapshot, application
       { provider: application.name, path: `${application.prefix}/callback` },
       'login not begun: the proxy asks about the callback instead of routing it to akprox',
     );
-    return callbackNotRoutedPage(application);
+    return callbackNotRoutedPage(readerOf(request), application);
   }
   const target = resolveReturnUrl(request.query, application.returnTarget);
   const login = await beginLogin(context.oidc(application), randomBytes);

@@ -8,6 +8,7 @@ import type { OidcClient } from '../oidc/client.js';
 import type { Sessions } from '../session/sessions.js';
 import type { EndedLogins } from './ended-logins.js';
 import type { Reply, Snapshot } from './exchange.js';
+import { readerOf } from './page-layout.js';
 import { errorPage } from './pages.js';
 
 export interface StepContext {
@@ -42,6 +43,6 @@ export async function runStep(
       'request failed',
       step.name,
     );
-    return errorPage(error, application.startUrl);
+    return errorPage(readerOf(request), error, application.startUrl);
   }
 }

@@ -33,7 +33,8 @@ export const ROOMS: readonly Room[] = [
     names: ['http'],
     knows:
       'requests: `server.ts` is the only importer of uWebSockets.js, `router.ts` is the table of paths, one file per step of a login',
-    change: 'a new proxy: a dialect in `dialects.ts`; a new page: `pages.ts`',
+    change:
+      'a new proxy: a dialect in `dialects.ts`; a new page: `pages.ts`, with its texts in `english.ts` and the other languages',
   },
   {
     names: ['authentik'],
@@ -65,7 +66,7 @@ export const ROOMS: readonly Room[] = [
   {
     names: ['infra'],
     knows: 'the ground floor, which knows nothing of the product: errors, clocks, the log and its gates, sealing',
-    change: 'a new error: a code in `errors.ts` and its text in `pages.ts`',
+    change: 'a new error: a code in `errors.ts`, a row in `pages.ts` and its texts in `http/texts/`',
   },
 ];
 

@@ -1,0 +1,52 @@
+// What pages say, in English: the language that the others are translations of. `{name}` stands for something that is filled in.
+export const english = {
+  'action.sign_in_again': 'Sign in again',
+  'action.sign_out': 'Sign out',
+  'action.sign_out_at_idp': 'Sign out at the identity provider',
+  'action.start_again': 'Start again',
+
+  'callback_not_routed.title': 'The sign-in cannot be completed',
+  'callback_not_routed.text':
+    'The identity provider sent you back to {path}, but the reverse proxy in front of {application} does not pass that path on. Your administrator has to route everything below {prefix} on this host to akprox.',
+  'forbidden.title': 'You may not use this application',
+  'forbidden.text':
+    'You are signed in, but your account is not among those that may use {application}. Ask for access, or sign in as somebody else.',
+  'identity_too_large.title': 'Your account has too many groups',
+  'identity_too_large.text':
+    'You are signed in, but what is known about your account is too large to be passed on to {application}. Most often that is a long list of groups. Please tell your administrator: the log names the size and the setting (headers.max_bytes).',
+  'idp_rejected.title': 'The sign-in could not be completed',
+  'idp_rejected.text':
+    'The identity provider refused to complete this sign-in. Please start again; if it happens twice, tell your administrator.',
+  'idp_unreachable.title': 'Signing in is not possible at the moment',
+  'idp_unreachable.text':
+    'The identity provider does not answer. Please try again in a moment; if it lasts, tell your administrator.',
+  'internal.title': 'Something went wrong',
+  'internal.text': 'This request could not be answered. Your administrator finds the reason in the log.',
+  'login_denied.title': 'The sign-in was refused',
+  'login_denied.text': 'The identity provider did not let you in, or the sign-in was cancelled.',
+  'login_expired.title': 'This sign-in took too long',
+  'login_expired.text': 'A sign-in has to be completed within ten minutes. Please start again.',
+  'login_unknown.title': 'This sign-in is not known here',
+  'login_unknown.text':
+    'It was begun in another browser, was completed already, or the browser did not keep its cookie. Please start again.',
+  'misconfigured.title': 'This service is not set up correctly',
+  'misconfigured.text': 'Your administrator finds the reason in the log.',
+  'request_invalid.title': 'This request cannot be understood',
+  'request_invalid.text': 'A part of it is missing, doubled or malformed. Please start again.',
+  'signed_out.title': 'You are signed out',
+  'signed_out.text': 'Your sessions at {application} have ended.',
+  'signed_out_here.title': 'You are signed out in this browser',
+  'signed_out_here.text':
+    'Your session at {application} is refused here from now on. It could not be removed from the session store, which cannot be written at the moment; that is tried again without you. If you are signed in elsewhere, sign out there too, or again here in a while.',
+  'signed_out_here.idp': 'Your session at the identity provider has not ended yet.',
+  'store_unavailable.title': 'Not available at the moment',
+  'store_unavailable.text':
+    'Sessions cannot be read or saved right now. Nobody has been signed out; please try again in a moment.',
+  'token_invalid.title': 'The sign-in could not be completed',
+  'token_invalid.text':
+    'The identity provider answered with a token that is not valid here. Please start again; if it happens twice, tell your administrator.',
+} as const;
+
+export type TextKey = keyof typeof english;
+/** A language that lacks a text, or has one too many, does not compile. */
+export type Texts = Readonly<Record<TextKey, string>>;

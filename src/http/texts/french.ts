@@ -1,0 +1,51 @@
+// What pages say, in French. Before a colon, a semicolon or a question mark stands a space that does not break (U+00A0).
+import type { Texts } from './english.js';
+
+export const french: Texts = {
+  'action.sign_in_again': 'Se reconnecter',
+  'action.sign_out': 'Se déconnecter',
+  'action.sign_out_at_idp': 'Se déconnecter du fournisseur d’identité',
+  'action.start_again': 'Recommencer',
+
+  'callback_not_routed.title': 'La connexion ne peut pas être terminée',
+  'callback_not_routed.text':
+    'Le fournisseur d’identité vous a renvoyé vers {path}, mais le proxy inverse placé devant {application} ne transmet pas ce chemin. Votre administrateur doit diriger vers akprox tout ce qui se trouve sous {prefix} sur cet hôte.',
+  'forbidden.title': 'Vous ne pouvez pas utiliser cette application',
+  'forbidden.text':
+    'Vous êtes connecté, mais votre compte ne fait pas partie de ceux qui peuvent utiliser {application}. Demandez l’accès ou connectez-vous avec un autre compte.',
+  'identity_too_large.title': 'Votre compte a trop de groupes',
+  'identity_too_large.text':
+    'Vous êtes connecté, mais les informations sur votre compte sont trop volumineuses pour être transmises à {application}. Il s’agit le plus souvent d’une longue liste de groupes. Veuillez prévenir votre administrateur : le journal indique la taille et le réglage (headers.max_bytes).',
+  'idp_rejected.title': 'La connexion n’a pas pu être terminée',
+  'idp_rejected.text':
+    'Le fournisseur d’identité a refusé de terminer cette connexion. Veuillez recommencer ; si cela se reproduit, prévenez votre administrateur.',
+  'idp_unreachable.title': 'La connexion est impossible pour le moment',
+  'idp_unreachable.text':
+    'Le fournisseur d’identité ne répond pas. Veuillez réessayer dans un instant ; si cela dure, prévenez votre administrateur.',
+  'internal.title': 'Une erreur s’est produite',
+  'internal.text':
+    'Il n’a pas été possible de répondre à cette demande. Votre administrateur en trouvera la raison dans le journal.',
+  'login_denied.title': 'La connexion a été refusée',
+  'login_denied.text': 'Le fournisseur d’identité ne vous a pas laissé entrer, ou la connexion a été annulée.',
+  'login_expired.title': 'Cette connexion a pris trop de temps',
+  'login_expired.text': 'Une connexion doit être terminée en moins de dix minutes. Veuillez recommencer.',
+  'login_unknown.title': 'Cette connexion est inconnue ici',
+  'login_unknown.text':
+    'Elle a été commencée dans un autre navigateur, elle est déjà terminée, ou le navigateur n’a pas conservé son cookie. Veuillez recommencer.',
+  'misconfigured.title': 'Ce service n’est pas configuré correctement',
+  'misconfigured.text': 'Votre administrateur en trouvera la raison dans le journal.',
+  'request_invalid.title': 'Cette demande est incompréhensible',
+  'request_invalid.text': 'Un de ses éléments manque, figure deux fois ou est mal formé. Veuillez recommencer.',
+  'signed_out.title': 'Vous êtes déconnecté',
+  'signed_out.text': 'Vos sessions sur {application} sont terminées.',
+  'signed_out_here.title': 'Vous êtes déconnecté dans ce navigateur',
+  'signed_out_here.text':
+    'Votre session sur {application} est désormais refusée ici. Elle n’a pas pu être supprimée de la base des sessions, où l’écriture est impossible pour le moment ; une nouvelle tentative aura lieu sans vous. Si vous êtes connecté ailleurs, déconnectez-vous là aussi, ou recommencez ici dans un moment.',
+  'signed_out_here.idp': 'Votre session auprès du fournisseur d’identité n’est pas encore terminée.',
+  'store_unavailable.title': 'Indisponible pour le moment',
+  'store_unavailable.text':
+    'Les sessions ne peuvent être ni lues ni enregistrées en ce moment. Personne n’a été déconnecté ; veuillez réessayer dans un instant.',
+  'token_invalid.title': 'La connexion n’a pas pu être terminée',
+  'token_invalid.text':
+    'Le fournisseur d’identité a répondu par un jeton qui n’est pas valable ici. Veuillez recommencer ; si cela se reproduit, prévenez votre administrateur.',
+};

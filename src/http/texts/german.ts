@@ -1,0 +1,50 @@
+// What pages say, in German. The reader is addressed as “Sie”.
+import type { Texts } from './english.js';
+
+export const german: Texts = {
+  'action.sign_in_again': 'Wieder anmelden',
+  'action.sign_out': 'Abmelden',
+  'action.sign_out_at_idp': 'Beim Identitätsanbieter abmelden',
+  'action.start_again': 'Neu beginnen',
+
+  'callback_not_routed.title': 'Die Anmeldung kann nicht abgeschlossen werden',
+  'callback_not_routed.text':
+    'Der Identitätsanbieter hat Sie nach {path} zurückgeschickt, aber der Reverse-Proxy vor {application} leitet diesen Pfad nicht weiter. Ihre Administration muss auf diesem Host alles unterhalb von {prefix} an akprox leiten.',
+  'forbidden.title': 'Sie dürfen diese Anwendung nicht benutzen',
+  'forbidden.text':
+    'Sie sind angemeldet, aber Ihr Konto gehört nicht zu denen, die {application} benutzen dürfen. Bitten Sie um Zugang, oder melden Sie sich mit einem anderen Konto an.',
+  'identity_too_large.title': 'Ihr Konto hat zu viele Gruppen',
+  'identity_too_large.text':
+    'Sie sind angemeldet, aber die Angaben zu Ihrem Konto sind zu umfangreich, um an {application} weitergegeben zu werden. Meist liegt das an einer langen Liste von Gruppen. Bitte verständigen Sie Ihre Administration: Das Protokoll nennt die Größe und die Einstellung (headers.max_bytes).',
+  'idp_rejected.title': 'Die Anmeldung konnte nicht abgeschlossen werden',
+  'idp_rejected.text':
+    'Der Identitätsanbieter hat es abgelehnt, diese Anmeldung abzuschließen. Bitte beginnen Sie neu; wenn es wieder geschieht, verständigen Sie Ihre Administration.',
+  'idp_unreachable.title': 'Die Anmeldung ist zurzeit nicht möglich',
+  'idp_unreachable.text':
+    'Der Identitätsanbieter antwortet nicht. Bitte versuchen Sie es gleich noch einmal; wenn es so bleibt, verständigen Sie Ihre Administration.',
+  'internal.title': 'Etwas ist schiefgegangen',
+  'internal.text': 'Diese Anfrage konnte nicht beantwortet werden. Ihre Administration findet den Grund im Protokoll.',
+  'login_denied.title': 'Die Anmeldung wurde abgelehnt',
+  'login_denied.text': 'Der Identitätsanbieter hat Sie nicht eingelassen, oder die Anmeldung wurde abgebrochen.',
+  'login_expired.title': 'Diese Anmeldung hat zu lange gedauert',
+  'login_expired.text': 'Eine Anmeldung muss innerhalb von zehn Minuten abgeschlossen werden. Bitte beginnen Sie neu.',
+  'login_unknown.title': 'Diese Anmeldung ist hier nicht bekannt',
+  'login_unknown.text':
+    'Sie wurde in einem anderen Browser begonnen, ist bereits abgeschlossen, oder der Browser hat ihr Cookie nicht behalten. Bitte beginnen Sie neu.',
+  'misconfigured.title': 'Dieser Dienst ist nicht richtig eingerichtet',
+  'misconfigured.text': 'Ihre Administration findet den Grund im Protokoll.',
+  'request_invalid.title': 'Diese Anfrage ist nicht verständlich',
+  'request_invalid.text': 'Ein Teil davon fehlt, ist doppelt oder fehlerhaft. Bitte beginnen Sie neu.',
+  'signed_out.title': 'Sie sind abgemeldet',
+  'signed_out.text': 'Ihre Sitzungen bei {application} sind beendet.',
+  'signed_out_here.title': 'Sie sind in diesem Browser abgemeldet',
+  'signed_out_here.text':
+    'Ihre Sitzung bei {application} wird hier ab sofort abgelehnt. Sie konnte nicht aus dem Sitzungsspeicher entfernt werden, in den zurzeit nicht geschrieben werden kann; das wird ohne Ihr Zutun nachgeholt. Wenn Sie anderswo angemeldet sind, melden Sie sich auch dort ab, oder hier nach einer Weile noch einmal.',
+  'signed_out_here.idp': 'Ihre Sitzung beim Identitätsanbieter ist noch nicht beendet.',
+  'store_unavailable.title': 'Zurzeit nicht verfügbar',
+  'store_unavailable.text':
+    'Sitzungen können gerade nicht gelesen oder gespeichert werden. Niemand wurde abgemeldet; bitte versuchen Sie es gleich noch einmal.',
+  'token_invalid.title': 'Die Anmeldung konnte nicht abgeschlossen werden',
+  'token_invalid.text':
+    'Der Identitätsanbieter hat mit einem Token geantwortet, das hier nicht gültig ist. Bitte beginnen Sie neu; wenn es wieder geschieht, verständigen Sie Ihre Administration.',
+};

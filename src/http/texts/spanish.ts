@@ -1,0 +1,50 @@
+// What pages say, in Spanish. The reader is addressed as “usted”.
+import type { Texts } from './english.js';
+
+export const spanish: Texts = {
+  'action.sign_in_again': 'Iniciar sesión de nuevo',
+  'action.sign_out': 'Cerrar sesión',
+  'action.sign_out_at_idp': 'Cerrar sesión en el proveedor de identidad',
+  'action.start_again': 'Empezar de nuevo',
+
+  'callback_not_routed.title': 'No se puede completar el inicio de sesión',
+  'callback_not_routed.text':
+    'El proveedor de identidad le ha devuelto a {path}, pero el proxy inverso situado delante de {application} no transmite esa ruta. Su administrador tiene que dirigir a akprox todo lo que está por debajo de {prefix} en este host.',
+  'forbidden.title': 'No puede usar esta aplicación',
+  'forbidden.text':
+    'Ha iniciado sesión, pero su cuenta no está entre las que pueden usar {application}. Solicite acceso o inicie sesión con otra cuenta.',
+  'identity_too_large.title': 'Su cuenta tiene demasiados grupos',
+  'identity_too_large.text':
+    'Ha iniciado sesión, pero los datos de su cuenta son demasiado extensos para transmitirlos a {application}. Casi siempre se debe a una lista larga de grupos. Avise a su administrador: el registro indica el tamaño y el ajuste (headers.max_bytes).',
+  'idp_rejected.title': 'No se pudo completar el inicio de sesión',
+  'idp_rejected.text':
+    'El proveedor de identidad se negó a completar este inicio de sesión. Empiece de nuevo; si vuelve a ocurrir, avise a su administrador.',
+  'idp_unreachable.title': 'En este momento no se puede iniciar sesión',
+  'idp_unreachable.text':
+    'El proveedor de identidad no responde. Inténtelo de nuevo dentro de un momento; si el problema continúa, avise a su administrador.',
+  'internal.title': 'Se ha producido un error',
+  'internal.text': 'No se pudo responder a esta solicitud. Su administrador encontrará el motivo en el registro.',
+  'login_denied.title': 'Se rechazó el inicio de sesión',
+  'login_denied.text': 'El proveedor de identidad no le ha permitido entrar, o se canceló el inicio de sesión.',
+  'login_expired.title': 'Este inicio de sesión ha tardado demasiado',
+  'login_expired.text': 'Un inicio de sesión debe completarse en diez minutos. Empiece de nuevo.',
+  'login_unknown.title': 'Este inicio de sesión no se conoce aquí',
+  'login_unknown.text':
+    'Se empezó en otro navegador, ya se completó, o el navegador no conservó su cookie. Empiece de nuevo.',
+  'misconfigured.title': 'Este servicio no está bien configurado',
+  'misconfigured.text': 'Su administrador encontrará el motivo en el registro.',
+  'request_invalid.title': 'No se entiende esta solicitud',
+  'request_invalid.text': 'Una parte falta, está repetida o no tiene el formato correcto. Empiece de nuevo.',
+  'signed_out.title': 'Ha cerrado la sesión',
+  'signed_out.text': 'Sus sesiones en {application} han terminado.',
+  'signed_out_here.title': 'Ha cerrado la sesión en este navegador',
+  'signed_out_here.text':
+    'A partir de ahora su sesión en {application} se rechaza aquí. No se pudo borrar del almacén de sesiones, en el que no se puede escribir en este momento; se volverá a intentar sin que usted haga nada. Si ha iniciado sesión en otro lugar, ciérrela también allí, o de nuevo aquí dentro de un rato.',
+  'signed_out_here.idp': 'Su sesión en el proveedor de identidad todavía no ha terminado.',
+  'store_unavailable.title': 'No disponible en este momento',
+  'store_unavailable.text':
+    'Ahora mismo no se pueden leer ni guardar las sesiones. No se ha cerrado la sesión de nadie; inténtelo de nuevo dentro de un momento.',
+  'token_invalid.title': 'No se pudo completar el inicio de sesión',
+  'token_invalid.text':
+    'El proveedor de identidad respondió con un token que aquí no es válido. Empiece de nuevo; si vuelve a ocurrir, avise a su administrador.',
+};
