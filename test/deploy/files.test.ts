@@ -66,6 +66,20 @@ describe('deploy/', () => {
     });
   }
 
+  // The others are started by test/proxies, or modelled for the doctor.
+  for (const file of ASKING.filter((name) => name === 'compose.yaml' || name.startsWith('proxies/traefik/'))) {
+    it(`${file} leads nobody to the check`, () => {
+      const rules = readFileSync(join(DEPLOY, file), 'utf8').match(/^\s*[^#]*(?:rule|match): .*$/gm) ?? [];
+      const toOutpost = rules.filter((rule) => /PathPrefix|login\.company/.test(rule));
+      assert.ok(toOutpost.length > 0);
+      for (const rule of toOutpost)
+        assert.match(
+          rule,
+          / && !PathPrefix\(`\/akprox\/auth`\) && !PathPrefix\(`\/outpost\.goauthentik\.io\/auth`\)"?$/,
+        );
+    });
+  }
+
   for (const page of FILES.filter((name) => /^proxies\/[^/]+\/README\.md$/.test(name))) {
     it(`${page} says what goes wrong, and what finds it`, () => {
       const text = readFileSync(join(DEPLOY, page), 'utf8');

@@ -78,6 +78,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     if (options.host !== undefined && req.headers.host?.replace(/:\d+$/, '') !== options.host) return refuse(res, 404);
     const client = withoutHopByHop(linesOf(req.rawHeaders)).filter(([name]) => !MANAGED.has(unaliased(name)));
     const forwarded = forwardedLines(req, port);
+    // The check is ours to ask, not a page's.
+    if (OUTPOST_PREFIXES.some((prefix) => path.startsWith(`${prefix}auth`))) return refuse(res, 404);
     if (options.routeOutpostPaths && OUTPOST_PREFIXES.some((prefix) => path.startsWith(prefix))) {
       return passOn(outpost(), [...client, ...forwarded], req, res);
     }

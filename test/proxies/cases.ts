@@ -20,6 +20,15 @@ const XHR = { Accept: 'application/json', 'Sec-Fetch-Mode': 'cors' };
 const NAMES = identityHeaderNames(['akprox', 'authentik'], false, false).map((name) => name.toLowerCase());
 const CHECKS = 20;
 
+/** As itself, and in the spellings that a proxy may make it of. */
+const CHECKS_ASKED = ['/akprox', '/outpost.goauthentik.io'].flatMap((prefix) => [
+  ...['', '?nginx', '/', '/nginx', '/traefik', '/caddy?caddy', '/envoy', '/envoy/', '/envoy/public/'].map(
+    (end) => `${prefix}/auth${end}`,
+  ),
+  ...[`/${prefix}/auth/nginx`, `${prefix}//auth/nginx`, `${prefix}/./auth/nginx`, `${prefix}/x/../auth/nginx`],
+  ...[`${prefix}/%61uth/nginx`, `${prefix}/auth%2Fnginx`, `${prefix}%2Fauth/nginx`, `${prefix}/auth;x/nginx`],
+]);
+
 interface Traits {
   /** Whether a denial is relayed with its body; nginx writes its own. */
   readonly relaysBodies: boolean;
@@ -71,6 +80,35 @@ function cases(name: ProxyName, mode: Mode, traits: Traits): void {
     assert.equal(page.status, 200);
     assert.equal(page.url, `${APP}/page?x=1&y=%2F`);
     assert.equal(world.seen.at(-1)?.url, '/page?x=1&y=%2F');
+  });
+
+  it('lets nobody ask the check: a script on a page would read what only the application is told', async () => {
+    const cookie = await alice.jar.getCookieString(`${APP}/`);
+    const hosts = mode === 'single' ? [APP] : [APP, LOGIN];
+    for (const host of hosts.map((origin) => new URL(origin).host)) {
+      for (const path of CHECKS_ASKED) {
+        const answer = await raw([`GET ${path} HTTP/1.1`, `Host: ${host}`, `Cookie: ${cookie}`, 'Connection: close']);
+        const [head = ''] = answer.split('\r\n\r\n');
+        assert.match(head, /^HTTP\/1\.1 [234]/, `${host}${path}: ${answer}`);
+        const told = NAMES.filter((header) => new RegExp(`^${header}:`, 'im').test(head));
+        assert.deepEqual(told, [], `${host}${path}: ${head}`);
+        // Only where the application answers it (Traefik), guarded as any of its pages.
+        if (/^HTTP\/1\.1 2/.test(head))
+          assert.equal(world.seen.at(-1)?.headers.find(([name]) => name === 'host')?.[1], host);
+        const script = await raw([
+          `GET ${path} HTTP/1.1`,
+          `Host: ${host}`,
+          'Sec-Fetch-Mode: cors',
+          'Connection: close',
+        ]);
+        assert.match(script, /^HTTP\/1\.1 [34]/, `${host}${path}: ${script}`);
+        assert.doesNotMatch(script, /request_invalid|^location: .*\/start/im, `${host}${path}`);
+      }
+    }
+    // What is beside it is there.
+    for (const prefix of ['/akprox', '/outpost.goauthentik.io']) {
+      assert.equal((await alice.get(`${APP}${prefix}/userinfo`)).status, 200);
+    }
   });
 
   it('gives the application every identity header, once', async () => {

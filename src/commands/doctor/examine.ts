@@ -9,6 +9,7 @@ import { forgeForwardedHeaders, forgeIdentity } from './forgeries.js';
 import { show } from './login-link.js';
 import { examineLogin } from './login-steps.js';
 import { readNavigation } from './navigation.js';
+import { lookForOpenCheck } from './open-check.js';
 import { askLookAlikes, confuseHosts } from './other-hosts.js';
 import { type Answered, NAVIGATION } from './probe.js';
 import { askAsScript, openWebSocket } from './scripts.js';
@@ -33,6 +34,7 @@ export async function examine(target: Target): Promise<Report> {
   const guarded = link !== null;
   if (guarded) {
     await examineLogin(target, notes, link);
+    await lookForOpenCheck(target, notes, link);
     await askAsScript(target, notes);
     await askWithBodies(target, notes, navigation);
     await askWithManyCookies(target, notes, navigation);

@@ -298,6 +298,24 @@ export const REMEDIES = {
       HAProxy: '`use_backend` must fit the host; `tune.bufsize 65536`',
     },
   },
+  check_open: {
+    severity: 'warning',
+    meaning:
+      'The check itself can be asked through the proxy: a script on a page reads in its answer what only the application is told (identity headers, a token, the credentials of `basic_auth`).',
+    change:
+      'refuse /akprox/auth and /outpost.goauthentik.io/auth and everything below, on every host that leads to the outpost; the proxy asks the check at the outpost’s own address',
+    settings: {
+      Traefik:
+        '``&& !PathPrefix(`/akprox/auth`) && !PathPrefix(`/outpost.goauthentik.io/auth`)`` in the rule of each router of the outpost',
+      nginx:
+        '`location ~ ^/(akprox|outpost\\.goauthentik\\.io)/auth { return 404; }` before the location of the outpost; let auth_request ask an internal location with another name (`/.akprox-check`)',
+      'ingress-nginx':
+        '`if ($uri ~ ^/(akprox|outpost\\.goauthentik\\.io)/auth) { return 404; }` as `server-snippet` in the ConfigMap of the controller, and the Service in `auth-url`',
+      Caddy: '`respond @akprox_check 404` before `reverse_proxy @akprox`',
+      Envoy: 'the route with `direct_response: { status: 404 }` before that of the outpost',
+      HAProxy: '`http-request deny deny_status 404 if { path_beg /akprox/auth /outpost.goauthentik.io/auth }`',
+    },
+  },
   xhr_redirected: {
     severity: 'warning',
     meaning:

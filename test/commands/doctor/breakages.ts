@@ -56,6 +56,16 @@ export const TRAEFIK: readonly Breakage[] = [
     alongside: ['identity_missing'],
   },
   {
+    what: 'the check is routed',
+    edits: [[' && !PathPrefix(`/akprox/auth`) && !PathPrefix(`/outpost.goauthentik.io/auth`)', '']],
+    code: 'check_open',
+  },
+  {
+    what: 'the check is routed below one of the prefixes',
+    edits: [[' && !PathPrefix(`/outpost.goauthentik.io/auth`)', '']],
+    code: 'check_open',
+  },
+  {
     what: 'the check is sent the body, and there is a limit for it',
     edits: [
       ['trustForwardHeader: false', 'trustForwardHeader: false\n        forwardBody: true\n        maxBodySize: 65536'],
@@ -131,6 +141,11 @@ export const ENVOY: readonly Breakage[] = [
     ],
     code: 'identity_header_survives',
     alongside: ['identity_missing'],
+  },
+  {
+    what: 'the check is routed',
+    edits: [['/(akprox|outpost\\\\.goauthentik\\\\.io)/auth.*"', '/nothing"']],
+    code: 'check_open',
   },
   { what: 'aliases pass', edits: [['lower:find("[^:a-z0-9-]")', 'false']], code: 'identity_header_survives' },
   {

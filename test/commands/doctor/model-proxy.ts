@@ -22,6 +22,8 @@ interface Settings {
   readonly proto: string;
   readonly signIn: string | null;
   readonly routesOutpost: boolean;
+  /** Whether the check is among the paths that are routed there. */
+  readonly routesCheck: boolean;
   /** The largest body that goes along with a check, -1 for any; null: none does. */
   readonly forwardsBody: number | null;
 }
@@ -33,6 +35,7 @@ const FILES: Record<ModelledName, string> = {
 };
 const DEPLOY = fileURLToPath(new URL('../../../deploy/proxies/', import.meta.url));
 const OUTPOST = /^\/(?:akprox|outpost\.goauthentik\.io)\//;
+const CHECK = /^\/(?:akprox|outpost\.goauthentik\.io)\/auth/;
 const FORWARDED = /^x-(?:forwarded-(?:host|proto|uri|method|for|port|server)|original-(?:url|uri|method)|real-ip)$/;
 
 /** Every edit must find something to change. */
@@ -63,6 +66,9 @@ const READ: Record<ModelledName, (documents: any[]) => Settings> = {
       proto: 'https',
       signIn: null,
       routesOutpost: http.routers['whoami-akprox']?.service === 'akprox',
+      routesCheck: !['/akprox/auth', '/outpost.goauthentik.io/auth'].every((path) =>
+        http.routers['whoami-akprox']?.rule.includes(`!PathPrefix(\`${path}\`)`),
+      ),
       forwardsBody: forwardAuth.forwardBody ? (forwardAuth.maxBodySize ?? -1) : null,
     };
   },
@@ -84,10 +90,15 @@ const READ: Record<ModelledName, (documents: any[]) => Settings> = {
       proto: added?.value ?? 'https',
       signIn: null,
       routesOutpost: true,
+      routesCheck: !manager.route_config.virtual_hosts[0].routes.some(
+        // biome-ignore lint/suspicious/noExplicitAny: see above
+        ({ match, direct_response }: any) =>
+          direct_response && new RegExp(`^${match.safe_regex.regex}$`).test('/akprox/auth'),
+      ),
       forwardsBody: null,
     };
   },
-  'ingress-nginx': ([ingress, outpost]) => {
+  'ingress-nginx': ([ingress, outpost, controller]) => {
     const of = (name: string): string | undefined =>
       ingress.metadata.annotations[`nginx.ingress.kubernetes.io/${name}`];
     const url = of('auth-url');
@@ -99,6 +110,7 @@ const READ: Record<ModelledName, (documents: any[]) => Settings> = {
       dropsAliases: true,
       proto: 'https',
       signIn: of('auth-signin') ?? null,
+      routesCheck: !controller.data['server-snippet'].includes('/auth) { return 404; }'),
       routesOutpost: outpost.spec.rules[0].http.paths.some(({ path }: { path: string }) => path === '/akprox/'),
       forwardsBody: null,
     };
@@ -139,7 +151,9 @@ async function answer(
     ['X-Forwarded-Proto', settings.proto],
   ];
   const clean = client.filter(([header]) => !FORWARDED.test(header.toLowerCase()));
-  if (settings.routesOutpost && OUTPOST.test(path)) {
+  // Traefik's routers each have a rule: what this one leaves out is the application's. The others say 404.
+  if (!settings.routesCheck && CHECK.test(path) && name !== 'traefik') return void res.writeHead(404).end();
+  if (settings.routesOutpost && OUTPOST.test(path) && (settings.routesCheck || !CHECK.test(path))) {
     return relay(await send(places.outpost, path, host, [...clean, ...own]), res);
   }
   const identity: Lines = [];

@@ -38,6 +38,11 @@ const BREAKAGES: Record<ModelledName, readonly Breakage[]> = {
       edits: [['https://whoami.company.tld/akprox/start', 'https://portal.company.tld/']],
       code: 'redirected_elsewhere',
     },
+    {
+      what: 'the check is routed',
+      edits: [['/auth) { return 404; }', '/nothing) { return 404; }']],
+      code: 'check_open',
+    },
     { what: 'no Ingress for /akprox/', edits: [['path: /akprox/', 'path: /nothing/']], code: 'login_loop' },
     {
       what: 'a name missing in auth-response-headers',

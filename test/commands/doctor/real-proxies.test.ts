@@ -21,6 +21,7 @@ interface RealBreakage extends Breakage {
 }
 
 const STEPS = 'location ~ ^/(akprox|outpost\\.goauthentik\\.io)/ {';
+const CHECK_REFUSED = 'location ~ ^/(akprox|outpost\\.goauthentik\\.io)/auth { return 404; }';
 const REFUSAL = 'if ($request_uri ~ "[^\\x21-\\x7e]") { return 400; }';
 const ORIGINAL_URL = 'proxy_set_header X-Original-URL "<$scheme://$host$request_uri>";';
 const CHECK_HOST = `proxy_set_header Host $host;
@@ -77,6 +78,12 @@ const BREAKAGES: Partial<Record<ProxyName, readonly RealBreakage[]>> = {
         [ORIGINAL_URL, 'proxy_set_header X-Original-URL $scheme://$host$request_uri;'],
       ],
       code: 'raw_bytes',
+      modes: ['single', 'domain'],
+    },
+    {
+      what: 'the check is routed',
+      edits: [[CHECK_REFUSED, '']],
+      code: 'check_open',
       modes: ['single', 'domain'],
     },
     {
@@ -222,6 +229,7 @@ const BREAKAGES: Partial<Record<ProxyName, readonly RealBreakage[]>> = {
       ],
       code: 'xhr_redirected',
     },
+    { what: 'the check is routed', edits: [['\t\trespond @akprox_check 404\n', '']], code: 'check_open' },
     { what: 'underscores', edits: [['\t\trequest_header -*_*\n', '']], code: 'identity_header_survives' },
     { what: 'a header not copied', edits: [['\t\t\t\tX-Auth-Groups\n', '']], code: 'identity_missing' },
     {
@@ -314,6 +322,11 @@ const BREAKAGES: Partial<Record<ProxyName, readonly RealBreakage[]>> = {
       script: ['  "X-Auth-Username",\n', ''],
       code: 'identity_header_survives',
       alongside: ['identity_missing'],
+    },
+    {
+      what: 'the check is routed',
+      edits: [['path_beg /akprox/auth /outpost.goauthentik.io/auth', 'path_beg /nothing']],
+      code: 'check_open',
     },
     { what: 'small buffers', edits: [['tune.bufsize 65536', 'tune.bufsize 16384']], code: 'large_headers' },
     {

@@ -96,7 +96,8 @@ function traefikDynamic({ outpost, application }: Place): string {
       routers: {
         // Not needed for a login: without it, Traefik relays every step from the check.
         outpost: {
-          rule: `Host(\`whoami.localhost\`) && (${OUTPOST_PREFIXES.map((prefix) => `PathPrefix(\`${prefix}\`)`).join(' || ')})`,
+          // Not the check itself: a page that could ask it would read what only the application is told.
+          rule: `Host(\`whoami.localhost\`) && (${OUTPOST_PREFIXES.map((prefix) => `PathPrefix(\`${prefix}\`)`).join(' || ')})${OUTPOST_PREFIXES.map((prefix) => ` && !PathPrefix(\`${prefix}auth\`)`).join('')}`,
           priority: 1_000,
           entryPoints: ['web'],
           service: 'outpost',
@@ -133,6 +134,12 @@ function caddyfile({ port, outpost, application }: Place): string {
 
 http://whoami.localhost:${port} {
 	bind 127.0.0.1
+
+	# Caddy asks the check itself. A page that could ask it would read what only the application is told.
+	@check path ${OUTPOST_PREFIXES.map((prefix) => `${prefix}auth*`).join(' ')}
+	handle @check {
+		respond 404
+	}
 
 	# Not needed for a login: without it, Caddy relays every step from the check.
 	@outpost path ${OUTPOST_PREFIXES.map((prefix) => `${prefix}*`).join(' ')}
@@ -194,6 +201,9 @@ ${temporary.map((name) => `  ${name}_temp_path "${own}/${name}";`).join('\n')}
     if ($host != $server_name) { return 421; }
     # The outpost reads the URL in a header and cannot see raw bytes at its end.
     if ($request_uri ~ "[^\\x21-\\x7e]") { return 400; }
+
+    # nginx asks the check itself. A page that could ask it would read what only the application is told.
+    location ~ ^(${OUTPOST_PREFIXES.join('|').replaceAll('.', '\\.')})auth { return 404; }
 
     # The steps of a login; nginx cannot relay them from the check.
     location ~ ^(${OUTPOST_PREFIXES.join('|').replaceAll('.', '\\.')}) {
