@@ -156,6 +156,7 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
         user_attribute: textOf(raw['basic_auth_user_attribute']),
         password_attribute: textOf(raw['basic_auth_password_attribute']),
       },
+      bearer: { audiences: [] },
       // On at authentik unless switched off; cores before 2023.1 do not say.
       intercept_header_auth: raw['intercept_header_auth'] !== false,
       allow_preflight: false,

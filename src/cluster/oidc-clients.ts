@@ -9,6 +9,9 @@ import { createOidcClient, type OidcClient, type OidcEvent } from '../oidc/clien
 const TEXTS: Readonly<Record<OidcEvent['event'], string>> = {
   discovered: 'identity provider: discovered',
   discovery_failed: 'identity provider: discovery failed',
+  request_object_required:
+    'identity provider: it demands a request object (require_signed_request_object), which akprox does not send: if logins are refused, switch that off for this client at the identity provider',
+  error_described: 'identity provider: what it says to what it refused',
   userinfo_failed: 'identity provider: userinfo could not be read',
   groups_missing:
     'identity provider: a login brought no list of groups, which access.groups needs: see claims.groups and oidc.scopes',
@@ -66,8 +69,9 @@ export class OidcClients {
       now: clock.now,
       monotonic: clock.monotonic,
       ...oidcOptionsOf(application.config.authentik),
-      log: ({ event, error }) => {
-        if (error === undefined) log.info(facts, TEXTS[event]);
+      log: ({ event, error, endpoint, description }) => {
+        if (description !== undefined) log.debug({ ...facts, endpoint, description }, TEXTS[event], endpoint);
+        else if (error === undefined) log[event === 'request_object_required' ? 'warn' : 'info'](facts, TEXTS[event]);
         else log.warn({ ...facts, err: error }, TEXTS[event]);
       },
     });

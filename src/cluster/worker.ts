@@ -131,6 +131,8 @@ export class Worker {
       now,
       monotonic,
       log: gated,
+      countRefused: (application, reason) =>
+        this.tally.count('akprox_credentials_refused_total', application.name, reason),
     });
     this.misconfigured = createMisconfigurationReporter(monotonic, (event) =>
       parts.send({ type: 'misconfigured', event }),

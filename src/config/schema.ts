@@ -161,6 +161,17 @@ export const providerSchema = z
       })
       .prefault({})
       .describe('Basic credentials for the application.'),
+    bearer: z
+      .strictObject({
+        audiences: z
+          .array(z.string().min(1))
+          .default([])
+          .describe(
+            "Audiences of bearer tokens that count besides `oidc.client_id`. Keycloak's tokens say `account`, whichever client they are for.",
+          ),
+      })
+      .prefault({})
+      .describe('Bearer tokens in `Authorization`.'),
     intercept_header_auth: z.boolean().default(true).describe('Accept `Authorization: Bearer` and `Basic` as a login.'),
     allow_preflight: z.boolean().default(false).describe('Let CORS preflight requests through without a session.'),
     tls: z

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Application } from '../application/application.js';
 import { CALLBACK_SIGNATURE } from '../application/own-paths.js';
 import { AkproxError } from '../infra/errors.js';
+import { adviceOn } from '../oidc/demands.js';
 import { type CallbackOutcome, callbackOutcome, finishLogin, type LoginResult } from '../oidc/flow.js';
 import { type Attempt, dropAttempt, findAttempt } from './attempt.js';
 import { findTickets, sessionCookie } from './cookies.js';
@@ -17,6 +18,16 @@ export async function callback(context: StepContext, request: Snapshot, applicat
   const outcome = callbackOutcome(params);
   if (outcome.kind === 'malformed')
     throw new AkproxError('request_invalid', 'the callback has no state, or a parameter twice');
+
+  if (outcome.kind === 'error') {
+    const { error, description } = outcome;
+    if (description !== '')
+      context.log.debug(
+        { provider: application.name, error, description },
+        'what the identity provider says to the login that it refused',
+      );
+    if (outcome.state === '') throw refusedLogin('login_refused', outcome, 'and named no login');
+  }
 
   const attempt = findAttempt(application, outcome.state, request, context.now());
   if (attempt === null || attempt === 'expired') {
@@ -60,10 +71,7 @@ async function complete(
   if (outcome.kind === 'error') {
     const denied = outcome.error === 'access_denied';
     context.countLogin(application, denied ? 'denied' : 'failed');
-    const error = new AkproxError(
-      denied ? 'login_denied' : 'idp_rejected',
-      `the identity provider answered ${outcome.error}`,
-    );
+    const error = refusedLogin('idp_rejected', outcome);
     context.endedLogins.end(application, attempt, error.code);
     context.log.warn(
       { err: error, code: error.code, provider: application.name },
@@ -87,6 +95,19 @@ async function complete(
     // The code is spent or the fault is permanent: a page, never a restart of our own, which could go on for ever.
     return failurePage(request, application, attempt, cause);
   }
+}
+
+/** `unlessDenied`: when it was not the person who said no, or about whom no was said. */
+function refusedLogin(
+  unlessDenied: 'idp_rejected' | 'login_refused',
+  { error, description }: Extract<CallbackOutcome, { kind: 'error' }>,
+  more = '',
+): AkproxError {
+  const answered = `the identity provider answered ${error}${more && ` ${more}`}`;
+  return new AkproxError(
+    error === 'access_denied' ? 'login_denied' : unlessDenied,
+    answered + adviceOn(error, description),
+  );
 }
 
 async function beginSession(

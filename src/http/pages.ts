@@ -16,16 +16,21 @@ type ErrorText = Extract<TextKey, `${ErrorCode | 'misconfigured'}.${string}`>;
 
 const MISCONFIGURED: ErrorTexts = { title: 'misconfigured.title', text: 'misconfigured.text' };
 
+const UNREACHABLE: ErrorTexts = { title: 'idp_unreachable.title', text: 'idp_unreachable.text' };
+
 const ERRORS: Readonly<Record<ErrorCode, ErrorTexts>> = {
   config_invalid: MISCONFIGURED,
   listen_failed: MISCONFIGURED,
   worker_unusable: MISCONFIGURED,
   store_unusable: MISCONFIGURED,
   store_unavailable: { title: 'store_unavailable.title', text: 'store_unavailable.text' },
-  idp_unreachable: { title: 'idp_unreachable.title', text: 'idp_unreachable.text' },
+  idp_unreachable: UNREACHABLE,
+  idp_failed: UNREACHABLE,
   idp_rejected: { title: 'idp_rejected.title', text: 'idp_rejected.text' },
   token_invalid: { title: 'token_invalid.title', text: 'token_invalid.text' },
   login_denied: { title: 'login_denied.title', text: 'login_denied.text' },
+  login_refused: { title: 'login_refused.title', text: 'login_refused.text' },
+  login_insufficient: { title: 'login_insufficient.title', text: 'login_insufficient.text' },
   login_expired: { title: 'login_expired.title', text: 'login_expired.text' },
   login_unknown: { title: 'login_unknown.title', text: 'login_unknown.text' },
   request_invalid: { title: 'request_invalid.title', text: 'request_invalid.text' },

@@ -31,6 +31,12 @@ export const METRICS = [
     help: 'Logins by provider and result.',
   },
   {
+    name: 'akprox_credentials_refused_total',
+    type: 'counter',
+    labels: ['provider', 'reason'],
+    help: 'Authorization headers that were refused, by provider and reason.',
+  },
+  {
     name: 'akprox_revocations_total',
     type: 'counter',
     labels: ['source'],

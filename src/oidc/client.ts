@@ -18,12 +18,18 @@ export interface OidcEvent {
   readonly event:
     | 'discovered'
     | 'discovery_failed'
+    | 'request_object_required'
     | 'userinfo_failed'
     | 'introspection_unsupported'
     | 'groups_missing'
     | 'groups_left_out'
-    | 'groups_lost';
+    | 'groups_lost'
+    | 'error_described';
   readonly error?: unknown;
+  /** Of `error_described`. */
+  readonly endpoint?: string;
+  /** What the identity provider says: printable and short, and for nobody but whoever reads at debug level. */
+  readonly description?: string;
 }
 
 export interface OidcClientOptions {
@@ -106,6 +112,7 @@ export function createOidcClient(options: OidcClientOptions): OidcClient {
         provider = made;
         failure = null;
         log({ event: 'discovered' });
+        if (made.metadata.require_signed_request_object === true) log({ event: 'request_object_required' });
         return made;
       },
       (cause: unknown) => {

@@ -4,7 +4,7 @@
 import * as openid from 'openid-client';
 import { type Claims, groupsOf, type Payload, readClaims, usernameOf } from '../application/claims.js';
 import type { DiscoveredProvider, OidcClient } from './client.js';
-import { translate } from './failures.js';
+import { refused } from './failures.js';
 
 export interface Completed {
   readonly payload: Payload;
@@ -26,7 +26,7 @@ export async function completeClaims(
     const userinfo = await openid.fetchUserInfo(provider.configuration, accessToken, String(payload['sub']));
     return { payload: { ...userinfo, ...withoutNulls(payload) }, unanswered: false };
   } catch (error) {
-    client.log({ event: 'userinfo_failed', error: translate(error, 'the userinfo endpoint') });
+    client.log({ event: 'userinfo_failed', error: refused(client, error, 'the userinfo endpoint') });
     return { payload, unanswered: true };
   }
 }

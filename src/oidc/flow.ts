@@ -6,7 +6,7 @@ import type { Claims } from '../application/claims.js';
 import { AkproxError } from '../infra/errors.js';
 import type { DiscoveredProvider, OidcClient } from './client.js';
 import { claimsOfLogin, completeClaims } from './complete-claims.js';
-import { knownOauthError, translate } from './failures.js';
+import { knownOauthError, printable, refused } from './failures.js';
 import { checkJwt, verifyJwt } from './verify-jwt.js';
 
 export interface LoginRequest {
@@ -30,7 +30,8 @@ export interface LoginResult {
 
 export type CallbackOutcome =
   | { readonly kind: 'code'; readonly code: string; readonly state: string; readonly iss: string | undefined }
-  | { readonly kind: 'error'; readonly error: string; readonly state: string }
+  /** `state` is '' when none came back: some errors happen before the identity provider has read it. */
+  | { readonly kind: 'error'; readonly error: string; readonly description: string; readonly state: string }
   | { readonly kind: 'malformed' };
 
 type TokenResponse = openid.TokenEndpointResponse & openid.TokenEndpointResponseHelpers;
@@ -62,9 +63,11 @@ export function callbackOutcome(params: URLSearchParams): CallbackOutcome {
   for (const name of new Set(params.keys())) if (params.getAll(name).length > 1) return { kind: 'malformed' };
   const state = params.get('state') ?? '';
   const [code, error] = [params.get('code'), params.get('error')];
-  if (state === '') return { kind: 'malformed' };
-  if (error !== null) return { kind: 'error', error: knownOauthError(error), state };
-  if (code === null || code === '') return { kind: 'malformed' };
+  if (error !== null) {
+    const description = printable(params.get('error_description') ?? '');
+    return { kind: 'error', error: knownOauthError(error), description, state };
+  }
+  if (state === '' || code === null || code === '') return { kind: 'malformed' };
   return { kind: 'code', code, state, iss: params.get('iss') ?? undefined };
 }
 
@@ -86,7 +89,7 @@ export async function finishLogin(
       redirect_uri: client.redirectUri,
       code_verifier: expected.codeVerifier,
     })
-    .catch((error: unknown) => Promise.reject(translate(error, 'the token endpoint')));
+    .catch((error: unknown) => Promise.reject(refused(client, error, 'the token endpoint')));
   if (tokens.id_token === undefined)
     throw new AkproxError('idp_rejected', 'the token endpoint sent no ID token: is `openid` in oidc.scopes?');
   const payload = await verifyJwt(client, tokens.id_token, { nonce: expected.nonce });

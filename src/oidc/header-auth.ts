@@ -9,9 +9,15 @@ import { type Verdict, verdictOn } from '../application/verdict.js';
 import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { OidcClient } from './client.js';
-import { clientCredentials, introspect } from './introspection.js';
+import { clientCredentials, introspect, type TokenRefusal } from './introspection.js';
 
-export type HeaderVerdict = Verdict | { readonly kind: 'refused' | 'unavailable' | 'ignored' };
+/** Why credentials were refused: the label `reason` of `akprox_credentials_refused_total`. */
+export type CredentialsRefusal = TokenRefusal | 'malformed' | 'wrong_password' | 'client_itself' | 'token_invalid';
+
+export type HeaderVerdict =
+  | Verdict
+  | { readonly kind: 'refused'; readonly reason: CredentialsRefusal }
+  | { readonly kind: 'unavailable' | 'ignored' };
 
 export interface HeaderAuthOptions {
   readonly oidc: (application: Application) => OidcClient;
@@ -21,6 +27,7 @@ export interface HeaderAuthOptions {
   /** Milliseconds, for how long a verdict is kept. */
   readonly monotonic: () => number;
   readonly log: GatedLog;
+  readonly countRefused?: (application: Application, reason: CredentialsRefusal) => void;
 }
 
 interface Kept {
@@ -65,12 +72,22 @@ export class HeaderAuth {
     this.options = options;
   }
 
-  /** Never rejects. */
+  /** Never rejects. A refusal is counted, and its reason is in the log at debug level. */
   async verify(application: Application, authorization: string): Promise<HeaderVerdict> {
-    if (authorization.length > LONGEST) return schemeOf(authorization) === null ? IGNORED : REFUSED;
+    const verdict = await this.find(application, authorization);
+    if (verdict.kind === 'refused') {
+      const { reason } = verdict;
+      this.options.countRefused?.(application, reason);
+      this.options.log.debug({ provider: application.name, reason }, 'Authorization header refused', reason);
+    }
+    return verdict;
+  }
+
+  private async find(application: Application, authorization: string): Promise<HeaderVerdict> {
+    if (authorization.length > LONGEST) return schemeOf(authorization) === null ? IGNORED : refusedFor('too_long');
     const credentials = readCredentials(authorization);
     if (credentials === null) return IGNORED;
-    if (credentials === 'malformed') return REFUSED;
+    if (credentials === 'malformed') return refusedFor('malformed');
     const key = createHmac('sha256', this.secret).update(`${application.id}\0${authorization}`).digest('base64url');
     const kept = this.allowed.get(key) ?? this.refused.get(key);
     if (kept !== undefined && kept.application === application && this.options.monotonic() < kept.until)
@@ -100,7 +117,8 @@ export class HeaderAuth {
     try {
       const found = await this.identify(application, credentials);
       const verdict = await this.judge(application, found);
-      const lasts = (found?.expiresAt ?? Number.POSITIVE_INFINITY) - this.options.now();
+      const expiresAt = typeof found === 'string' ? null : found.expiresAt;
+      const lasts = (expiresAt ?? Number.POSITIVE_INFINITY) - this.options.now();
       this.keep(key, { application, until: this.options.monotonic() + Math.min(KEPT_FOR, lasts), verdict });
       return verdict;
     } catch (error) {
@@ -110,27 +128,29 @@ export class HeaderAuth {
         { err: error, code, provider: application.name },
         'Authorization header could not be verified at the identity provider',
       );
-      return code === 'token_invalid' ? REFUSED : { kind: 'unavailable' };
+      return code === 'token_invalid' ? refusedFor(code) : { kind: 'unavailable' };
     }
   }
 
-  private async judge(application: Application, found: Identified | null): Promise<HeaderVerdict> {
-    if (found === null) return REFUSED;
+  private async judge(application: Application, found: Identified | CredentialsRefusal): Promise<HeaderVerdict> {
+    if (typeof found === 'string') return refusedFor(found);
     const jwt = application.config.headers.pass_jwt ? found.jwt : '';
     const assertion = (await this.options.sign?.(application, found.claims)) ?? '';
     return verdictOn(application, found.claims, { jwt, assertion }, this.options.log);
   }
 
-  private async identify(application: Application, credentials: Credentials): Promise<Identified | null> {
+  private async identify(application: Application, credentials: Credentials): Promise<Identified | CredentialsRefusal> {
     const client = this.options.oidc(application);
-    if (credentials.scheme === 'bearer') return bearer(client, credentials.token);
+    const { audiences } = application.config.bearer;
+    if (credentials.scheme === 'bearer') return bearer(client, credentials.token, audiences);
     if (credentials.user === TOKEN_USER) {
-      const found = await bearer(client, credentials.password);
-      if (found !== null) return found;
+      const found = await bearer(client, credentials.password, audiences);
+      if (typeof found !== 'string') return found;
     }
     const login = await clientCredentials(client, credentials.user, credentials.password);
+    if (login === null) return 'wrong_password';
     // An identity provider that ignores the user name grants a token to the client itself, whatever the password was.
-    if (login === null || login.claims.sub === client.oidc.client_id) return null;
+    if (login.claims.sub === client.oidc.client_id) return 'client_itself';
     return { claims: login.claims, jwt: login.jwt, expiresAt: login.expiresAt };
   }
 }
@@ -141,9 +161,13 @@ interface Identified {
   readonly expiresAt: number | null;
 }
 
-async function bearer(client: OidcClient, token: string): Promise<Identified | null> {
-  const answer = await introspect(client, token);
-  return answer.active ? { claims: answer.claims, jwt: token, expiresAt: answer.expiresAt } : null;
+async function bearer(
+  client: OidcClient,
+  token: string,
+  audiences: readonly string[],
+): Promise<Identified | TokenRefusal> {
+  const answer = await introspect(client, token, audiences);
+  return answer.active ? { claims: answer.claims, jwt: token, expiresAt: answer.expiresAt } : answer.reason;
 }
 
 type Credentials =
@@ -151,7 +175,10 @@ type Credentials =
   | { readonly scheme: 'basic'; readonly user: string; readonly password: string };
 
 const IGNORED: HeaderVerdict = { kind: 'ignored' };
-const REFUSED: HeaderVerdict = { kind: 'refused' };
+
+function refusedFor(reason: CredentialsRefusal): HeaderVerdict {
+  return { kind: 'refused', reason };
+}
 
 /** Null for another scheme, which is none of our business. */
 function schemeOf(authorization: string): Credentials['scheme'] | null {

@@ -4,7 +4,7 @@ import type { Claims } from '../application/claims.js';
 import type { AkproxError } from '../infra/errors.js';
 import type { OidcClient } from './client.js';
 import { claimsOfRenewal, completeClaims } from './complete-claims.js';
-import { refusal, translate } from './failures.js';
+import { refusal, refused } from './failures.js';
 import { expiryOf, jwtToPassOn, type LoginResult } from './flow.js';
 import { refusedToken, verifyJwt } from './verify-jwt.js';
 
@@ -28,7 +28,7 @@ export async function refreshTokens(
     return await redeem(client, refreshToken, previous);
   } catch (error) {
     if (refusal(error) === 'invalid_grant') return { kind: 'ended' };
-    return { kind: 'fault', error: translate(error, 'the token endpoint') };
+    return { kind: 'fault', error: refused(client, error, 'the token endpoint') };
   }
 }
 

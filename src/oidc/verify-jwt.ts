@@ -3,10 +3,12 @@
 import { type CryptoKey, errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose';
 import { AkproxError } from '../infra/errors.js';
 import { type DiscoveredProvider, LEEWAY, type OidcClient } from './client.js';
+import { ENCRYPTED } from './failures.js';
 
 /** What about a token was wrong. */
 export type JwtCheck =
   | 'format'
+  | 'encrypted'
   | 'alg'
   | 'key'
   | 'signature'
@@ -50,6 +52,8 @@ export async function checkJwt(
   expect: JwtExpectations = {},
 ): Promise<VerifiedJwt | { readonly failed: JwtCheck }> {
   if (token.length > LONGEST_TOKEN) return { failed: 'format' };
+  // A JWE in its compact form (RFC 7516 §3.1).
+  if (token.split('.').length === 5) return { failed: 'encrypted' };
   const provider = await client.discover();
   const now = expect.now ?? client.now();
   let verified: VerifiedJwt;
@@ -72,7 +76,8 @@ export async function checkJwt(
 
 /** `check`: what about it was wrong. */
 export function refusedToken(check: string): AkproxError {
-  return new AkproxError('token_invalid', `the identity provider's token was refused: ${check}`);
+  const why = check === 'encrypted' ? ENCRYPTED : check;
+  return new AkproxError('token_invalid', `the identity provider's token was refused: ${why}`);
 }
 
 async function verifySignature(

@@ -336,7 +336,8 @@ const headerAuth: Checks['context']['headerAuth'] = async (application, credenti
       NO_TOKENS,
       SILENT,
     );
-  return { kind: word === 'bad' ? 'refused' : word === 'down' ? 'unavailable' : 'ignored' };
+  if (word === 'bad') return { kind: 'refused', reason: 'inactive' };
+  return { kind: word === 'down' ? 'unavailable' : 'ignored' };
 };
 
 function asks(dialect: Dialect, row: Row, cookie: string | null) {

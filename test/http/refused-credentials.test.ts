@@ -23,7 +23,9 @@ for (const dialect of Object.values(DIALECTS)) {
     ['bearer', 'Bearer error="invalid_token"'],
   ] as const) {
     test(`${dialect.name}, ${authorization}: 401 with ${expected.split(' ')[0]}`, async () => {
-      const checks = createChecks([makeApplication()], { headerAuth: async () => ({ kind: 'refused' }) });
+      const checks = createChecks([makeApplication()], {
+        headerAuth: async () => ({ kind: 'refused', reason: 'inactive' }),
+      });
       const decision = await checks.decide(
         requestOf([...AS_PROXIES_ASK, ['authorization', authorization]], { path: '/akprox/auth/envoy/' }),
         dialect,

@@ -288,9 +288,16 @@ test('what comes back from the authorization endpoint', () => {
   assert.deepEqual(outcome('error=access_denied&error_description=x&state=s'), {
     kind: 'error',
     error: 'access_denied',
+    description: 'x',
     state: 's',
   });
-  assert.deepEqual(outcome('error=%3Cscript%3E&state=s'), { kind: 'error', error: 'other', state: 's' });
+  assert.deepEqual(outcome('error=%3Cscript%3E&state=s'), {
+    kind: 'error',
+    error: 'other',
+    description: '',
+    state: 's',
+  });
+  assert.deepEqual(outcome('error=server_error'), { kind: 'error', error: 'server_error', description: '', state: '' });
   for (const query of [
     '',
     'code=c',

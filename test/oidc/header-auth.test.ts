@@ -21,10 +21,13 @@ interface Setup {
   readonly client: TestClient;
   readonly application: Application;
   readonly calls: string[];
+  /** Reasons of refusals. */
+  readonly counted: string[];
 }
 
 function setup(overrides: Record<string, unknown> = {}, fetching: typeof fetch = fetch): Setup {
   const calls: string[] = [];
+  const counted: string[] = [];
   const client = testClient(idp.issuer, {
     fetch: (input, init) => {
       if (init?.method === 'POST') calls.push(new URL(String(input)).pathname);
@@ -40,8 +43,9 @@ function setup(overrides: Record<string, unknown> = {}, fetching: typeof fetch =
     now: client.now,
     monotonic: client.monotonic,
     log: pino({ level: 'silent' }),
+    countRefused: (_, reason) => counted.push(reason),
   });
-  return { auth, client, application, calls };
+  return { auth, client, application, calls, counted };
 }
 
 const basic = (user: string, password: string): string =>
@@ -63,11 +67,44 @@ test('a bearer token of ours is let through with the identity headers, and asked
 });
 
 test('a token for another client is refused, and the refusal is remembered', async () => {
-  const { auth, application, calls } = setup();
+  const { auth, application, calls, counted } = setup();
   const { accessToken } = await logIn(testClient(idp.issuer, { oidc: { client_id: 'other' } }));
   assert.equal((await auth.verify(application, `Bearer ${accessToken}`)).kind, 'refused');
   assert.equal((await auth.verify(application, `Bearer ${accessToken}`)).kind, 'refused');
   assert.equal(calls.length, 1);
+  assert.deepEqual(counted, ['audience', 'audience'], 'each refusal counts, a remembered one too');
+});
+
+test('a token for an audience that is configured is let through', async () => {
+  const { auth, application } = setup({ bearer: { audiences: ['other'] } });
+  const { accessToken } = await logIn(testClient(idp.issuer, { oidc: { client_id: 'other' } }));
+  assert.equal((await auth.verify(application, `Bearer ${accessToken}`)).kind, 'allow');
+  assert.equal((await auth.verify(application, basic('goauthentik.io/token', accessToken))).kind, 'allow');
+});
+
+test('a refusal has its reason in the log at debug level, and nothing of the credentials', async () => {
+  const lines: Record<string, unknown>[] = [];
+  const { client, application } = setup();
+  const auth = new HeaderAuth({
+    oidc: () => client,
+    now: client.now,
+    monotonic: client.monotonic,
+    log: pino({ level: 'debug' }, { write: (line: string) => lines.push(JSON.parse(line)) }),
+  });
+  for (const [header, reason] of [
+    ['Bearer made-up', 'inactive'],
+    ['Basic !', 'malformed'],
+    [basic('alice', 'wrong'), 'wrong_password'],
+    [`Bearer ${'x'.repeat(20_000)}`, 'too_long'],
+  ] as const) {
+    lines.length = 0;
+    assert.deepEqual(await auth.verify(application, header), { kind: 'refused', reason });
+    assert.deepEqual(
+      lines.map((line) => [line['msg'], line['provider'], line['reason']]),
+      [['Authorization header refused', 'whoami', reason]],
+    );
+    assert.ok(!JSON.stringify(lines).includes(header.split(' ')[1] ?? ''));
+  }
 });
 
 test('a verdict of one provider, or of one that has changed since, does not count at another', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { clientCredentials, introspect } from '../../src/oidc/introspection.js';
+import { clientCredentials, introspect, type TokenRefusal } from '../../src/oidc/introspection.js';
 import type { Idp } from '../kit/idp.js';
 import { PATIENCE_MS } from '../kit/until.js';
 import { ALICE, failsWith, logIn, seconds, startTestIdp, tamper, testClient } from './setup.js';
@@ -11,7 +11,7 @@ before(async () => {
 });
 after(() => idp.close());
 
-const INACTIVE = { active: false };
+const refusedFor = (reason: TokenRefusal) => ({ active: false, reason });
 
 test('our own token', async () => {
   const client = testClient(idp.issuer);
@@ -26,28 +26,58 @@ test('a token that another client got is active, but not for us', async () => {
   const other = testClient(idp.issuer, { oidc: { client_id: 'other' } });
   const { accessToken } = await logIn(other);
   assert.equal((await introspect(other, accessToken)).active, true);
-  assert.deepEqual(await introspect(testClient(idp.issuer), accessToken), INACTIVE);
+  assert.deepEqual(await introspect(testClient(idp.issuer), accessToken), refusedFor('audience'));
 });
 
 test('nonsense', async () => {
   const client = testClient(idp.issuer);
-  for (const token of ['', 'nonsense', 'a'.repeat(20_000)]) assert.deepEqual(await introspect(client, token), INACTIVE);
+  for (const token of ['', 'nonsense']) assert.deepEqual(await introspect(client, token), refusedFor('inactive'));
+  assert.deepEqual(await introspect(client, 'a'.repeat(20_000)), refusedFor('too_long'));
 });
 
-for (const [name, changed] of [
-  ['no audience', { aud: undefined }],
-  ['an audience that only contains our name', { aud: 'app2' }],
-  ['another issuer', { iss: 'https://evil.tld' }],
-  ['expired', { exp: 1 }],
-  ['not yet valid', { nbf: 9_999_999_999 }],
-  ['nobody', { sub: undefined }],
-] satisfies [string, Record<string, unknown>][]) {
+for (const [name, changed, reason] of [
+  ['no audience', { aud: undefined }, 'audience'],
+  ['an audience that only contains our name', { aud: 'app2' }, 'audience'],
+  ['another issuer', { iss: 'https://evil.tld' }, 'issuer'],
+  ['expired', { exp: 1 }, 'expired'],
+  ['not yet valid', { nbf: 9_999_999_999 }, 'not_yet_valid'],
+  ['nobody', { sub: undefined }, 'subject'],
+  ["Keycloak's ID token", { token_type: 'ID' }, 'token_type'],
+  ["Keycloak's refresh token", { token_type: 'Refresh' }, 'token_type'],
+  ['a token of no type that opens anything', { token_type: 'N_A' }, 'token_type'],
+  ["hydra's refresh token", { token_type: 'Bearer', token_use: 'refresh_token' }, 'token_type'],
+] satisfies [string, Record<string, unknown>, TokenRefusal][]) {
   test(`an active answer that does not count: ${name}`, async () => {
     const client = testClient(idp.issuer, { fetch: tamper('/introspection', (body) => ({ ...body, ...changed })) });
     const { accessToken } = await logIn(client);
-    assert.deepEqual(await introspect(client, accessToken), INACTIVE);
+    assert.deepEqual(await introspect(client, accessToken), refusedFor(reason));
   });
 }
+
+for (const type of [undefined, null, 'Bearer', 'bearer', 'BEARER', 'DPoP', 'dpop']) {
+  test(`a token of type ${String(type)} counts`, async () => {
+    const client = testClient(idp.issuer, {
+      fetch: tamper('/introspection', (body) => ({ ...body, token_type: type, token_use: 'access_token' })),
+    });
+    assert.equal((await introspect(client, (await logIn(client)).accessToken)).active, true);
+  });
+}
+
+test('audiences that are configured count beside the client id, exactly as they are spelled', async () => {
+  for (const [aud, audiences, active] of [
+    ['account', ['account'], true],
+    [['a', 'account'], ['other', 'account'], true],
+    ['app', ['account'], true],
+    ['account', [], false],
+    ['Account', ['account'], false],
+    ['accounts', ['account'], false],
+    [[], ['account'], false],
+  ] as const) {
+    const client = testClient(idp.issuer, { fetch: tamper('/introspection', (body) => ({ ...body, aud })) });
+    const result = await introspect(client, (await logIn(client)).accessToken, audiences);
+    assert.equal(result.active, active, `${String(aud)} of ${String(audiences)}`);
+  }
+});
 
 test('an audience list, no issuer and no expiry', async () => {
   const changed = { aud: ['other', 'app'], iss: undefined, exp: undefined };
@@ -61,7 +91,7 @@ test('no endpoint, and one that is down', async () => {
   const without = testClient(idp.issuer, {
     fetch: tamper('/openid-configuration', (body) => ({ ...body, introspection_endpoint: undefined })),
   });
-  assert.deepEqual(await introspect(without, 'token'), INACTIVE);
+  assert.deepEqual(await introspect(without, 'token'), refusedFor('no_introspection'));
   assert.ok(without.events.some(({ event }) => event === 'introspection_unsupported'));
   const down = testClient(idp.issuer, {
     fetch: (input, init) =>

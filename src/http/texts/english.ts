@@ -24,6 +24,12 @@ export const english = {
   'internal.text': 'This request could not be answered. Your administrator finds the reason in the log.',
   'login_denied.title': 'The sign-in was refused',
   'login_denied.text': 'The identity provider did not let you in, or the sign-in was cancelled.',
+  'login_refused.title': 'The identity provider refused a sign-in',
+  'login_refused.text':
+    'It sent you back with an error and did not say which sign-in it is about. Please start again; if it happens twice, tell your administrator: the log of the outpost has the error.',
+  'login_insufficient.title': 'This sign-in is not enough for this application',
+  'login_insufficient.text':
+    'The identity provider signed you in, but not in the way that this application asks for, or too long ago (acr_values or max_age in oidc.authorization_params). Please start again; if it happens twice, tell your administrator.',
   'login_expired.title': 'This sign-in took too long',
   'login_expired.text': 'A sign-in has to be completed within ten minutes. Please start again.',
   'login_unknown.title': 'This sign-in is not known here',

@@ -27,6 +27,12 @@ export const french: Texts = {
     'Il n’a pas été possible de répondre à cette demande. Votre administrateur en trouvera la raison dans le journal.',
   'login_denied.title': 'La connexion a été refusée',
   'login_denied.text': 'Le fournisseur d’identité ne vous a pas laissé entrer, ou la connexion a été annulée.',
+  'login_refused.title': 'Le fournisseur d’identité a refusé une connexion',
+  'login_refused.text':
+    'Il vous a renvoyé avec une erreur sans dire de quelle connexion il s’agit. Veuillez recommencer ; si cela se reproduit, prévenez votre administrateur : l’erreur se trouve dans le journal de l’outpost.',
+  'login_insufficient.title': 'Cette connexion ne suffit pas pour cette application',
+  'login_insufficient.text':
+    'Le fournisseur d’identité vous a connecté, mais pas de la manière que cette application exige, ou il y a trop longtemps (acr_values ou max_age dans oidc.authorization_params). Veuillez recommencer ; si cela se reproduit, prévenez votre administrateur.',
   'login_expired.title': 'Cette connexion a pris trop de temps',
   'login_expired.text': 'Une connexion doit être terminée en moins de dix minutes. Veuillez recommencer.',
   'login_unknown.title': 'Cette connexion est inconnue ici',

@@ -26,6 +26,12 @@ export const german: Texts = {
   'internal.text': 'Diese Anfrage konnte nicht beantwortet werden. Ihre Administration findet den Grund im Protokoll.',
   'login_denied.title': 'Die Anmeldung wurde abgelehnt',
   'login_denied.text': 'Der Identitätsanbieter hat Sie nicht eingelassen, oder die Anmeldung wurde abgebrochen.',
+  'login_refused.title': 'Der Identitätsanbieter hat eine Anmeldung abgelehnt',
+  'login_refused.text':
+    'Er hat Sie mit einem Fehler zurückgeschickt und nicht gesagt, um welche Anmeldung es geht. Bitte beginnen Sie neu; wenn es wieder geschieht, verständigen Sie Ihre Administration: Der Fehler steht im Protokoll des Outposts.',
+  'login_insufficient.title': 'Diese Anmeldung genügt dieser Anwendung nicht',
+  'login_insufficient.text':
+    'Der Identitätsanbieter hat Sie angemeldet, aber nicht so, wie es diese Anwendung verlangt, oder vor zu langer Zeit (acr_values oder max_age in oidc.authorization_params). Bitte beginnen Sie neu; wenn es wieder geschieht, verständigen Sie Ihre Administration.',
   'login_expired.title': 'Diese Anmeldung hat zu lange gedauert',
   'login_expired.text': 'Eine Anmeldung muss innerhalb von zehn Minuten abgeschlossen werden. Bitte beginnen Sie neu.',
   'login_unknown.title': 'Diese Anmeldung ist hier nicht bekannt',

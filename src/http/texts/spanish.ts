@@ -26,6 +26,12 @@ export const spanish: Texts = {
   'internal.text': 'No se pudo responder a esta solicitud. Su administrador encontrará el motivo en el registro.',
   'login_denied.title': 'Se rechazó el inicio de sesión',
   'login_denied.text': 'El proveedor de identidad no le ha permitido entrar, o se canceló el inicio de sesión.',
+  'login_refused.title': 'El proveedor de identidad rechazó un inicio de sesión',
+  'login_refused.text':
+    'Le ha devuelto con un error sin decir de qué inicio de sesión se trata. Empiece de nuevo; si vuelve a ocurrir, avise a su administrador: el error está en el registro del outpost.',
+  'login_insufficient.title': 'Este inicio de sesión no es suficiente para esta aplicación',
+  'login_insufficient.text':
+    'El proveedor de identidad inició su sesión, pero no de la manera que esta aplicación exige, o hace demasiado tiempo (acr_values o max_age en oidc.authorization_params). Empiece de nuevo; si vuelve a ocurrir, avise a su administrador.',
   'login_expired.title': 'Este inicio de sesión ha tardado demasiado',
   'login_expired.text': 'Un inicio de sesión debe completarse en diez minutos. Empiece de nuevo.',
   'login_unknown.title': 'Este inicio de sesión no se conoce aquí',
