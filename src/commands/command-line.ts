@@ -11,7 +11,11 @@ import { serve } from './serve.js';
 
 // One entry is all that a new command needs. What needs a store or is long is loaded on demand.
 const COMMANDS: readonly Command[] = [
-  { name: 'check', summary: 'validate the configuration', run: withoutArguments(checkConfig) },
+  {
+    name: 'check',
+    summary: 'validate the configuration, and print the URIs to register at each identity provider',
+    run: withoutArguments(checkConfig),
+  },
   {
     name: 'healthcheck',
     summary: 'ask the running daemon whether it lives, for container probes',

@@ -63,10 +63,38 @@ test('a bad configuration is not served', async () => {
 test('check: ok', async () => {
   assert.deepEqual(await akprox(['check']), {
     code: 0,
-    stdout: 'akprox.yaml: ok, 1 provider, store embedded\n',
+    stdout: `akprox.yaml: ok, 1 provider, store embedded
+
+whoami: register for the client whoami at https://auth.company.tld/
+  redirect URI              https://whoami.company.tld/akprox/callback
+  post-logout redirect URI  https://whoami.company.tld/akprox/signed_out
+  back-channel logout URI   https://whoami.company.tld/akprox/backchannel_logout
+  front-channel logout URI  https://whoami.company.tld/akprox/frontchannel_logout
+`,
     stderr: '',
     served: [],
   });
+});
+
+test('check: what to register is at the login host, below the prefix of the provider', async () => {
+  const yaml = `
+providers:
+  - name: company
+    mode: forward_domain
+    external_host: https://login.company.tld:8443/
+    cookie_domain: company.tld
+    prefix: /outpost.goauthentik.io
+    cookie_secret: ${'s'.repeat(32)}
+    oidc: { issuer: "https://auth.company.tld/", client_id: company }
+`;
+  const { code, stdout } = await akprox(['check'], yaml);
+  assert.equal(code, 0);
+  const uris = [...stdout.matchAll(/URI +(\S+)$/gm)].map(([, uri]) => uri);
+  const below = 'https://login.company.tld:8443/outpost.goauthentik.io';
+  assert.deepEqual(
+    uris,
+    ['callback', 'signed_out', 'backchannel_logout', 'frontchannel_logout'].map((end) => `${below}/${end}`),
+  );
 });
 
 test('check: ok, with a warning', async () => {

@@ -92,6 +92,20 @@ describe('deploy/', () => {
     });
   }
 
+  const registered = FILES.filter((name) => /^proxies\/[^/]+\/README\.md$|akprox\.yaml$/.test(name));
+  for (const page of ['../README.md', ...registered]) {
+    it(`${page} names what to register at the identity provider, and the command that prints it`, () => {
+      const text = readFileSync(join(DEPLOY, page), 'utf8');
+      const words = ['callback', 'signed_out', 'backchannel_logout', 'frontchannel_logout'].map(
+        (end) => `/akprox/${end}`,
+      );
+      assert.deepEqual(
+        [...words, 'akprox check'].filter((word) => !text.includes(word)),
+        [],
+      );
+    });
+  }
+
   for (const overlay of ['embedded', 'redis']) {
     const kubectl = findOnPath('kubectl', PATH);
     it(`kustomize builds the overlay ${overlay}`, { skip: kubectl === null && 'kubectl is not installed' }, () => {
