@@ -174,7 +174,9 @@ for (const gateway of ['builtin', ...PROXIES] as const) {
       const cookie = (await browser.cookies(`${url}/`)).join('; ');
       assert.equal((await createBrowser().get(`${url}/`, { Cookie: cookie })).status, 200);
       const end = await browser.follow(await browser.get(`${url}/akprox/sign_out`));
-      assert.match(end.body, /name="login"/, 'the OpenID provider asks who it is');
+      assert.match(end.body, /identity provider has ended too/);
+      const again = await browser.follow(await browser.get(`${url}/`));
+      assert.match(again.body, /name="login"/, 'the OpenID provider asks who it is');
       assert.equal((await createBrowser().get(`${url}/`, { Cookie: cookie })).status, 302);
     });
 

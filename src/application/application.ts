@@ -36,6 +36,8 @@ export interface Application extends PublicOrigin {
   /** `P/start` and `P/sign_out` on the origin. */
   readonly startUrl: string;
   readonly signOutUrl: string;
+  /** `P/signed_out` on the origin: the one `post_logout_redirect_uri`. */
+  readonly signedOutUrl: string;
   readonly redirectUri: string;
   readonly returnTarget: ReturnTarget;
   readonly cookieName: string;
@@ -61,6 +63,8 @@ interface ApplicationKeys {
   /** Over the id of a session cookie. */
   readonly ticket: HmacSha256;
   readonly attempt: Buffer;
+  /** What a sign-out has to remember while the browser is at the identity provider. */
+  readonly signOut: Buffer;
   readonly index: Buffer;
   /** What the keys that sign assertions are sealed under. */
   readonly assertion: Buffer;
@@ -96,6 +100,7 @@ export function createApplication(config: ProviderConfig, checks?: Float64Array)
     prefix: config.prefix,
     startUrl: `${origin}${config.prefix}/start`,
     signOutUrl: `${origin}${config.prefix}/sign_out`,
+    signedOutUrl: `${origin}${config.prefix}/signed_out`,
     redirectUri: `${origin}${config.prefix}/callback${callbackQuery}`,
     returnTarget: { ...config.origin, mode: config.mode, cookieDomain: config.cookie_domain },
     cookieName,
@@ -108,6 +113,7 @@ export function createApplication(config: ProviderConfig, checks?: Float64Array)
     keys: {
       ticket: new HmacSha256(key('ticket'), TICKET_ID_LENGTH),
       attempt: key('attempt'),
+      signOut: key('sign-out'),
       index: key('index'),
       assertion: key('assertion'),
     },

@@ -11,7 +11,7 @@ export const PING = '/ping';
 export const ENVOY_CHECK = '/auth/envoy';
 
 /** What the check itself runs when a proxy asks about it instead of routing it to us. */
-const IN_BAND_STEPS = ['start', 'callback', 'sign_out'] as const;
+const IN_BAND_STEPS = ['start', 'callback', 'sign_out', 'signed_out'] as const;
 export type InBandStep = (typeof IN_BAND_STEPS)[number];
 
 export const CALLBACK_SIGNATURE = 'X-authentik-auth-callback';
@@ -41,7 +41,7 @@ export function mayBeOwnStep(uri: string): boolean {
 const { indexOf, startsWith } = String.prototype;
 const SHORTEST_SIGNATURE = `${SIGN_OUT_SIGNATURE}=true`.length;
 
-/** Exactly `P/start`, `P/callback`, `P/sign_out`, or one of the two signatures. Look-alikes are not ours. */
+/** Exactly `P/start`, `P/callback`, `P/sign_out`, `P/signed_out`, or one of the two signatures. Look-alikes are not ours. */
 export function inBandStep(path: string, query: string): InBandStep | null {
   const match = IN_BAND.exec(path);
   return match === null ? signatureStep(query) : (match[1] as InBandStep);

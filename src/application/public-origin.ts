@@ -3,7 +3,7 @@
 // would protect another host than was meant.
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
-import { isDomainName } from './host.js';
+import { isDomainName, parseHost, stripDefaultPort } from './host.js';
 
 export interface PublicOrigin {
   /** `https://host[:port]`: lower case, no default port, no trailing slash or dot. */
@@ -26,6 +26,12 @@ export function parseOrigin(text: string): PublicOrigin | undefined {
   if (isAddress ? !authority.toLowerCase().startsWith(hostname) : !isDomainName(hostname)) return undefined;
   const host = url.port === '' ? hostname : `${hostname}:${url.port}`;
   return { origin: `${url.protocol}//${host}`, host, hostname, secure: url.protocol === 'https:' };
+}
+
+/** Whether `raw`, a host as somebody sent it, is the origin's own. */
+export function isHostOf({ host, secure }: PublicOrigin, raw: string): boolean {
+  const sent = parseHost(raw);
+  return sent !== null && stripDefaultPort(sent, secure ? 'https' : 'http') === host;
 }
 
 /** Lower case, ASCII, without the leading dot of old cookie specifications; undefined unless it is a domain name. */

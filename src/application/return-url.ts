@@ -18,8 +18,13 @@ const LONGEST_CALLBACK = 16_384;
 
 /** The target in a raw query string, or the application's own page when there is none that may be trusted. */
 export function resolveReturnUrl(rawQuery: string | undefined, target: ReturnTarget): string {
+  return findReturnUrl(rawQuery, target) ?? `${target.origin}/`;
+}
+
+/** The same; null when there is none that may be trusted. */
+export function findReturnUrl(rawQuery: string | undefined, target: ReturnTarget): string | null {
   const raw = rawParameter(rawQuery ?? '');
-  return (raw === null ? null : acceptReturnUrl(decodeParameter(raw), target)) ?? `${target.origin}/`;
+  return raw === null ? null : acceptReturnUrl(decodeParameter(raw), target);
 }
 
 /**

@@ -6,12 +6,18 @@ import type { InBandStep } from '../application/own-paths.js';
 import { callback } from './callback.js';
 import type { Reply, Snapshot } from './exchange.js';
 import { signOut } from './sign-out.js';
+import { signedOut } from './signed-out.js';
 import { start } from './start.js';
 import { runStep, type Step, type StepContext } from './steps.js';
 
 export type InBandHandler = (step: InBandStep, request: Snapshot, application: Application) => Promise<Reply>;
 
-export const IN_BAND: Readonly<Record<InBandStep, Step>> = { start, callback, sign_out: signOut };
+export const IN_BAND: Readonly<Record<InBandStep, Step>> = {
+  start,
+  callback,
+  sign_out: signOut,
+  signed_out: signedOut,
+};
 
 /** `context` is asked for anew at each request: a new configuration is a new context. */
 export function inBandHandler(context: () => StepContext): InBandHandler {

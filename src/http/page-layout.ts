@@ -28,12 +28,20 @@ export interface Page {
   readonly text: readonly Html[];
   /** Stable code for a report to the operator. */
   readonly code: string;
-  readonly link?: { readonly href: string; readonly label: Html };
+  readonly link?: Link;
+  readonly otherLink?: Link | null;
+}
+
+interface Link {
+  readonly href: string;
+  readonly label: Html;
 }
 
 export function pageFor({ language }: Reader, content: Page): Reply {
-  const { status, title, text, code, link } = content;
-  const more = link ? `<p><a href="${escapeHtml(link.href)}">${link.label}</a></p>` : '';
+  const { status, title, text, code } = content;
+  const more = [content.link, content.otherLink]
+    .map((link) => (link ? `<p><a href="${escapeHtml(link.href)}">${link.label}</a></p>` : ''))
+    .join('');
   const body = `<!doctype html>
 <html lang="${language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title><style>${STYLE}</style></head>

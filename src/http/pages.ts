@@ -80,16 +80,6 @@ export function tooLargePage(reader: Reader, { name, signOutUrl }: Application):
   });
 }
 
-export function signedOutPage(reader: Reader, { name, origin }: Application): Reply {
-  return pageFor(reader, {
-    status: 200,
-    title: tell(reader, 'signed_out.title'),
-    text: [tell(reader, 'signed_out.text', { application: name })],
-    code: 'signed_out',
-    link: { href: `${origin}/`, label: tell(reader, 'action.sign_in_again') },
-  });
-}
-
 /** The store could not delete what has ended. `idpUrl`: where the identity provider's own session is ended, or null. */
 export function signedOutHerePage(reader: Reader, { name, origin }: Application, idpUrl: string | null): Reply {
   const text = tell(reader, 'signed_out_here.text', { application: name });

@@ -6,9 +6,12 @@ import type { CheckContext } from './check.js';
 import { unknownHost } from './decision.js';
 import { DIALECTS, type Dialect, dialectOfQuery } from './dialects.js';
 import { empty, json, type Reply, type Snapshot } from './exchange.js';
+import { frontchannelLogout } from './frontchannel-logout.js';
 import { IN_BAND } from './in-band.js';
 import { jwks } from './jwks.js';
+import { isLoginHostPage, loginHostPage } from './login-host.js';
 import { signOut } from './sign-out.js';
+import { signedOut } from './signed-out.js';
 import { start } from './start.js';
 import { runStep, type Step, type StepContext } from './steps.js';
 import type { TrustedProxies } from './trusted-proxies.js';
@@ -34,6 +37,8 @@ const STEPS: Readonly<Record<string, Step>> = {
   '/start': start,
   '/callback': callback,
   '/sign_out': signOut,
+  '/signed_out': signedOut,
+  '/frontchannel_logout': frontchannelLogout,
   '/userinfo': userinfo,
   '/jwks.json': jwks,
 };
@@ -71,6 +76,7 @@ export async function route(
   const signature = signatureStep(request.query);
   if (signature !== null) return runStep(IN_BAND[signature], context, request, application);
   if (rest === BACKCHANNEL_PATH) return runStep(logoutStep(readBody), context, request, application);
+  if (isLoginHostPage(application, host, request.path)) return runStep(loginHostPage, context, request, application);
   const step = rest === null || !Object.hasOwn(STEPS, rest) ? undefined : STEPS[rest];
   if (step === undefined) return NOT_FOUND;
   return runStep(step, context, request, application);

@@ -137,14 +137,14 @@ const LONGEST_HINT = 2_048;
  */
 export async function endSessionUrl(
   client: OidcClient,
-  request: { readonly idToken: string | null; readonly postLogoutRedirectUri: string; readonly state?: string },
+  request: { readonly idToken: string | null; readonly postLogoutRedirectUri: string; readonly state: string },
 ): Promise<string | null> {
   const { configuration, metadata } = await client.discover();
   if (metadata.end_session_endpoint === undefined) return null;
   const url = openid.buildEndSessionUrl(configuration, {
     post_logout_redirect_uri: request.postLogoutRedirectUri,
     ...(request.idToken && request.idToken.length <= LONGEST_HINT ? { id_token_hint: request.idToken } : {}),
-    ...(request.state === undefined ? {} : { state: request.state }),
+    state: request.state,
   });
   return url.href;
 }

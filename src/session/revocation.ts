@@ -1,7 +1,14 @@
 // Revocations: how "this session is over" reaches the caches of every other worker. The session is gone from the store
 // before it is published, so that whoever receives it and asks again finds nothing; or it is said that it could not be deleted.
 
-export type RevocationSource = 'sign_out' | 'replaced' | 'backchannel' | 'authentik' | 'refresh' | 'operator';
+export type RevocationSource =
+  | 'sign_out'
+  | 'replaced'
+  | 'backchannel'
+  | 'frontchannel'
+  | 'authentik'
+  | 'refresh'
+  | 'operator';
 
 /** In seconds, of `akprox_revocation_lag_seconds`. */
 export const LAG_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];

@@ -9,7 +9,7 @@ import { BARRED, type FuzzWorld, type Site } from './world.js';
 
 const PREFIXES = ['/akprox', '/outpost.goauthentik.io'];
 const METHODS = ['GET', 'GET', 'GET', 'GET', 'HEAD', 'POST', 'PUT', 'OPTIONS', 'DELETE'];
-/** They show the same to everybody, if they are there. */
+/** They are there for everybody. */
 const PAGES = ['/signed_out', '/jwks.json', '/frontchannel_logout', '/frontchannel_logout?iss=x&sid=y'];
 const NOTHING = [
   ...[

@@ -8,6 +8,7 @@ import { headerOf, Wire, type WireAnswer } from '../kit/wire.js';
 import { APP, clientFor, startWorld, type World } from '../kit/world.js';
 
 const HOST = 'whoami.localhost:8080';
+const LOGIN_HOST = 'login.company.localhost:8080';
 const LISTENERS = ['http', 'https', 'compat'] as const;
 type Listener = (typeof LISTENERS)[number];
 /** node:http knows a list of methods and refuses the others. */
@@ -31,7 +32,11 @@ before(async () => {
   world = await startWorld({
     provider: { skip_path_regex: ['^/public/'], intercept_header_auth: true },
     idp: { clients: [clientFor('whoami', APP)] },
-    others: () => [
+    others: (issuer) => [
+      testProvider(issuer, {
+        ...{ name: 'domain', mode: 'forward_domain', cookie_domain: 'company.localhost' },
+        external_host: `http://${LOGIN_HOST}`,
+      }),
       // Nobody listens there.
       testProvider('http://127.0.0.1:1', { name: 'down', external_host: 'http://down.localhost:8080' }),
     ],
@@ -98,9 +103,30 @@ const CASES: Readonly<Record<string, () => Asked>> = {
   'start, in-band': () => ({ path: TRAEFIK, headers: forwarded('/akprox/start'), status: 302, waits: true }),
   'callback, in-band': () => ({ path: TRAEFIK, headers: forwarded('/akprox/callback'), status: 400, waits: true }),
   'sign_out, in-band': () => ({ path: TRAEFIK, headers: forwarded('/akprox/sign_out'), status: 302, waits: true }),
+  'signed_out, in-band': () => ({ path: TRAEFIK, headers: forwarded('/akprox/signed_out'), status: 401, waits: true }),
   start: () => ({ path: '/akprox/start?rd=/', headers: { Host: HOST }, status: 302, waits: true }),
   callback: () => ({ path: '/akprox/callback?code=x&state=y', headers: { Host: HOST }, status: 400, waits: true }),
   sign_out: () => ({ path: '/akprox/sign_out', headers: { Host: HOST }, status: 302, waits: true }),
+  signed_out: () => ({ path: '/akprox/signed_out?state=x', headers: { Host: HOST }, status: 200, waits: true }),
+  'signed_out of somebody who is signed in': () => ({
+    path: '/akprox/signed_out',
+    headers: { Host: HOST, Cookie: cookies.alice },
+    status: 200,
+    waits: true,
+  }),
+  frontchannel_logout: () => ({
+    path: `/akprox/frontchannel_logout?iss=${encodeURIComponent(world.idp.issuer)}&sid=nobodys`,
+    headers: { Host: HOST },
+    status: 200,
+    waits: true,
+  }),
+  'frontchannel_logout of another issuer': () => ({
+    path: '/akprox/frontchannel_logout?iss=x&sid=y',
+    headers: { Host: HOST },
+    status: 400,
+  }),
+  'page of the login host': () => ({ path: '/', headers: { Host: LOGIN_HOST }, status: 200 }),
+  'no page of another host': () => ({ path: '/', headers: { Host: HOST }, status: 404 }),
   userinfo: () => ({
     path: '/akprox/userinfo',
     headers: { Host: HOST, Cookie: cookies.alice },

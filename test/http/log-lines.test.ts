@@ -10,6 +10,7 @@ import { backchannelLogout } from '../../src/http/backchannel-logout.js';
 import { callback } from '../../src/http/callback.js';
 import { DIALECTS } from '../../src/http/dialects.js';
 import type { Snapshot } from '../../src/http/exchange.js';
+import { frontchannelLogout } from '../../src/http/frontchannel-logout.js';
 import { signOut } from '../../src/http/sign-out.js';
 import { start } from '../../src/http/start.js';
 import { runStep, type Step, type StepContext } from '../../src/http/steps.js';
@@ -223,6 +224,13 @@ const KINDS: Record<string, (world: World, i: number) => Promise<unknown>> = {
   'sign-outs while the store cannot delete': (world) => {
     world.checks.store.down = true;
     return world.step(signOut, stepRequest(`${APP}/akprox/sign_out`, [ticket(world)]));
+  },
+  'front-channel logouts by another issuer': (world, i) =>
+    world.step(frontchannelLogout, stepRequest(`${APP}/akprox/frontchannel_logout?iss=${i}&sid=${i}`)),
+  'front-channel logouts while the store is down': (world, i) => {
+    world.checks.store.down = true;
+    const iss = encodeURIComponent(world.application.config.oidc.issuer);
+    return world.step(frontchannelLogout, stepRequest(`${APP}/akprox/frontchannel_logout?iss=${iss}&sid=${i}`));
   },
   'userinfo while the store is down': (world) => {
     world.checks.store.down = true;

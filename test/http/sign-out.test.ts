@@ -88,8 +88,9 @@ describe('a sign-out', () => {
     it(`by ${name} ends the session`, async () => {
       const person = await setUp();
       const reply = await person.signOut(headers);
-      assert.equal(reply.status, 200);
+      assert.equal(reply.status, 302);
       assert.match(headerOf(reply, 'Set-Cookie')[0] ?? '', /Max-Age=0/);
+      assert.deepEqual(headerOf(reply, 'Clear-Site-Data'), ['"cache"']);
       assert.deepEqual(await person.signedIn(), ['none', 'none']);
     });
   }

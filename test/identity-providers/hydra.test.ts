@@ -36,7 +36,7 @@ describeWith(
         scope: scopes.join(' '),
         grant_types: ['authorization_code', 'refresh_token', 'client_credentials'],
         redirect_uris: [`${origin}/akprox/callback`],
-        post_logout_redirect_uris: [`${origin}/`],
+        post_logout_redirect_uris: [`${origin}/akprox/signed_out`],
         backchannel_logout_uri: `${origin}/akprox/backchannel_logout`,
         backchannel_logout_session_required: true,
       });

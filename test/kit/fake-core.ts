@@ -445,7 +445,8 @@ function clientOf(provider: Record<string, unknown>): IdpOptions['clients'][numb
       `${origin}/outpost.goauthentik.io/callback?X-authentik-auth-callback=true`,
       `${origin}?X-authentik-auth-callback=true`,
     ],
-    post_logout_redirect_uris: [origin, `${origin}/`],
+    // authentik takes no notice of the parameter while none is registered; oidc-provider refuses the sign-out.
+    post_logout_redirect_uris: [`${origin}/outpost.goauthentik.io/signed_out`],
   };
 }
 

@@ -44,7 +44,7 @@ export function clientFor(clientId: string, origin: string, prefix = '/akprox'):
     client_id: clientId,
     client_secret: `${clientId}-client-secret`,
     redirect_uris: [`${origin}${prefix}/callback`],
-    post_logout_redirect_uris: [`${origin}/`],
+    post_logout_redirect_uris: [`${origin}${prefix}/signed_out`],
     backchannel_logout_uri: `${origin}${prefix}/backchannel_logout`,
   };
 }

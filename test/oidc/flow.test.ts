@@ -239,7 +239,11 @@ describe('with a provider that signs with RS256', () => {
     const browser = createBrowser();
     const end = await browser.follow(await browser.get(url), (to) => to.startsWith('http://app.localhost/'));
     assert.equal(end.location, 'http://app.localhost/?state=s');
-    const unhinted = await endSessionUrl(client, { idToken: null, postLogoutRedirectUri: 'http://app.localhost/' });
+    const unhinted = await endSessionUrl(client, {
+      idToken: null,
+      postLogoutRedirectUri: 'http://app.localhost/',
+      state: 's',
+    });
     assert.equal(new URL(unhinted ?? '').searchParams.get('id_token_hint'), null);
     for (const [length, sent] of [
       [2_048, true],
@@ -247,7 +251,7 @@ describe('with a provider that signs with RS256', () => {
       [40_000, false],
     ] as const) {
       const idToken = 'x'.repeat(length);
-      const long = await endSessionUrl(client, { idToken, postLogoutRedirectUri: 'http://app.localhost/' });
+      const long = await endSessionUrl(client, { idToken, postLogoutRedirectUri: 'http://app.localhost/', state: 's' });
       const params = new URL(long ?? '').searchParams;
       assert.equal(params.get('id_token_hint'), sent ? idToken : null);
       assert.equal(params.get('client_id'), 'app');
@@ -257,7 +261,10 @@ describe('with a provider that signs with RS256', () => {
   test('no end-session endpoint', async () => {
     const fetch = tamper('/openid-configuration', (body) => ({ ...body, end_session_endpoint: undefined }));
     const client = testClient(idp.issuer, { fetch });
-    assert.equal(await endSessionUrl(client, { idToken: null, postLogoutRedirectUri: 'http://app.localhost/' }), null);
+    assert.equal(
+      await endSessionUrl(client, { idToken: null, postLogoutRedirectUri: 'http://app.localhost/', state: 's' }),
+      null,
+    );
   });
 });
 

@@ -113,9 +113,9 @@ test('the one that a real provider sends', async (t) => {
     { code: params.get('code') ?? '', iss: params.get('iss') ?? '' },
     login,
   );
-  const url = (await endSessionUrl(client, { idToken, postLogoutRedirectUri: bye })) ?? '';
+  const url = (await endSessionUrl(client, { idToken, postLogoutRedirectUri: bye, state: 's' })) ?? '';
   const end = await browser.follow(await browser.get(url), (to) => to.startsWith(bye));
-  assert.equal(end.location, bye);
+  assert.equal(end.location, `${bye}?state=s`);
 
   const token = new URLSearchParams(bodies[0]).get('logout_token') ?? '';
   const result = await verifyLogoutToken(client, token, { now: Date.now });

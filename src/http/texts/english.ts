@@ -1,5 +1,7 @@
 // What pages say, in English: the language that the others are translations of. `{name}` stands for something that is filled in.
 export const english = {
+  'action.go_on': 'Go on to {host}',
+  'action.sign_in': 'Sign in',
   'action.sign_in_again': 'Sign in again',
   'action.sign_out': 'Sign out',
   'action.sign_out_at_idp': 'Sign out at the identity provider',
@@ -37,10 +39,23 @@ export const english = {
     'It was begun in another browser, was completed already, or the browser did not keep its cookie. Please start again.',
   'misconfigured.title': 'This service is not set up correctly',
   'misconfigured.text': 'Your administrator finds the reason in the log.',
+  'nobody.title': 'You are not signed in',
+  'nobody.text': 'Nobody is signed in at {application} in this browser.',
   'request_invalid.title': 'This request cannot be understood',
   'request_invalid.text': 'A part of it is missing, doubled or malformed. Please start again.',
+  'signed_in.title': 'You are signed in',
+  'signed_in.text': 'You are signed in at {application} as {user}.',
   'signed_out.title': 'You are signed out',
-  'signed_out.text': 'Your sessions at {application} have ended.',
+  'signed_out.text': 'You have no session at {application} in this browser any more.',
+  'signed_out.idp_sent': 'Your session at the identity provider has ended too.',
+  'signed_out.idp_kept':
+    'Your session at the identity provider goes on: it cannot be ended from here. Sign out there too, or close the browser.',
+  'signed_out.idp_unreachable':
+    'Your session at the identity provider goes on: the identity provider could not be reached. Sign out there too, or close the browser.',
+  'signed_out.idp_unknown':
+    'Whether your session at the identity provider has ended too is not known here. If in doubt, sign out there, or close the browser.',
+  'signed_out.may_go_on':
+    'While that session goes on, whoever uses this browser can be signed in as you without being asked for a password.',
   'signed_out_here.title': 'You are signed out in this browser',
   'signed_out_here.text':
     'Your session at {application} is refused here from now on. It could not be removed from the session store, which cannot be written at the moment; that is tried again without you. If you are signed in elsewhere, sign out there too, or again here in a while.',

@@ -2,6 +2,8 @@
 import type { Texts } from './english.js';
 
 export const french: Texts = {
+  'action.go_on': 'Continuer vers {host}',
+  'action.sign_in': 'Se connecter',
   'action.sign_in_again': 'Se reconnecter',
   'action.sign_out': 'Se déconnecter',
   'action.sign_out_at_idp': 'Se déconnecter du fournisseur d’identité',
@@ -40,10 +42,23 @@ export const french: Texts = {
     'Elle a été commencée dans un autre navigateur, elle est déjà terminée, ou le navigateur n’a pas conservé son cookie. Veuillez recommencer.',
   'misconfigured.title': 'Ce service n’est pas configuré correctement',
   'misconfigured.text': 'Votre administrateur en trouvera la raison dans le journal.',
+  'nobody.title': 'Vous n’êtes pas connecté',
+  'nobody.text': 'Personne n’est connecté à {application} dans ce navigateur.',
   'request_invalid.title': 'Cette demande est incompréhensible',
   'request_invalid.text': 'Un de ses éléments manque, figure deux fois ou est mal formé. Veuillez recommencer.',
+  'signed_in.title': 'Vous êtes connecté',
+  'signed_in.text': 'Vous êtes connecté à {application} en tant que {user}.',
   'signed_out.title': 'Vous êtes déconnecté',
-  'signed_out.text': 'Vos sessions sur {application} sont terminées.',
+  'signed_out.text': 'Vous n’avez plus de session sur {application} dans ce navigateur.',
+  'signed_out.idp_sent': 'Votre session auprès du fournisseur d’identité est également terminée.',
+  'signed_out.idp_kept':
+    'Votre session auprès du fournisseur d’identité continue : elle ne peut pas être terminée d’ici. Déconnectez-vous aussi là-bas, ou fermez le navigateur.',
+  'signed_out.idp_unreachable':
+    'Votre session auprès du fournisseur d’identité continue : il n’a pas pu être joint. Déconnectez-vous aussi là-bas, ou fermez le navigateur.',
+  'signed_out.idp_unknown':
+    'On ne sait pas ici si votre session auprès du fournisseur d’identité est également terminée. Dans le doute, déconnectez-vous là-bas, ou fermez le navigateur.',
+  'signed_out.may_go_on':
+    'Tant que cette session continue, toute personne qui utilise ce navigateur peut être connectée sous votre nom sans mot de passe.',
   'signed_out_here.title': 'Vous êtes déconnecté dans ce navigateur',
   'signed_out_here.text':
     'Votre session sur {application} est désormais refusée ici. Elle n’a pas pu être supprimée de la base des sessions, où l’écriture est impossible pour le moment ; une nouvelle tentative aura lieu sans vous. Si vous êtes connecté ailleurs, déconnectez-vous là aussi, ou recommencez ici dans un moment.',

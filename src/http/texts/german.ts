@@ -2,6 +2,8 @@
 import type { Texts } from './english.js';
 
 export const german: Texts = {
+  'action.go_on': 'Weiter zu {host}',
+  'action.sign_in': 'Anmelden',
   'action.sign_in_again': 'Wieder anmelden',
   'action.sign_out': 'Abmelden',
   'action.sign_out_at_idp': 'Beim Identitätsanbieter abmelden',
@@ -39,10 +41,23 @@ export const german: Texts = {
     'Sie wurde in einem anderen Browser begonnen, ist bereits abgeschlossen, oder der Browser hat ihr Cookie nicht behalten. Bitte beginnen Sie neu.',
   'misconfigured.title': 'Dieser Dienst ist nicht richtig eingerichtet',
   'misconfigured.text': 'Ihre Administration findet den Grund im Protokoll.',
+  'nobody.title': 'Sie sind nicht angemeldet',
+  'nobody.text': 'In diesem Browser ist niemand bei {application} angemeldet.',
   'request_invalid.title': 'Diese Anfrage ist nicht verständlich',
   'request_invalid.text': 'Ein Teil davon fehlt, ist doppelt oder fehlerhaft. Bitte beginnen Sie neu.',
+  'signed_in.title': 'Sie sind angemeldet',
+  'signed_in.text': 'Sie sind bei {application} als {user} angemeldet.',
   'signed_out.title': 'Sie sind abgemeldet',
-  'signed_out.text': 'Ihre Sitzungen bei {application} sind beendet.',
+  'signed_out.text': 'Sie haben in diesem Browser keine Sitzung bei {application} mehr.',
+  'signed_out.idp_sent': 'Ihre Sitzung beim Identitätsanbieter ist ebenfalls beendet.',
+  'signed_out.idp_kept':
+    'Ihre Sitzung beim Identitätsanbieter besteht weiter: Sie kann von hier aus nicht beendet werden. Melden Sie sich auch dort ab, oder schließen Sie den Browser.',
+  'signed_out.idp_unreachable':
+    'Ihre Sitzung beim Identitätsanbieter besteht weiter: Er war nicht erreichbar. Melden Sie sich auch dort ab, oder schließen Sie den Browser.',
+  'signed_out.idp_unknown':
+    'Ob Ihre Sitzung beim Identitätsanbieter ebenfalls beendet ist, ist hier nicht bekannt. Melden Sie sich im Zweifel auch dort ab, oder schließen Sie den Browser.',
+  'signed_out.may_go_on':
+    'Solange diese Sitzung besteht, kann jeder, der diesen Browser benutzt, ohne Passwort unter Ihrem Namen angemeldet werden.',
   'signed_out_here.title': 'Sie sind in diesem Browser abgemeldet',
   'signed_out_here.text':
     'Ihre Sitzung bei {application} wird hier ab sofort abgelehnt. Sie konnte nicht aus dem Sitzungsspeicher entfernt werden, in den zurzeit nicht geschrieben werden kann; das wird ohne Ihr Zutun nachgeholt. Wenn Sie anderswo angemeldet sind, melden Sie sich auch dort ab, oder hier nach einer Weile noch einmal.',

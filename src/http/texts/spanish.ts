@@ -2,6 +2,8 @@
 import type { Texts } from './english.js';
 
 export const spanish: Texts = {
+  'action.go_on': 'Continuar a {host}',
+  'action.sign_in': 'Iniciar sesión',
   'action.sign_in_again': 'Iniciar sesión de nuevo',
   'action.sign_out': 'Cerrar sesión',
   'action.sign_out_at_idp': 'Cerrar sesión en el proveedor de identidad',
@@ -39,10 +41,23 @@ export const spanish: Texts = {
     'Se empezó en otro navegador, ya se completó, o el navegador no conservó su cookie. Empiece de nuevo.',
   'misconfigured.title': 'Este servicio no está bien configurado',
   'misconfigured.text': 'Su administrador encontrará el motivo en el registro.',
+  'nobody.title': 'No ha iniciado sesión',
+  'nobody.text': 'Nadie ha iniciado sesión en {application} en este navegador.',
   'request_invalid.title': 'No se entiende esta solicitud',
   'request_invalid.text': 'Una parte falta, está repetida o no tiene el formato correcto. Empiece de nuevo.',
+  'signed_in.title': 'Ha iniciado sesión',
+  'signed_in.text': 'Ha iniciado sesión en {application} como {user}.',
   'signed_out.title': 'Ha cerrado la sesión',
-  'signed_out.text': 'Sus sesiones en {application} han terminado.',
+  'signed_out.text': 'Ya no tiene ninguna sesión en {application} en este navegador.',
+  'signed_out.idp_sent': 'Su sesión en el proveedor de identidad también ha terminado.',
+  'signed_out.idp_kept':
+    'Su sesión en el proveedor de identidad continúa: no se puede terminar desde aquí. Cierre la sesión también allí, o cierre el navegador.',
+  'signed_out.idp_unreachable':
+    'Su sesión en el proveedor de identidad continúa: no se pudo contactar con él. Cierre la sesión también allí, o cierre el navegador.',
+  'signed_out.idp_unknown':
+    'Aquí no se sabe si su sesión en el proveedor de identidad también ha terminado. En caso de duda, cierre la sesión allí, o cierre el navegador.',
+  'signed_out.may_go_on':
+    'Mientras esa sesión continúe, cualquiera que use este navegador puede entrar con su nombre sin contraseña.',
   'signed_out_here.title': 'Ha cerrado la sesión en este navegador',
   'signed_out_here.text':
     'A partir de ahora su sesión en {application} se rechaza aquí. No se pudo borrar del almacén de sesiones, en el que no se puede escribir en este momento; se volverá a intentar sin que usted haga nada. Si ha iniciado sesión en otro lugar, ciérrela también allí, o de nuevo aquí dentro de un rato.',

@@ -10,6 +10,7 @@ const SOURCES: Readonly<Record<RevocationSource, true>> = {
   sign_out: true,
   replaced: true,
   backchannel: true,
+  frontchannel: true,
   authentik: true,
   refresh: true,
   operator: true,

@@ -103,7 +103,7 @@ async function startProvider(ports: Ports, origin: string): Promise<Identity> {
         client_id: client.id,
         client_secret: client.secret,
         redirect_uris: [`${origin}/akprox/callback`],
-        post_logout_redirect_uris: [`${origin}/`],
+        post_logout_redirect_uris: [`${origin}/akprox/signed_out`],
       },
     ],
   });

@@ -25,7 +25,7 @@ const idp = await startIdp({
       client_id: 'whoami',
       client_secret: readFileSync(setting('IDP_CLIENT_SECRET_FILE'), 'utf8').trim(),
       redirect_uris: [`${application}/akprox/callback`],
-      post_logout_redirect_uris: [`${application}/`],
+      post_logout_redirect_uris: [`${application}/akprox/signed_out`],
     },
   ],
 });

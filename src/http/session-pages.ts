@@ -1,0 +1,54 @@
+// The pages on which somebody who has no target of their own ends: who is signed in, and what became of a sign-out.
+import type { Application } from '../application/application.js';
+import type { Reply } from './exchange.js';
+import { type Html, pageFor, type Reader, tell } from './page-layout.js';
+import type { IdpSession, SignOutState } from './sign-out-state.js';
+import type { TextKey } from './texts/english.js';
+
+/** `state`: of the sign-out that ended here; null when none is known. */
+export function signedOutPage(reader: Reader, { name, startUrl }: Application, state: SignOutState | null): Reply {
+  const target = state?.target ?? null;
+  const rd = target === null ? '' : `?rd=${encodeURIComponent(target)}`;
+  return pageFor(reader, {
+    status: 200,
+    title: tell(reader, 'signed_out.title'),
+    text: [tell(reader, 'signed_out.text', { application: name }), ...aboutIdp(reader, state?.idpSession ?? 'unknown')],
+    code: 'signed_out',
+    link: { href: `${startUrl}${rd}`, label: tell(reader, 'action.sign_in_again') },
+    otherLink:
+      target === null ? null : { href: target, label: tell(reader, 'action.go_on', { host: new URL(target).host }) },
+  });
+}
+
+const IDP_TEXTS = {
+  sent: 'signed_out.idp_sent',
+  kept: 'signed_out.idp_kept',
+  unreachable: 'signed_out.idp_unreachable',
+  unknown: 'signed_out.idp_unknown',
+} as const satisfies Record<IdpSession | 'unknown', TextKey>;
+
+/** Whether the identity provider's own session has ended, and what it means if it has not. */
+function aboutIdp(reader: Reader, session: IdpSession | 'unknown'): Html[] {
+  const text = tell(reader, IDP_TEXTS[session]);
+  return session === 'sent' ? [text] : [text, tell(reader, 'signed_out.may_go_on')];
+}
+
+export function signedInPage(reader: Reader, { name, signOutUrl }: Application, user: string): Reply {
+  return pageFor(reader, {
+    status: 200,
+    title: tell(reader, 'signed_in.title'),
+    text: [tell(reader, 'signed_in.text', { application: name, user })],
+    code: 'signed_in',
+    link: { href: signOutUrl, label: tell(reader, 'action.sign_out') },
+  });
+}
+
+export function nobodyPage(reader: Reader, { name, startUrl }: Application): Reply {
+  return pageFor(reader, {
+    status: 200,
+    title: tell(reader, 'nobody.title'),
+    text: [tell(reader, 'nobody.text', { application: name })],
+    code: 'nobody',
+    link: { href: startUrl, label: tell(reader, 'action.sign_in') },
+  });
+}
