@@ -1,6 +1,7 @@
 // authentik core's API as an outpost sees it. Answers are taken as they are, unknown fields and all; what fails is one
 // sentence that names the setting to look at, and never the token.
 import { AkproxError } from '../infra/errors.js';
+import { type OutgoingProxies, proxyFor } from '../infra/outgoing-proxy.js';
 import { isRecord } from '../infra/untyped.js';
 import { VERSION } from '../infra/version.js';
 import { type CoreAnswer, CoreRequestError, coreRequest } from './core-request.js';
@@ -12,6 +13,7 @@ export interface CoreApiOptions {
   readonly host: string;
   readonly token: string;
   readonly insecure: boolean;
+  readonly proxies?: OutgoingProxies | undefined;
   readonly timeoutMs?: number;
 }
 
@@ -59,8 +61,9 @@ export function createCoreApi(options: CoreApiOptions): CoreApi {
       },
       body: body === undefined ? undefined : JSON.stringify(body),
       insecure: options.insecure,
+      proxies: options.proxies,
       ...(options.timeoutMs !== undefined && { timeoutMs: options.timeoutMs }),
-    }).catch((error: unknown) => Promise.reject(faultOf(error, options.host)));
+    }).catch((error: unknown) => Promise.reject(faultOf(error, options)));
     const refused = refusalOf(answer, path);
     if (refused !== null) throw refused;
     if (method === 'POST') return null;
@@ -177,10 +180,13 @@ function redirectTarget(location: string | string[] | undefined): string {
   return (typeof location === 'string' ? location : 'nowhere').replace(/[?#].*$/s, '').slice(0, 200);
 }
 
-function faultOf(error: unknown, host: string): AkproxError {
+function faultOf(error: unknown, { host, proxies }: CoreApiOptions): AkproxError {
   const fault = error instanceof CoreRequestError ? error.fault : 'unreachable';
   const cause = error instanceof CoreRequestError ? error.cause : error;
-  const { origin } = new URL(host);
+  const url = new URL(host);
+  const { origin } = url;
+  const variable = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';
+  const way = proxyFor(url, proxies) === '' ? '' : ` by way of the proxy that ${variable} names`;
   switch (fault) {
     case 'tls':
       return new AkproxError(
@@ -193,7 +199,11 @@ function faultOf(error: unknown, host: string): AkproxError {
     case 'too_large':
       return new AkproxError('idp_rejected', `authentik at ${origin} sent an answer of more than 16 MiB`);
     case 'unreachable':
-      return new AkproxError('idp_unreachable', `authentik cannot be reached at ${origin} (AUTHENTIK_HOST)`, cause);
+      return new AkproxError(
+        'idp_unreachable',
+        `authentik cannot be reached at ${origin} (AUTHENTIK_HOST)${way}`,
+        cause,
+      );
   }
 }
 

@@ -1,6 +1,7 @@
 // How an OIDC client talks to authentik instead of by discovery: the endpoints come from core, and the calls to them may
 // have to name the public host and go without the verification of a certificate.
 import type { AuthentikProviderFacts } from '../config/schema.js';
+import type { OutgoingProxies } from '../infra/outgoing-proxy.js';
 import type { OidcClientOptions } from '../oidc/client.js';
 import { makeResponse } from '../oidc/transport.js';
 import { coreRequest } from './core-request.js';
@@ -8,6 +9,7 @@ import { coreRequest } from './core-request.js';
 /** To be spread into the options of `createOidcClient`; empty for a provider from the file. */
 export function oidcOptionsOf(
   facts: AuthentikProviderFacts | undefined,
+  proxies?: OutgoingProxies,
 ): Pick<OidcClientOptions, 'metadata' | 'fetch' | 'claimsFrom'> {
   if (facts === undefined) return {};
   const metadata = {
@@ -16,11 +18,11 @@ export function oidcOptionsOf(
       id_token_signing_alg_values_supported: [...facts.metadata.id_token_signing_alg_values_supported],
     }),
   };
-  return { metadata, fetch: backChannelFetch(facts), claimsFrom: 'access_token' };
+  return { metadata, fetch: backChannelFetch(facts, proxies), claimsFrom: 'access_token' };
 }
 
 /** `fetch` as far as `oidc/transport.ts` uses it: a URL, method, headers, a form, a signal; never a redirect. */
-function backChannelFetch(facts: AuthentikProviderFacts): typeof fetch {
+function backChannelFetch(facts: AuthentikProviderFacts, proxies: OutgoingProxies | undefined): typeof fetch {
   const { metadata, back_channel: called } = facts;
   const named = new Set(
     [metadata.token_endpoint, metadata.introspection_endpoint].flatMap((url) => (url ? [new URL(url).href] : [])),
@@ -34,6 +36,7 @@ function backChannelFetch(facts: AuthentikProviderFacts): typeof fetch {
       headers: { ...headers, ...override },
       body: init.body === undefined || init.body === null ? undefined : String(init.body),
       insecure: facts.insecure,
+      proxies,
       signal: init.signal ?? undefined,
     });
     const fields = new Headers();

@@ -1,7 +1,10 @@
 // One HTTP exchange with authentik core: ten seconds, a bounded answer, redirects not followed. By undici, because `fetch` can
 // neither set `Host` nor leave the verification of one call's certificate out. It is loaded when core is first asked: a worker
 // without providers of authentik never needs it.
-import type { Agent, Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
+import { createDispatcher } from '../infra/dispatcher.js';
+import type { OutgoingProxies } from '../infra/outgoing-proxy.js';
+import { isTlsFault } from '../infra/tls-fault.js';
 
 export interface CoreRequest {
   readonly method: string;
@@ -9,6 +12,7 @@ export interface CoreRequest {
   readonly body?: string | undefined;
   /** Takes any certificate (AUTHENTIK_INSECURE). */
   readonly insecure: boolean;
+  readonly proxies: OutgoingProxies | undefined;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -40,20 +44,27 @@ const MOST_BYTES = 16 * 1_048_576;
 export async function coreRequest(url: URL, options: CoreRequest): Promise<CoreAnswer> {
   const timeout = AbortSignal.timeout(options.timeoutMs ?? CORE_TIMEOUT);
   const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
-  const undici = await import('undici');
-  const dispatcher = createAgent(undici.Agent, options.insecure);
+  // For one exchange, as a connection that is kept may be closed by the server just now, which would fail the next one.
+  const dispatcher = await createDispatcher(url, {
+    proxies: options.proxies,
+    tls: { rejectUnauthorized: !options.insecure },
+    connectTimeout: CORE_TIMEOUT,
+    // The signal bounds it all.
+    agent: { pipelining: 0, headersTimeout: 0, bodyTimeout: 0 },
+  });
+  const { request } = await import('undici');
   // Not as `signal` of the request: that is looked at only once there is a connection.
   const abort = (): void => void dispatcher.destroy(asError(signal.reason));
   signal.addEventListener('abort', abort, { once: true });
   try {
     signal.throwIfAborted();
-    const { statusCode, headers, body } = await undici.request(url, {
+    const { statusCode, headers, body } = await request(url, {
       dispatcher,
       method: options.method as Dispatcher.HttpMethod,
       headers: { ...options.headers },
       body: options.body ?? null,
     });
-    return { status: statusCode, headers, body: Buffer.from(await body.arrayBuffer()) };
+    return { status: statusCode, headers, body: await readBounded(body) };
   } catch (error) {
     throw asFault(error, timeout.aborted);
   } finally {
@@ -62,39 +73,26 @@ export async function coreRequest(url: URL, options: CoreRequest): Promise<CoreA
   }
 }
 
-/** For one exchange, as a connection that is kept may be closed by the server just now, which would fail the next one. */
-function createAgent(make: typeof Agent, insecure: boolean): Agent {
-  return new make({
-    pipelining: 0,
-    maxResponseSize: MOST_BYTES,
-    // The signal bounds it all.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: { rejectUnauthorized: !insecure, timeout: CORE_TIMEOUT },
-  });
+async function readBounded(body: Dispatcher.ResponseData['body']): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    size += chunk.length;
+    // Leaving the loop destroys the stream.
+    if (size > MOST_BYTES) throw new CoreRequestError('too_large', 'the answer is larger than 16 MiB');
+  }
+  return Buffer.concat(chunks);
 }
 
 function asFault(error: unknown, timedOut: boolean): CoreRequestError {
   if (timedOut) return new CoreRequestError('timeout', 'no answer in time', error);
-  if (codeOf(error) === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
-    return new CoreRequestError('too_large', 'the answer is larger than 16 MiB', error);
-  }
+  if (error instanceof CoreRequestError) return error;
   return isTlsFault(error)
     ? new CoreRequestError('tls', 'TLS', error)
     : new CoreRequestError('unreachable', 'no connection', error);
 }
 
-/** OpenSSL's verification results have names of their own; everything else about TLS says so in its code. */
-export function isTlsFault(error: unknown): boolean {
-  return /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|EPROTO$)|SELF_SIGNED_CERT|INVALID_CA|HOSTNAME_MISMATCH/.test(
-    codeOf(error),
-  );
-}
-
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

@@ -1,18 +1,24 @@
 // The websocket to authentik core: says that we are alive, and is told of changes and of sessions that ended. It reconnects
 // for ever; a message that cannot be read is dropped, never a reason to stop.
-import WebSocket from 'ws';
+import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
+import WebSocket, { type ClientOptions } from 'ws';
 import { createBackoff } from '../infra/backoff.js';
 import { explain } from '../infra/errors.js';
+import { type OutgoingProxies, proxyFor } from '../infra/outgoing-proxy.js';
 import { createRateGate } from '../infra/rate-gate.js';
 import type { Timers } from '../infra/timers.js';
+import { isTlsFault } from '../infra/tls-fault.js';
+import { tunnelTo } from '../infra/tunnel.js';
 import { isRecord } from '../infra/untyped.js';
 import { USER_AGENT } from './api.js';
-import { isTlsFault } from './core-request.js';
 
 export interface CoreSocketOptions {
   readonly host: string;
   readonly token: string;
   readonly insecure: boolean;
+  readonly proxies?: OutgoingProxies | undefined;
   readonly outpostPk: string;
   /** UUID of this process. */
   readonly instanceId: string;
@@ -80,6 +86,7 @@ export function connectCore(options: CoreSocketOptions): CoreSocket {
       maxPayload: MOST_BYTES,
       perMessageDeflate: false,
       rejectUnauthorized: !options.insecure,
+      ...byProxy(options),
     });
     socket = current;
     attempt += 1;
@@ -158,6 +165,29 @@ export function connectCore(options: CoreSocketOptions): CoreSocket {
       if (socket?.readyState === WebSocket.OPEN) socket.close(1000);
       else socket?.terminate();
     },
+  };
+}
+
+/** How `ws` is to connect when there is a proxy. */
+function byProxy({ host, insecure, proxies }: CoreSocketOptions): Pick<ClientOptions, 'createConnection'> {
+  const url = new URL(host);
+  const proxy = proxyFor(url, proxies);
+  if (proxy === '') return {};
+  const secure = url.protocol === 'https:';
+  const name = url.hostname.replace(/^\[|\]$/g, '');
+  const connect = async (): Promise<Duplex> => {
+    const socket = await tunnelTo(url.hostname, url.port || (secure ? '443' : '80'), proxy);
+    const servername = isIP(name) === 0 ? name : '';
+    return secure ? connectTls({ socket, servername, host: name, rejectUnauthorized: !insecure }) : socket;
+  };
+  return {
+    // Node.js waits for what is called back; its types know of that in `Agent` alone.
+    createConnection: ((_: unknown, done: (error: Error | null, socket?: Duplex) => void) => {
+      connect().then(
+        (socket) => done(null, socket),
+        (error: Error) => done(error),
+      );
+    }) as unknown as NonNullable<ClientOptions['createConnection']>,
   };
 }
 

@@ -7,6 +7,7 @@ import type { ProviderConfig } from '../config/schema.js';
 import { createBackoff } from '../infra/backoff.js';
 import { explain } from '../infra/errors.js';
 import { fromPythonLevel, LOG_LEVELS, type LogLevel } from '../infra/log-level.js';
+import type { OutgoingProxies } from '../infra/outgoing-proxy.js';
 import { systemTimers, type Timers } from '../infra/timers.js';
 import { isRecord, textOf } from '../infra/untyped.js';
 import { VERSION } from '../infra/version.js';
@@ -42,6 +43,7 @@ export interface AuthentikSourceOptions {
   readonly env: AuthentikEnv;
   /** A subdirectory `authentik` of it keeps the last known providers. */
   readonly dataDir: string;
+  readonly proxies?: OutgoingProxies | undefined;
   /** UUID of this process. */
   readonly instanceId: string;
   readonly now: () => number;
@@ -105,7 +107,7 @@ export class AuthentikSource {
     const { env, log, monotonic } = options;
     this.options = options;
     this.timers = options.timers ?? systemTimers;
-    this.api = options.api ?? createCoreApi(env);
+    this.api = options.api ?? createCoreApi({ ...env, proxies: options.proxies });
     this.disk = options.lastKnownGood ?? openLastKnownGood(join(options.dataDir, 'authentik'), env);
     this.files = options.certificateFiles ?? createCertificateFiles();
     this.notices = new Notices(log);
@@ -252,6 +254,7 @@ export class AuthentikSource {
       host: env.host,
       token: env.token,
       insecure: env.insecure,
+      proxies: this.options.proxies,
       outpostPk: pk,
       instanceId,
       hello: { version: VERSION, buildHash: '', uuid: instanceId, hostname: hostname() },

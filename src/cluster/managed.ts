@@ -68,6 +68,7 @@ export function startManaged(options: ManagedOptions): Managed {
   const source = startAuthentikSource({
     env: options.env,
     dataDir: file.store.kind === 'embedded' ? file.store.path : DEFAULT_DATA_DIR,
+    proxies: file.proxies,
     instanceId: randomUUID(),
     now: Date.now,
     monotonic: () => performance.now(),

@@ -4,6 +4,7 @@ import type { Application } from '../application/application.js';
 import { oidcOptionsOf } from '../authentik/back-channel.js';
 import type { Clock } from '../infra/clock.js';
 import type { GatedLog } from '../infra/log-gate.js';
+import type { OutgoingProxies } from '../infra/outgoing-proxy.js';
 import { createOidcClient, type OidcClient, type OidcEvent } from '../oidc/client.js';
 
 const TEXTS: Readonly<Record<OidcEvent['event'], string>> = {
@@ -25,6 +26,7 @@ const TEXTS: Readonly<Record<OidcEvent['event'], string>> = {
 export interface OidcClientsOptions {
   readonly clock: Clock;
   readonly log: GatedLog;
+  readonly proxies?: OutgoingProxies | undefined;
 }
 
 export class OidcClients {
@@ -59,7 +61,7 @@ export class OidcClients {
   }
 
   private create(application: Application): OidcClient {
-    const { clock, log } = this.options;
+    const { clock, log, proxies } = this.options;
     const facts = { provider: application.name };
     return createOidcClient({
       oidc: application.config.oidc,
@@ -68,7 +70,8 @@ export class OidcClients {
       redirectUri: application.redirectUri,
       now: clock.now,
       monotonic: clock.monotonic,
-      ...oidcOptionsOf(application.config.authentik),
+      proxies,
+      ...oidcOptionsOf(application.config.authentik, proxies),
       log: ({ event, error, endpoint, description }) => {
         if (description !== undefined) log.debug({ ...facts, endpoint, description }, TEXTS[event], endpoint);
         else if (error === undefined) log[event === 'request_object_required' ? 'warn' : 'info'](facts, TEXTS[event]);

@@ -52,7 +52,7 @@ export async function createWorker(
   const store = new MeasuredStore(await openStore(config.store, now, log), () => monotonic() / 1_000);
   const redis = await openChannel(config.store, { log, monotonic, nodeId: `${hostname()}/${process.pid}` });
   const channel = createWorkerChannel(redis, (revocation) => send({ type: 'revoke', revocation }));
-  const clients = new OidcClients({ clock, log: gated });
+  const clients = new OidcClients({ clock, log: gated, proxies: config.proxies });
   const assertionKeys = new AssertionKeys({ values: store.values, now, monotonic, log: gated });
   const sign = (application: Application, claims: Claims) => signAssertion(assertionKeys, application, claims, now());
   const sessions = new Sessions({

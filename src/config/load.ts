@@ -7,6 +7,7 @@ import { anchorsTheEnd, END_UNSEEN } from '../application/allow-list.js';
 import { parseCookieDomain, parseOrigin } from '../application/public-origin.js';
 import { isRecord } from '../infra/untyped.js';
 import { type AuthentikEnv, type Env, overlayEnvironment, type ReadFile, readAuthentikEnv } from './environment.js';
+import { readOutgoingProxies } from './outgoing.js';
 import { type Problem, readFailure, schemaProblems, valueAt } from './problems.js';
 import { directoryOf, ruleProblems } from './rules.js';
 import { type Config, configSchema, type ParsedConfig, type ProviderConfig } from './schema.js';
@@ -42,7 +43,7 @@ export type LoadResult = Loaded | NotLoaded;
 
 /** Never throws: what is wrong comes back as `problems`, at most one for a path and all of them together. */
 export function loadConfig({ env, cwd, readFile: read = readText }: LoadOptions): LoadResult {
-  const readFile: ReadFile = (path) => read(resolve(cwd, path));
+  const readFile = readOnce((path) => read(resolve(cwd, path)));
   const source = readSource({ env, cwd, readFile });
   const core = readAuthentikEnv(env, readFile);
   const missing = source.path === null && core.ok && core.authentik === null ? [nothingToRead(cwd)] : [];
@@ -50,7 +51,14 @@ export function loadConfig({ env, cwd, readFile: read = readText }: LoadOptions)
   const secrets = resolveSecrets(source.raw, { env, readFile, directory });
   const overlay = overlayEnvironment(isRecord(secrets.value) ? secrets.value : {}, env, readFile);
 
-  const outside = [...missing, ...source.problems, ...(core.ok ? [] : core.problems), ...overlay.problems];
+  const outgoing = readOutgoingProxies(env);
+  const outside = [
+    ...missing,
+    ...source.problems,
+    ...(core.ok ? [] : core.problems),
+    ...outgoing.problems,
+    ...overlay.problems,
+  ];
   // Judging the settings of a file that could not be read would report its every required setting as missing.
   const readable = source.problems.length === 0;
   const parsed = configSchema.safeParse(overlay.value);
@@ -64,7 +72,8 @@ export function loadConfig({ env, cwd, readFile: read = readText }: LoadOptions)
     : outside;
   if (problems.length > 0 || !parsed.success || !core.ok) return { ok: false, problems, file: source.path };
 
-  const config = normalise(parsed.data, directory);
+  const { proxies } = outgoing;
+  const config = { ...normalise(parsed.data, directory, readFile), ...(proxies && { proxies }) };
   const warnings = [...overlay.warnings, ...doubts(config, core.authentik)];
   const settings = isRecord(source.raw) ? Object.keys(source.raw).length : 0;
   return { ok: true, config, authentik: core.authentik, path: source.path, settings, warnings };
@@ -142,23 +151,26 @@ function withOrigin({ path, message }: Problem, origins: ReadonlyMap<string, str
   return { path, message: variable === undefined ? message : `${message} (from ${variable})` };
 }
 
-function normalise(config: ParsedConfig, directory: string): Config {
+function normalise(config: ParsedConfig, directory: string, readFile: ReadFile): Config {
   const absolute = (file: string) => resolve(directory, file);
   return {
     ...config,
     store: withAbsolutePems(config.store, absolute),
-    providers: config.providers.map((provider) => normaliseProvider(provider, absolute)),
+    providers: config.providers.map((provider) => normaliseProvider(provider, absolute, readFile)),
   };
 }
 
 function normaliseProvider(
   provider: ParsedConfig['providers'][number],
   absolute: (file: string) => string,
+  readFile: ReadFile,
 ): ProviderConfig {
   const origin = parseOrigin(provider.external_host);
   if (origin === undefined) throw new Error('the rules let an external_host through that is no origin');
+  const { ca, ...oidc } = provider.oidc;
   return {
     ...provider,
+    oidc: { ...oidc, ...(ca !== undefined && { ca: readFile(absolute(ca)) }) },
     origin,
     external_host: origin.origin,
     cookie_domain: parseCookieDomain(provider.cookie_domain) ?? '',
@@ -198,6 +210,16 @@ function doubts(config: Config, authentik: AuthentikEnv | null): string[] {
       );
   });
   return warnings;
+}
+
+/** What was checked is what is used: a file may be replaced, or go, in between. */
+function readOnce(readFile: ReadFile): ReadFile {
+  const known = new Map<string, string>();
+  return (path) => {
+    const text = known.get(path) ?? readFile(path);
+    known.set(path, text);
+    return text;
+  };
 }
 
 function readText(path: string): string {

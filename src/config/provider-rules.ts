@@ -83,6 +83,12 @@ function clientProblems(provider: Raw): Problem[] {
       message: 'expected an http:// or https:// URL without user, query or fragment',
     });
   }
+  if (typeof oidc['internal_url'] === 'string' && parseOrigin(oidc['internal_url']) === undefined) {
+    problems.push({
+      path: 'oidc.internal_url',
+      message: 'expected an origin: http:// or https://, a host, nothing behind it',
+    });
+  }
   if (client_secret === undefined) {
     const needs =
       typeof algorithm === 'string' && isSymmetric(algorithm)

@@ -1,6 +1,7 @@
 // What a schema cannot say: rules between settings, and formats that need a parser.
 // The rules read the raw document and skip what has the wrong type, so that they can be reported beside the schema's
 // issues. They never change a value; `load.ts` normalises once everything has passed.
+import { X509Certificate } from 'node:crypto';
 import { isIP, isIPv6 } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
@@ -102,7 +103,7 @@ function storeProblems(store: unknown): Problem[] {
 /** A pair is tried only when both files can be read. */
 function tlsProblems(raw: unknown, sources: RuleSources): Problem[] {
   const unreadable = fileProblems(raw, sources);
-  return unreadable.length > 0 ? unreadable : pairProblems(raw, sources);
+  return unreadable.length > 0 ? unreadable : [...caProblems(raw, sources), ...pairProblems(raw, sources)];
 }
 
 /** A certificate and a key that do not fit each other would be refused by the listener without a word. */
@@ -121,8 +122,26 @@ function pairProblems(raw: unknown, sources: RuleSources): Problem[] {
   });
 }
 
+/** OpenSSL takes a file without a certificate for no CA at all, and then nobody is trusted. */
+function caProblems(raw: unknown, sources: RuleSources): Problem[] {
+  return list(valueAt(raw, ['providers'])).flatMap((provider, index) => {
+    const file = valueAt(provider, ['oidc', 'ca']);
+    if (typeof file !== 'string') return [];
+    try {
+      new X509Certificate(sources.readFile(resolve(sources.directory, file)));
+      return [];
+    } catch {
+      return [{ path: `providers[${index}].oidc.ca`, message: `file ${file} has no certificate that can be read` }];
+    }
+  });
+}
+
 function fileProblems(raw: unknown, sources: RuleSources): Problem[] {
   const paths = [
+    ...list(valueAt(raw, ['providers'])).map((provider, index) => ({
+      path: `providers[${index}].oidc.ca`,
+      file: valueAt(provider, ['oidc', 'ca']),
+    })),
     ...['ca', 'cert', 'key'].map((key) => ({ path: `store.tls.${key}`, file: valueAt(raw, ['store', 'tls', key]) })),
     ...list(valueAt(raw, ['providers'])).flatMap((provider, index) =>
       ['cert', 'key'].map((key) => ({ path: `providers[${index}].tls.${key}`, file: valueAt(provider, ['tls', key]) })),

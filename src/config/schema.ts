@@ -7,6 +7,7 @@ import type { PublicOrigin } from '../application/public-origin.js';
 import { SIGNING_ALGORITHMS } from '../application/signing-algorithms.js';
 import { parseHostPort } from '../infra/host-port.js';
 import { LOG_LEVELS } from '../infra/log-level.js';
+import type { OutgoingProxies } from '../infra/outgoing-proxy.js';
 
 const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -63,6 +64,19 @@ export const providerSchema = z
         client_id: z.string().min(1).max(255).describe('OAuth client id.'),
         client_secret: secret('OAuth client secret.').optional(),
         scopes: z.array(z.string().min(1)).default(['openid', 'profile', 'email']).describe('Scopes to ask for.'),
+        // `load.ts` puts what is in the file in its place, so that a changed file is a changed configuration.
+        ca: z
+          .string()
+          .optional()
+          .describe(
+            "PEM file of the CA that the identity provider's certificate is of, trusted in place of those that Node.js brings. Read again at SIGHUP.",
+          ),
+        internal_url: z
+          .string()
+          .optional()
+          .describe(
+            'Origin at which we ask for everything that lies at the origin of the issuer, discovery included. The browser and the `iss` check keep the issuer.',
+          ),
         id_token_signed_response_alg: z
           .enum(SIGNING_ALGORITHMS)
           .optional()
@@ -275,7 +289,11 @@ export const configSchema = z.strictObject({
 /** What the schema makes of a document. `load.ts` makes the rest of a `Config` of it. */
 export type ParsedConfig = z.output<typeof configSchema>;
 /** `providers`: those of the file, and while it runs those of authentik. */
-export type Config = Omit<ParsedConfig, 'providers'> & { readonly providers: readonly ProviderConfig[] };
+export type Config = Omit<ParsedConfig, 'providers'> & {
+  readonly providers: readonly ProviderConfig[];
+  /** Of the environment. */
+  readonly proxies?: OutgoingProxies;
+};
 export type ProviderConfig = ParsedConfig['providers'][number] & {
   /** `external_host`, read once. */
   readonly origin: PublicOrigin;

@@ -7,10 +7,13 @@ import { isSigningAlgorithm, isSymmetric } from '../application/signing-algorith
 import type { ProviderConfig } from '../config/schema.js';
 import { createBackoff } from '../infra/backoff.js';
 import { AkproxError } from '../infra/errors.js';
+import type { OutgoingProxies } from '../infra/outgoing-proxy.js';
 import { systemTimers } from '../infra/timers.js';
 import { isRecord } from '../infra/untyped.js';
+import { publicMetadata, throughInternalUrl } from './endpoints.js';
 import { translate } from './failures.js';
 import { createKeySet } from './key-set.js';
+import { outgoingFetch } from './outgoing-fetch.js';
 import { withoutNullMembers } from './token-answer.js';
 import { createTransport, type Transport } from './transport.js';
 
@@ -43,7 +46,9 @@ export interface OidcClientOptions {
   readonly now: () => number;
   /** Milliseconds, for what is kept for a while. */
   readonly monotonic: () => number;
+  /** Default: by way of `proxies`, with the CA that `oidc` names. */
   readonly fetch?: typeof fetch;
+  readonly proxies?: OutgoingProxies | undefined;
   /** Instead of discovery, for a source that knows the endpoints (authentik). They may be http: then; the operator chose them. */
   readonly metadata?: openid.ServerMetadata;
   /** Whose claims count: authentik's access token is a JWT and has them all. Default: the ID token's. */
@@ -95,7 +100,9 @@ export function createOidcClient(options: OidcClientOptions): OidcClient {
   const { oidc, now, monotonic } = options;
   const log = options.log ?? (() => {});
   const random = options.random ?? Math.random;
-  const transport = createTransport(options.fetch ?? fetch);
+  const fetching = options.fetch ?? outgoingFetch({ ca: oidc.ca, proxies: options.proxies });
+  const trust = options.metadata === undefined ? 'oidc.ca' : 'AUTHENTIK_INSECURE';
+  const transport = throughInternalUrl(createTransport(fetching, trust), oidc);
   const closing = new AbortController();
 
   let provider: DiscoveredProvider | null = null;
@@ -162,7 +169,7 @@ export function createOidcClient(options: OidcClientOptions): OidcClient {
 async function establish(options: OidcClientOptions, transport: Transport): Promise<DiscoveredProvider> {
   const { oidc } = options;
   const insecure = new URL(oidc.issuer).protocol === 'http:' || options.metadata !== undefined;
-  const metadata = options.metadata ?? (await discover(oidc, transport, insecure));
+  const metadata = options.metadata ?? publicMetadata(await discover(oidc, transport, insecure), oidc);
   // Exactly, trailing slash included: `iss` of every token is compared with this string (OIDC Discovery §4.3).
   if (metadata.issuer !== oidc.issuer) throw wrongIssuer(oidc.issuer, metadata.issuer);
   const algorithm = chooseAlgorithm(oidc, metadata);

@@ -1,6 +1,7 @@
 // The one way out to an identity provider: ten seconds and one MiB per answer, redirects not followed, and every network
 // fault an `idp_unreachable`. openid-client and jose both speak through it.
 import { AkproxError } from '../infra/errors.js';
+import { isTlsFault } from '../infra/tls-fault.js';
 
 const TIMEOUT = 10_000;
 const MOST_BYTES = 1_048_576;
@@ -14,7 +15,8 @@ interface TransportInit {
 
 export type Transport = (url: string, init: TransportInit) => Promise<Response>;
 
-export function createTransport(fetchImplementation: typeof fetch): Transport {
+/** `trust`: the setting that says whose certificates are trusted. */
+export function createTransport(fetchImplementation: typeof fetch, trust: string): Transport {
   return async (url, init) => {
     const timeout = AbortSignal.timeout(TIMEOUT);
     const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout;
@@ -30,7 +32,11 @@ export function createTransport(fetchImplementation: typeof fetch): Transport {
       return makeResponse(response.status, response.headers, body);
     } catch (error) {
       if (error instanceof AkproxError) throw error;
-      throw new AkproxError('idp_unreachable', `no answer from the identity provider at ${new URL(url).origin}`, error);
+      const { origin } = new URL(url);
+      const text = isTlsFault(error)
+        ? `TLS with the identity provider at ${origin} failed: its certificate is of no CA that is trusted here (${trust}), or is not for that name, or it does not speak https`
+        : `no answer from the identity provider at ${origin}`;
+      throw new AkproxError('idp_unreachable', text, error);
     }
   };
 }
