@@ -54,6 +54,7 @@ describe('a provider from authentik', () => {
       session: { lifetime: 30 * DAY, refresh: true },
       headers: { families: ['akprox', 'authentik'], pass_jwt: true, assertion: false, max_bytes: 16_384 },
       basic_auth: { enabled: false, user_attribute: '', password_attribute: '' },
+      bearer: { audiences: [] },
       intercept_header_auth: true,
       allow_preflight: false,
       authentik: {
