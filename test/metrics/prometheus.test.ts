@@ -87,8 +87,9 @@ describeWith(missing, 'a real Prometheus', () => {
     await core?.close();
   });
 
-  /** A login, checks enough for the sample of the cached ones, and a sign-out that the other worker hears of. */
+  /** A refused token, a login, checks enough for the sample of the cached ones, and a sign-out that the other worker hears of. */
   async function traffic(): Promise<void> {
+    assert.equal((await traefikCheck(daemon.http, `${APP}/`, { headers: { Authorization: 'Bearer x' } })).status, 401);
     const front = await startFront(daemon.http);
     const browser = front.browser();
     assert.equal((await browser.logIn(`${APP}/`, 'alice')).status, 200);
