@@ -30,7 +30,7 @@ type Raw = Record<string, unknown>;
 
 const COOKIE_SECRET_BYTES = 32;
 const DEFAULT_SCOPES = ['openid', 'profile', 'email', 'ak_proxy'];
-/** The token's `exp` ends a session; this is only the bound for one that a refresh keeps extending. */
+/** The token's `exp` ends a session; this is only the bound for one that can be renewed with a refresh token. */
 const LIFETIME = 30 * 86_400_000;
 
 export function translateProviders(input: TranslateInput): Translation {
@@ -149,7 +149,7 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
       skip_path_regex: patterns.good,
       access: { groups: [], emails: [], email_domains: [] },
       claims: { groups: 'groups', keep: false },
-      session: { lifetime: lifetimeOf(raw), refresh: true },
+      session: { lifetime: lifetimeOf(raw), refresh: true, grace: 0 },
       headers: { families: ['akprox', 'authentik'], pass_jwt: true, assertion: false, max_bytes: DEFAULT_MAX_BYTES },
       basic_auth: {
         enabled: raw['basic_auth_enabled'] === true,

@@ -57,8 +57,7 @@ export async function createWorker(
   const sign = (application: Application, claims: Claims) => signAssertion(assertionKeys, application, claims, now());
   const sessions = new Sessions({
     sign,
-    redeem: async (application, refreshToken, session) =>
-      refreshTokens(clients.of(application), refreshToken, session.claims),
+    redeem: async (application, refreshToken, session) => refreshTokens(clients.of(application), refreshToken, session),
     store,
     channel,
     cache: config.cache,
@@ -261,8 +260,11 @@ export class Worker {
   }
 
   private async drain(graceMs: number): Promise<void> {
-    const { clients, redis, store } = this.parts;
+    const { clients, clock, redis, sessions, store } = this.parts;
+    const end = clock.monotonic() + graceMs;
     await this.listeners?.drain(graceMs);
+    const patience = new Promise<void>((resolve) => systemTimers.after(end - clock.monotonic(), resolve));
+    await Promise.race([sessions.renewalsOver(), patience]);
     clients.close();
     await redis?.close();
     await store.close();

@@ -130,11 +130,18 @@ export const providerSchema = z
       .describe('Where the claims are.'),
     session: z
       .strictObject({
-        lifetime: duration('24h', 'Longest life of a session. It ends earlier when the token does and is not renewed.'),
+        lifetime: duration(
+          '24h',
+          'Longest life of a session, used or not. Without a refresh token it ends earlier, when its token does.',
+        ),
         refresh: z
           .boolean()
           .default(true)
           .describe('Renew the session with its refresh token, if the identity provider gives one.'),
+        grace: duration(
+          '0s',
+          "How long a session is served past its token's end while the identity provider cannot be asked to renew it. After that it is answered 503.",
+        ),
       })
       .prefault({})
       .describe('How long a session lives.'),

@@ -118,7 +118,9 @@ async function beginSession(
   login: LoginResult,
 ): Promise<{ cookie: string; maxAge: number }> {
   const now = context.now();
-  const expiresAt = Math.min(login.expiresAt, now + application.config.session.lifetime);
+  const { lifetime, refresh } = application.config.session;
+  const refreshToken = refresh ? login.refreshToken : null;
+  const expiresAt = Math.min(login.expiresAt, now + lifetime);
   if (expiresAt <= now) throw new AkproxError('token_invalid', 'the token has expired already: compare the clocks');
   const cookie = await context.sessions.create(application, {
     provider: application.id,
@@ -126,9 +128,10 @@ async function beginSession(
     createdAt: now,
     renewedAt: now,
     expiresAt,
+    ...(refreshToken !== null && { endsAt: now + lifetime }),
     idToken: login.idToken,
     jwt: application.config.headers.pass_jwt ? login.jwt : '',
-    refreshToken: application.config.session.refresh ? login.refreshToken : null,
+    refreshToken,
     loginState: stateHash(attempt.state),
     loginTarget: attempt.target,
   });
@@ -137,10 +140,7 @@ async function beginSession(
     await context.sessions.end(old, application, 'replaced');
   }
   // A session that is renewed goes on under the same cookie, which an allowed check has no way to set again.
-  const lasts =
-    application.config.session.refresh && login.refreshToken !== null
-      ? application.config.session.lifetime
-      : expiresAt - now;
+  const lasts = refreshToken === null ? expiresAt - now : lifetime;
   return { cookie, maxAge: Math.ceil(lasts / 1_000) };
 }
 

@@ -3,6 +3,7 @@
 // of application/verdict.ts does.
 import type { Application } from '../application/application.js';
 import { type InBandStep, inBandStep } from '../application/own-paths.js';
+import type { Unavailable } from '../session/sessions.js';
 import { verifyTicket } from '../session/ticket.js';
 import { challenge, letPublicPass } from './challenge.js';
 import type { CheckContext } from './check.js';
@@ -102,14 +103,14 @@ async function decideByStore(inquiry: Inquiry): Promise<Decision | null> {
   const { context, application } = inquiry;
   // All at once: what was planted in front costs no time, and an outage is waited for once.
   const reads = inquiry.candidates.map(({ cookie, ticket }) => context.sessions.load(cookie, application, ticket));
-  let unavailable = false;
+  let unavailable: Unavailable['what'] | null = null;
   for (const read of reads) {
     const session = await read;
     switch (session.kind) {
       case 'allow':
         return allow(inquiry, session.block);
       case 'unavailable':
-        unavailable = true;
+        unavailable = session.what;
         break;
       case 'forbidden':
       case 'too_large':
@@ -121,7 +122,7 @@ async function decideByStore(inquiry: Inquiry): Promise<Decision | null> {
         session satisfies never;
     }
   }
-  if (unavailable) return counted(application, 'unavailable', STORE_UNAVAILABLE);
+  if (unavailable !== null) return counted(application, 'unavailable', SESSION_UNAVAILABLE[unavailable]);
   return inquiry.barred === null ? null : forbid(inquiry, inquiry.barred);
 }
 
@@ -155,7 +156,10 @@ async function decideByCredentials(inquiry: Inquiry): Promise<Decision> {
 
 const REFUSED_BASIC: Decision = { kind: 'refused', scheme: 'basic' };
 const REFUSED_BEARER: Decision = { kind: 'refused', scheme: 'bearer' };
-const STORE_UNAVAILABLE: Decision = { kind: 'unavailable', what: 'store' };
+const SESSION_UNAVAILABLE: Readonly<Record<Unavailable['what'], Decision>> = {
+  store: { kind: 'unavailable', what: 'store' },
+  renewal: { kind: 'unavailable', what: 'renewal' },
+};
 const IDP_UNAVAILABLE: Decision = { kind: 'unavailable', what: 'idp' };
 
 /** `block`: of a verdict that allows. */

@@ -29,7 +29,7 @@ export type Decision =
       readonly reader: Reader | null;
     }
   | { readonly kind: 'refused'; readonly scheme: 'basic' | 'bearer' }
-  | { readonly kind: 'unavailable'; readonly what: 'store' | 'idp' }
+  | { readonly kind: 'unavailable'; readonly what: 'store' | 'renewal' | 'idp' }
   | { readonly kind: 'no_app'; readonly host: string; readonly readFrom: string; readonly dialect: string }
   | ({ readonly kind: 'invalid' } & BadHeader)
   | { readonly kind: 'in_band'; readonly reply: Reply };
@@ -53,6 +53,11 @@ const IDENTITY_TOO_LARGE = {
 
 const UNAVAILABLE_TEXTS = {
   store: { error: 'store_unavailable', message: 'sessions cannot be read at the moment; nobody is signed out' },
+  renewal: {
+    error: 'idp_unreachable',
+    message:
+      'the session has to be renewed, and the identity provider cannot be asked at the moment; nobody is signed out',
+  },
   idp: {
     error: 'idp_unreachable',
     message: 'the identity provider cannot be asked about these credentials at the moment',

@@ -34,7 +34,7 @@ export type CallbackOutcome =
   | { readonly kind: 'error'; readonly error: string; readonly description: string; readonly state: string }
   | { readonly kind: 'malformed' };
 
-type TokenResponse = openid.TokenEndpointResponse & openid.TokenEndpointResponseHelpers;
+export type TokenResponse = openid.TokenEndpointResponse & openid.TokenEndpointResponseHelpers;
 export type TokenPayload = Readonly<Record<string, unknown>>;
 
 /** `random`: node's `randomBytes` or a test's. */
@@ -94,8 +94,7 @@ export async function finishLogin(
     throw new AkproxError('idp_rejected', 'the token endpoint sent no ID token: is `openid` in oidc.scopes?');
   const payload = await verifyJwt(client, tokens.id_token, { nonce: expected.nonce });
   const jwt = await jwtToPassOn(client, payload, tokens);
-  // Verified by `jwtToPassOn`, or it would be the ID token.
-  const source = client.claimsFrom === 'access_token' && jwt === tokens.access_token ? decodeJwt(jwt) : payload;
+  const source = sourceOfClaims(client, payload, tokens, jwt);
   const complete = await completeClaims(client, provider, { ...payload, ...source }, tokens.access_token);
   return {
     claims: claimsOfLogin(client, complete),
@@ -122,6 +121,16 @@ export async function jwtToPassOn(client: OidcClient, payload: TokenPayload, tok
     if (!('failed' in result) && result.payload.sub === payload['sub']) return token;
   }
   return tokens.id_token ?? '';
+}
+
+/** Whose claims count. `jwt`: what `jwtToPassOn` answered; verified there, or it would be the ID token. */
+export function sourceOfClaims(
+  client: OidcClient,
+  payload: TokenPayload,
+  tokens: TokenResponse,
+  jwt: string,
+): TokenPayload {
+  return client.claimsFrom === 'access_token' && jwt === tokens.access_token ? decodeJwt(jwt) : payload;
 }
 
 export function expiryOf(payload: TokenPayload): number {

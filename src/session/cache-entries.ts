@@ -5,8 +5,8 @@ import { ASSERTION_RENEWED_AT, OLDEST_ASSERTION } from '../application/assertion
 import { verdictOn } from '../application/verdict.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { CacheEntry } from './cache.js';
-import { isBeingRenewed, renewalDue } from './renewal.js';
 import type { Session } from './session.js';
+import { isBeingRenewed, renewalDue, servedUntil } from './standing.js';
 
 export interface CacheEntriesOptions {
   /** Milliseconds: until an entry is read again, and until it no longer counts even if it cannot be. */
@@ -37,12 +37,13 @@ export function createCacheEntries({ cache, now, monotonic, random, log }: Cache
   return {
     forSession(application, key, session, assertion) {
       const time = monotonic();
-      const epoch = time - now();
-      const endsAt = epoch + session.expiresAt;
+      const at = now();
+      const epoch = time - at;
+      const endsAt = epoch + servedUntil(application, session, at);
       const verdict = verdictOn(application, session.claims, { jwt: session.jwt, assertion }, log);
       // When it wants to be renewed it is read again, at once and then every few seconds until somebody has renewed it.
       const again = time + RENEWAL_PAUSE;
-      const due = isBeingRenewed(session, now()) ? again : Math.max(epoch + renewalDue(session), again);
+      const due = isBeingRenewed(session, at) ? again : Math.max(epoch + renewalDue(application, session), again);
       // An assertion that is over is no use to the application, whatever else the entry would be good for.
       const signed = assertion !== '';
       const oldest = signed ? Math.min(stale_max, OLDEST_ASSERTION) : stale_max;

@@ -14,7 +14,7 @@ export interface CacheEntry {
   readonly block: ArrayBuffer;
   /** The session's name in the store. */
   readonly key: string;
-  /** Monotonic milliseconds, as all that follow: when the session ends. */
+  /** Monotonic milliseconds, as all that follow: when the session ends, or has to be renewed before it is served again. */
   readonly endsAt: number;
   /** From then on it is not served, even if the store cannot be asked. */
   readonly staleAt: number;

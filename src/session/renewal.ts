@@ -1,13 +1,15 @@
-// Renewal: a session with a refresh token is renewed shortly before its tokens end, in the background of a check, by exactly
+// Renewal: a session with a refresh token is renewed shortly before its tokens end, or before it is served again, by exactly
 // one worker of the fleet. Invariants: a refresh token is redeemed at most once, whoever crashes when (an identity provider that
 // rotates them ends everything when one is used twice); a renewal never brings a revoked session back; only the identity
-// provider's own word (`invalid_grant`) ends a session, a network fault does not.
+// provider's own word ends a session, a network fault does not.
 import { randomBytes } from 'node:crypto';
 import type { Application } from '../application/application.js';
 import type { Claims } from '../application/claims.js';
 import type { GatedLog } from '../infra/log-gate.js';
+import type { Timers } from '../infra/timers.js';
 import type { LeaseStore } from './lease.js';
-import type { Session } from './session.js';
+import { endOf, type Session } from './session.js';
+import { LEASE, wantsRenewal } from './standing.js';
 import type { Ticket } from './ticket.js';
 
 /** What the identity provider said to a refresh token. `idToken` and `jwt` are '' when the former ones go on. */
@@ -22,7 +24,10 @@ export type RenewalAnswer =
       readonly refreshToken: string | null;
     }
   | { readonly kind: 'ended' }
-  | { readonly kind: 'fault'; readonly error: Error };
+  /** It answered, and what it said cannot be used: nothing before the tokens' end, and a login is the way out after it. */
+  | { readonly kind: 'refused'; readonly error: Error; readonly refreshToken?: string }
+  /** It could not be asked, or not to the end. `refreshToken`: the one that is good from now on; absent: the former one. */
+  | { readonly kind: 'fault'; readonly error: Error; readonly refreshToken?: string };
 
 export interface RenewalOptions {
   readonly leases: LeaseStore;
@@ -32,52 +37,62 @@ export interface RenewalOptions {
   readonly replace: (application: Application, ticket: Ticket, session: Session) => Promise<boolean>;
   readonly end: (ticket: Ticket) => Promise<void>;
   readonly now: () => number;
+  readonly timers: Timers;
   readonly log: GatedLog;
 }
 
-/** Longer than a redemption can take: discovery, token, keys and userinfo at 10 s each, and the store. */
-const LEASE = 60_000;
-const LONGEST_MARGIN = 120_000;
-
-/** Whether somebody is at it: it may fail, and then the session wants to be renewed again. Whoever crashed over it is not. */
-export function isBeingRenewed(session: Session, now: number): boolean {
-  return session.takenAt !== undefined && now < session.takenAt + LEASE;
-}
-
-/** Unix milliseconds from which on a session wants to be renewed; never, without a refresh token. */
-export function renewalDue(session: Session): number {
-  if (session.refreshToken === null) return Number.POSITIVE_INFINITY;
-  return session.expiresAt - Math.min(LONGEST_MARGIN, (session.expiresAt - session.renewedAt) / 4);
-}
+/** Between two attempts to save what was redeemed, in milliseconds. */
+const SAVE_AGAIN = 500;
+/** Until when a token that was not sent may be put back: well before somebody else can hold the lease. */
+const PUT_BACK = LEASE / 2;
 
 export class Renewal {
   private readonly options: RenewalOptions;
-  private readonly running = new Set<string>();
+  private readonly running = new Map<string, Promise<boolean>>();
 
   constructor(options: RenewalOptions) {
     this.options = options;
   }
 
-  /** In the background; does nothing while this worker is at it already. Resolves when it is over; never rejects. */
-  async start(application: Application, ticket: Ticket): Promise<void> {
-    if (this.running.has(ticket.key)) return;
-    this.running.add(ticket.key);
+  /**
+   * Resolves when it is over, true when it was this worker's to do; callers for the same session share one attempt. Never
+   * rejects.
+   */
+  start(application: Application, ticket: Ticket): Promise<boolean> {
+    const running = this.running.get(ticket.key);
+    if (running !== undefined) return running;
+    const attempt = this.attempt(application, ticket).finally(() => this.running.delete(ticket.key));
+    this.running.set(ticket.key, attempt);
+    return attempt;
+  }
+
+  /** Whether this worker is at it. */
+  isRunning(ticket: Ticket): boolean {
+    return this.running.has(ticket.key);
+  }
+
+  /** Resolves when none is under way: a worker that leaves in the middle of one takes a refresh token with it. */
+  async idle(): Promise<void> {
+    while (this.running.size > 0) await Promise.all(this.running.values());
+  }
+
+  private async attempt(application: Application, ticket: Ticket): Promise<boolean> {
     try {
-      await this.underLease(application, ticket);
+      return await this.underLease(application, ticket);
     } catch (error) {
       this.options.log.warn({ err: error, provider: application.name }, 'session renewal failed; trying again');
-    } finally {
-      this.running.delete(ticket.key);
+      return false;
     }
   }
 
-  private async underLease(application: Application, ticket: Ticket): Promise<void> {
+  private async underLease(application: Application, ticket: Ticket): Promise<boolean> {
     const { leases, log } = this.options;
     const name = `renew ${ticket.key}`;
     const owner = randomBytes(16).toString('base64url');
-    if (!(await leases.acquire(name, LEASE, owner))) return;
+    if (!(await leases.acquire(name, LEASE, owner))) return false;
     try {
       await this.renew(application, ticket);
+      return true;
     } finally {
       // If it cannot be given back it ends by itself.
       await leases
@@ -87,42 +102,105 @@ export class Renewal {
   }
 
   private async renew(application: Application, ticket: Ticket): Promise<void> {
-    const { read, replace, end, redeem, now, log } = this.options;
+    const { read, redeem, now } = this.options;
     const session = await read(application, ticket);
     // Another worker may have renewed it, or somebody signed out, before the lease was ours.
-    if (session === null || session.refreshToken === null || now() < renewalDue(session)) return;
-    // The token is taken out of the store before it is sent. Whoever crashes from here on leaves a session that lives to its
-    // end without renewal, not a spent token for the next worker to redeem again.
-    const without = { ...session, refreshToken: null, takenAt: now() };
-    if (!(await replace(application, ticket, without))) return;
+    if (session === null || session.refreshToken === null || !wantsRenewal(application, session, now())) return;
+    if (!(await this.takeOut(application, ticket, session))) return;
     const answer = await redeem(application, session.refreshToken, session).catch(
       (error: unknown): RenewalAnswer => ({
         kind: 'fault',
         error: error instanceof Error ? error : new Error(String(error)),
       }),
     );
-    if (answer.kind === 'ended') {
-      log.info({ provider: application.name }, 'session ended: the identity provider refused its refresh token');
-      await end(ticket);
-      return;
+    await this.conclude(application, ticket, session, answer);
+  }
+
+  /**
+   * The token is taken out of the store before it is sent. Whoever crashes from here on leaves a session that lives to its
+   * tokens' end without renewal, not a spent token for the next worker to redeem again. False: the session is gone.
+   */
+  private async takeOut(application: Application, ticket: Ticket, session: Session): Promise<boolean> {
+    const { replace, now } = this.options;
+    const takenAt = now();
+    try {
+      return await replace(application, ticket, { ...session, refreshToken: null, takenAt });
+    } catch (error) {
+      // It may be out although the answer was lost.
+      await this.save(application, ticket, session, takenAt + PUT_BACK);
+      throw error;
     }
-    if (answer.kind === 'fault') {
-      log.warn(
-        { err: answer.error, provider: application.name },
-        'session renewal failed at the identity provider; trying again',
-      );
-      await replace(application, ticket, session);
-      return;
+  }
+
+  private async conclude(
+    application: Application,
+    ticket: Ticket,
+    session: Session,
+    answer: RenewalAnswer,
+  ): Promise<void> {
+    const { end, now, log } = this.options;
+    const facts = { provider: application.name };
+    const { failedAt: _, ...former } = session;
+    const { lifetime } = application.config.session;
+    switch (answer.kind) {
+      case 'ended':
+        log.info(facts, 'session ended: the identity provider refused its refresh token');
+        return end(ticket);
+      case 'refused':
+        if (now() >= session.expiresAt) {
+          log.warn(
+            { ...facts, err: answer.error },
+            'session ended: its tokens are over and the identity provider does not renew them',
+          );
+          return end(ticket);
+        }
+        log.warn({ ...facts, err: answer.error }, 'session renewal refused by the identity provider; trying again');
+        return this.save(application, ticket, { ...former, refreshToken: answer.refreshToken ?? session.refreshToken });
+      case 'fault':
+        log.warn({ ...facts, err: answer.error }, 'session renewal failed at the identity provider; trying again');
+        return this.save(application, ticket, {
+          ...former,
+          refreshToken: answer.refreshToken ?? session.refreshToken,
+          failedAt: now(),
+        });
+      case 'renewed': {
+        const endsAt = session.createdAt + lifetime;
+        return this.save(application, ticket, {
+          ...former,
+          claims: answer.claims,
+          idToken: answer.idToken || session.idToken,
+          jwt: application.config.headers.pass_jwt ? answer.jwt || session.jwt : '',
+          refreshToken: answer.refreshToken,
+          renewedAt: now(),
+          expiresAt: Math.min(answer.expiresAt, endsAt),
+          ...(answer.refreshToken !== null && { endsAt }),
+        });
+      }
+      default:
+        return answer satisfies never;
     }
-    const time = now();
-    await replace(application, ticket, {
-      ...session,
-      claims: answer.claims,
-      idToken: answer.idToken || session.idToken,
-      jwt: application.config.headers.pass_jwt ? answer.jwt || session.jwt : '',
-      refreshToken: answer.refreshToken,
-      renewedAt: time,
-      expiresAt: Math.min(answer.expiresAt, session.createdAt + application.config.session.lifetime),
-    });
+  }
+
+  /**
+   * Again and again until the store takes it, or until it is no use: the session's tokens are nowhere else, and an outage of the
+   * store must not cost them. While they are out nobody else redeems.
+   */
+  private async save(
+    application: Application,
+    ticket: Ticket,
+    session: Session,
+    until = endOf(session),
+  ): Promise<void> {
+    const { replace, now, timers, log } = this.options;
+    for (;;) {
+      try {
+        await replace(application, ticket, session);
+        return;
+      } catch (error) {
+        if (now() >= until) throw error;
+        log.warn({ err: error, provider: application.name }, 'a renewed session could not be saved; trying again');
+        await new Promise<void>((resolve) => timers.after(SAVE_AGAIN, resolve));
+      }
+    }
   }
 }

@@ -10,8 +10,13 @@ export interface Session {
   readonly createdAt: number;
   /** Unix milliseconds: when its tokens were last issued. */
   readonly renewedAt: number;
-  /** Unix milliseconds: the earlier of the token's `exp` and the end of `session.lifetime`. */
+  /** Unix milliseconds: until when it is served without being renewed, the earlier of the token's `exp` and `endsAt`. */
   readonly expiresAt: number;
+  /**
+   * Unix milliseconds: when it is over whatever happens, the end of `session.lifetime`. Absent when it is over at `expiresAt`: nothing
+   * can renew it, or a version wrote it for which tokens and sessions ended together.
+   */
+  readonly endsAt?: number;
   /** For `id_token_hint` at sign-out. */
   readonly idToken: string;
   /** For `X-authentik-jwt`; '' when the application does not get it. */
@@ -19,6 +24,8 @@ export interface Session {
   readonly refreshToken: string | null;
   /** Unix milliseconds: when a worker took the refresh token out, to redeem it; absent at all other times. */
   readonly takenAt?: number;
+  /** Unix milliseconds: when the identity provider could not be asked to renew it; absent once it could. */
+  readonly failedAt?: number;
   /** SHA-256 of the `state` that began it, and where that login led: a callback that is sent twice goes there. */
   readonly loginState: string;
   readonly loginTarget: string;
@@ -28,6 +35,11 @@ const VERSION = 1;
 
 export function encodeSession(session: Session): Buffer {
   return Buffer.from(JSON.stringify({ v: VERSION, ...session }), 'utf8');
+}
+
+/** Unix milliseconds: when its record goes. */
+export function endOf(session: Session): number {
+  return session.endsAt ?? session.expiresAt;
 }
 
 /** Null for anything that is not a session of this version: the caller treats it as "no session". */

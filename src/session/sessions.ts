@@ -3,13 +3,17 @@
 import type { Application } from '../application/application.js';
 import type { Claims } from '../application/claims.js';
 import { copyString } from '../infra/copy-string.js';
+import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
+import { systemTimers, type Timers } from '../infra/timers.js';
 import { type CacheEntry, SessionCache } from './cache.js';
 import { type CacheEntries, createCacheEntries } from './cache-entries.js';
-import { Renewal, type RenewalOptions, renewalDue } from './renewal.js';
+import { Renewal, type RenewalOptions } from './renewal.js';
 import type { RevocationChannel, RevocationSource } from './revocation.js';
 import { Revoker, type SignedOut } from './revoker.js';
+import { createReadServed, type ReadServed } from './served-session.js';
 import type { Session } from './session.js';
+import { wantsRenewal } from './standing.js';
 import type { SessionStore } from './store.js';
 import { StoredSessions } from './stored-sessions.js';
 import { issueTicket, type Ticket, verifyTicket } from './ticket.js';
@@ -29,11 +33,21 @@ export interface SessionsOptions {
   readonly sign?: (application: Application, claims: Claims) => Promise<string>;
   /** 0 ≤ x < 1; spreads re-reads, so that sessions loaded together do not expire together. */
   readonly random: () => number;
+  /** For who waits for a renewal. Default: the system's. */
+  readonly timers?: Timers;
   readonly log: GatedLog;
 }
 
-/** What a cookie is worth, once the store has been asked. */
-export type Resolution = CacheEntry | { readonly kind: 'unavailable' };
+/**
+ * What a cookie is worth, once the store has been asked, and the identity provider where its tokens are over. `unavailable`: what could
+ * not be asked.
+ */
+export type Resolution = CacheEntry | Unavailable;
+
+export interface Unavailable {
+  readonly kind: 'unavailable';
+  readonly what: 'store' | 'renewal';
+}
 
 /** A read of the store under way. */
 interface Load {
@@ -45,7 +59,8 @@ interface Load {
   result: Promise<Resolution>;
 }
 
-const UNAVAILABLE: Resolution = { kind: 'unavailable' };
+const STORE_UNAVAILABLE: Unavailable = { kind: 'unavailable', what: 'store' };
+const RENEWAL_UNAVAILABLE: Unavailable = { kind: 'unavailable', what: 'renewal' };
 /** After a failed background read the next one waits 1 to 2 s. */
 const RETRY_AGE = 1_000;
 
@@ -58,11 +73,12 @@ export class Sessions {
   private readonly stored: StoredSessions;
   private readonly revoker: Revoker;
   private readonly renewal: Renewal | null;
+  private readonly readServed: ReadServed;
   private readonly loading = new Map<string, Load>();
 
   constructor(options: SessionsOptions) {
     this.options = options;
-    const { redeem, store, now, log } = options;
+    const { redeem, store, now, monotonic, timers = systemTimers, log } = options;
     const read = (application: Application, ticket: Ticket) => this.readFromStore(application, ticket);
     this.cache = new SessionCache(options.cache.max_bytes);
     this.entries = createCacheEntries(options);
@@ -73,12 +89,14 @@ export class Sessions {
           leases: store.leases,
           redeem,
           now,
+          timers,
           log,
           read,
           replace: (application, ticket, session) => this.stored.replace(application, ticket, session),
           end: (ticket) => this.revoker.endTicket(ticket, 'refresh'),
         })
       : null;
+    this.readServed = createReadServed({ read, renewal: this.renewal, now, monotonic, timers, log });
   }
 
   /**
@@ -137,28 +155,32 @@ export class Sessions {
       key: ticket.key,
       revoked: false,
       outdated: false,
-      result: Promise.resolve(UNAVAILABLE),
+      result: Promise.resolve(STORE_UNAVAILABLE),
     };
     this.loading.set(cookie, load);
     return load;
   }
 
   private async finishLoad(application: Application, ticket: Ticket, cookie: string, load: Load): Promise<Resolution> {
+    const { now, log } = this.options;
     let session: Session | null;
     let assertion = '';
     try {
-      session = await this.readFromStore(application, ticket);
+      const served = await this.readServed(application, ticket);
+      if (served === 'unreachable')
+        return load.revoked ? this.entries.withoutSession(application, ticket.key) : RENEWAL_UNAVAILABLE;
+      session = served;
       if (session !== null) assertion = await this.sign(application, session);
     } catch (error) {
-      this.options.log.warn({ err: error, provider: application.name }, 'the session store cannot be read');
-      return UNAVAILABLE;
+      log.warn({ err: error, provider: application.name }, 'the session store cannot be read');
+      return STORE_UNAVAILABLE;
     } finally {
       // Nothing is awaited between here and the cache, so no revocation comes in between either.
       if (this.loading.get(cookie) === load) this.loading.delete(cookie);
     }
     // A revocation that came in while the store was being read may be newer than what was read.
     if (load.revoked) session = null;
-    if (session !== null && this.options.now() >= renewalDue(session)) void this.renewal?.start(application, ticket);
+    if (session !== null && wantsRenewal(application, session, now())) void this.renewal?.start(application, ticket);
     const entry =
       session === null
         ? this.entries.withoutSession(application, ticket.key)
@@ -176,12 +198,28 @@ export class Sessions {
     return this.revoker.refusals.has(ticket.key) ? null : this.stored.read(application, ticket);
   }
 
-  /** The whole session, straight from the store. Null without one; rejects when the store is down. */
+  /**
+   * The whole session, straight from the store: who is signed in. Its tokens may be over, so it is no reason to let anybody in. Null
+   * without one; rejects when the store is down.
+   */
   async read(cookie: string, application: Application): Promise<{ session: Session; key: string } | null> {
     const ticket = verifyTicket(application, cookie);
     if (ticket === null) return null;
     const session = await this.readFromStore(application, ticket);
     return session === null ? null : { session, key: ticket.key };
+  }
+
+  /** The whole session as a check would serve it. Rejects also when it would have to be renewed and cannot be. */
+  async readRenewed(cookie: string, application: Application): Promise<Session | null> {
+    const ticket = verifyTicket(application, cookie);
+    const session = ticket === null ? null : await this.readServed(application, ticket);
+    if (session === 'unreachable') throw new AkproxError('idp_unreachable', 'the session cannot be renewed');
+    return session;
+  }
+
+  /** Resolves when this worker is in the middle of no renewal: see `Renewal.idle`. */
+  async renewalsOver(): Promise<void> {
+    await this.renewal?.idle();
   }
 
   /** Saves a new session under a new id and answers with its cookie value. */

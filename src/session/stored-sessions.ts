@@ -3,7 +3,7 @@
 import type { Application } from '../application/application.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import { seal, unseal } from '../infra/seal.js';
-import { decodeSession, encodeSession, type Session } from './session.js';
+import { decodeSession, encodeSession, endOf, type Session } from './session.js';
 import { indexHash, sessionKey } from './session-keys.js';
 import type { SealedSession, SessionStore } from './store.js';
 import type { Ticket } from './ticket.js';
@@ -22,7 +22,10 @@ export class StoredSessions {
     this.options = options;
   }
 
-  /** The session behind a verified ticket; null when there is none, or none any more. Rejects when the store is down. */
+  /**
+   * The session behind a verified ticket, whose tokens may be over; null when there is none, or none any more. Rejects when the store
+   * is down.
+   */
   async read(application: Application, ticket: Ticket): Promise<Session | null> {
     const { store, now, log } = this.options;
     const sealed = await store.get(ticket.key);
@@ -39,7 +42,7 @@ export class StoredSessions {
         );
       return null;
     }
-    return session.expiresAt > now() ? session : null;
+    return endOf(session) > now() ? session : null;
   }
 
   put(application: Application, ticket: Ticket, session: Session): Promise<void> {
@@ -56,7 +59,7 @@ function sealFor(application: Application, ticket: Ticket, session: Session): Se
   return {
     key: ticket.key,
     value: seal(sessionKey(ticket.id), sealContext(application, ticket.key), encodeSession(session)),
-    expiresAt: session.expiresAt,
+    expiresAt: endOf(session),
     subject: indexHash(application, 'sub', session.claims.sub),
     sid: session.claims.sid === '' ? '' : indexHash(application, 'sid', session.claims.sid),
     provider: application.name,

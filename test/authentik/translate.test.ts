@@ -51,7 +51,7 @@ describe('a provider from authentik', () => {
       skip_path_regex: [],
       access: { groups: [], emails: [], email_domains: [] },
       claims: { groups: 'groups', keep: false },
-      session: { lifetime: 30 * DAY, refresh: true },
+      session: { lifetime: 30 * DAY, refresh: true, grace: 0 },
       headers: { families: ['akprox', 'authentik'], pass_jwt: true, assertion: false, max_bytes: 16_384 },
       basic_auth: { enabled: false, user_attribute: '', password_attribute: '' },
       bearer: { audiences: [] },

@@ -84,8 +84,22 @@ for (const [what, token, event] of [
 async function renewal(token: Body, userinfo: Body | null, options: TestClientOptions = {}) {
   const login = await logIn(testClient(idp.issuer));
   const client = testClient(idp.issuer, { ...options, fetch: provider(token, userinfo) });
-  return { login, result: await refreshTokens(client, login.refreshToken ?? '', login.claims) };
+  return { login, result: await refreshTokens(client, login.refreshToken ?? '', login) };
 }
+
+test('without a new ID token userinfo is asked for what the former one lacked', async () => {
+  for (const [userinfo, expected] of [
+    [{ groups: ['guests'] }, ['guests']],
+    [{}, 'ended'],
+  ] as const) {
+    const options = { access: ACCESS };
+    const first = testClient(idp.issuer, { ...options, fetch: provider(WITHOUT_GROUPS, { groups: ['staff'] }) });
+    const login = await logIn(first);
+    const client = testClient(idp.issuer, { ...options, fetch: provider(ALICE, userinfo, { id_token: undefined }) });
+    const result = await refreshTokens(client, login.refreshToken ?? '', login);
+    assert.deepEqual(result.kind === 'renewed' ? result.claims.groups : result.kind, expected);
+  }
+});
 
 test('a renewal keeps the name and the address that are missing', async () => {
   const { login, result } = await renewal({ groups: ['other'] }, {});
@@ -109,7 +123,10 @@ for (const [what, userinfo, options, expected] of [
 test('an address that is no more verified at a renewal stays so when the next says nothing', async () => {
   const login = await logIn(testClient(idp.issuer));
   const client = testClient(idp.issuer, { fetch: provider(ALICE, {}) });
-  const result = await refreshTokens(client, login.refreshToken ?? '', { ...login.claims, emailVerified: false });
+  const result = await refreshTokens(client, login.refreshToken ?? '', {
+    ...login,
+    claims: { ...login.claims, emailVerified: false },
+  });
   assert.ok(result.kind === 'renewed');
   assert.equal(result.claims.emailVerified, false);
 });

@@ -14,20 +14,19 @@ after(() => idp.close());
 test('renewed, with a new refresh token each time; the old one ends it all', async () => {
   const client = testClient(idp.issuer);
   const login = await logIn(client);
-  const first = await refreshTokens(client, login.refreshToken ?? '', login.claims);
+  const first = await refreshTokens(client, login.refreshToken ?? '', login);
   assert.ok(first.kind === 'renewed');
   assert.notEqual(first.refreshToken, login.refreshToken);
   assert.deepEqual(first.claims, login.claims);
   assert.ok(first.expiresAt >= login.expiresAt);
-  const second = await refreshTokens(client, first.refreshToken ?? '', first.claims);
+  const second = await refreshTokens(client, first.refreshToken ?? '', first);
   assert.equal(second.kind, 'renewed');
-  assert.deepEqual(await refreshTokens(client, login.refreshToken ?? '', login.claims), { kind: 'ended' });
+  assert.deepEqual(await refreshTokens(client, login.refreshToken ?? '', login), { kind: 'ended' });
 });
 
 test('a refresh token that never was', async () => {
   const client = testClient(idp.issuer);
-  const { claims } = await logIn(client);
-  assert.deepEqual(await refreshTokens(client, 'nonsense', claims), { kind: 'ended' });
+  assert.deepEqual(await refreshTokens(client, 'nonsense', await logIn(client)), { kind: 'ended' });
 });
 
 /** A refresh whose answer is changed on the way. */
@@ -36,7 +35,7 @@ async function refreshWith(
 ) {
   const login = await logIn(testClient(idp.issuer));
   const client = testClient(idp.issuer, { fetch: tamper('/token', change) });
-  return { login, result: await refreshTokens(client, login.refreshToken ?? '', login.claims) };
+  return { login, result: await refreshTokens(client, login.refreshToken ?? '', login) };
 }
 
 const token = (claims: Record<string, unknown> = {}) =>
@@ -71,15 +70,54 @@ for (const [name, claims] of [
   ['another issuer', { iss: 'https://evil.tld' }],
   ['another client', { aud: 'other' }],
 ] satisfies [string, Record<string, unknown>][]) {
-  test(`a token about ${name} is a fault`, async () => {
+  test(`a token about ${name} is refused`, async () => {
     const { result } = await refreshWith(async (body) => ({ ...body, id_token: await token(claims) }));
-    assert.ok(result.kind === 'fault');
+    assert.ok(result.kind === 'refused');
     assert.equal(result.error.code, 'token_invalid');
   });
 }
 
+test('what comes with a token that is refused is the refresh token that is good from now on', async () => {
+  for (const claims of [{ sub: 'bob' }, { exp: seconds() - 1 }]) {
+    const { login, result } = await refreshWith(async (body) => ({ ...body, id_token: await token(claims) }));
+    assert.ok(result.kind === 'refused');
+    assert.ok(result.refreshToken);
+    assert.notEqual(result.refreshToken, login.refreshToken);
+  }
+});
+
+test('keys that cannot be had are a fault, and do not cost the new refresh token', async () => {
+  const login = await logIn(testClient(idp.issuer));
+  const client = testClient(idp.issuer, {
+    fetch: (input, init) =>
+      String(input).endsWith('/jwks') ? Promise.reject(new TypeError('fetch failed')) : fetch(input, init),
+  });
+  const first = await refreshTokens(client, login.refreshToken ?? '', login);
+  assert.ok(first.kind === 'fault');
+  assert.equal(first.error.code, 'idp_unreachable');
+  const again = await refreshTokens(testClient(idp.issuer), first.refreshToken ?? '', login);
+  assert.equal(again.kind, 'renewed');
+});
+
+test('a refusal that is about the grant is one; what is about the client or the provider is a fault', async () => {
+  const login = await logIn(testClient(idp.issuer));
+  for (const [status, error, kind] of [
+    [400, 'interaction_required', 'refused'],
+    [400, 'invalid_scope', 'refused'],
+    [401, 'unauthorized_client', 'fault'],
+    [400, 'temporarily_unavailable', 'fault'],
+    [404, 'not_found', 'fault'],
+  ] as const) {
+    const client = testClient(idp.issuer, {
+      fetch: async (input, init) =>
+        String(input).endsWith('/token') ? Response.json({ error }, { status }) : fetch(input, init),
+    });
+    assert.equal((await refreshTokens(client, 'r', login)).kind, kind, `${status} ${error}`);
+  }
+});
+
 test('a provider that is down is a fault, not an end', async () => {
-  const { claims } = await logIn(testClient(idp.issuer));
+  const login = await logIn(testClient(idp.issuer));
   for (const broken of [
     () => Promise.reject(new TypeError('fetch failed')),
     async () => Response.json({ error: 'invalid_grant' }, { status: 503 }),
@@ -87,7 +125,7 @@ test('a provider that is down is a fault, not an end', async () => {
     const client = testClient(idp.issuer, {
       fetch: (input, init) => (String(input).endsWith('/token') ? broken() : fetch(input, init)),
     });
-    const result = await refreshTokens(client, 'r', claims);
+    const result = await refreshTokens(client, 'r', login);
     assert.ok(result.kind === 'fault');
     assert.equal(result.error.code, 'idp_unreachable');
   }
@@ -96,7 +134,7 @@ test('a provider that is down is a fault, not an end', async () => {
 test('a wrong client secret is a fault: the grant may be well', async () => {
   const login = await logIn(testClient(idp.issuer));
   const client = testClient(idp.issuer, { oidc: { client_secret: 'wrong' } });
-  const result = await refreshTokens(client, login.refreshToken ?? '', login.claims);
+  const result = await refreshTokens(client, login.refreshToken ?? '', login);
   assert.ok(result.kind === 'fault');
   assert.equal(result.error.code, 'idp_rejected');
   assert.match(result.error.message, /invalid_client \(.*oidc\.client_secret and oidc\.token_endpoint_auth_method/);
