@@ -1,5 +1,6 @@
 // The rules for providers: each alone, then among each other. Reads raw values like `rules.ts`, and never quotes one.
 import { expressionProblem } from '../application/allow-list.js';
+import { readClientKey } from '../application/client-key.js';
 import { isUnderDomain } from '../application/host.js';
 import { type PublicOrigin, parseCookieDomain, parseOrigin } from '../application/public-origin.js';
 import { isSymmetric } from '../application/signing-algorithms.js';
@@ -96,7 +97,41 @@ function clientProblems(provider: Raw): Problem[] {
         : typeof method === 'string' && method.startsWith('client_secret_') && `token_endpoint_auth_method ${method}`;
     if (needs) problems.push({ path: 'oidc.client_secret', message: `is required with ${needs}` });
   }
+  return [...problems, ...privateKeyProblems(oidc), ...parameterProblems(oidc['authorization_params'])];
+}
+
+/** A key that nobody uses is as much of a mistake as a method without one. */
+function privateKeyProblems({ private_key: key, token_endpoint_auth_method: method }: Raw): Problem[] {
+  if (key === undefined) {
+    const message = 'is required with token_endpoint_auth_method private_key_jwt';
+    return method === 'private_key_jwt' ? [{ path: 'oidc.private_key', message }] : [];
+  }
+  const read = typeof key === 'string' ? readClientKey(key) : null;
+  const problems = typeof read === 'string' ? [{ path: 'oidc.private_key', message: read }] : [];
+  if (method !== 'private_key_jwt')
+    problems.push({
+      path: 'oidc.token_endpoint_auth_method',
+      message: 'must be private_key_jwt, as there is an oidc.private_key',
+    });
   return problems;
+}
+
+/** What belongs to a login and no setting may change; `scope` has a setting of its own. */
+const OWN_PARAMETERS = new Set([
+  ...['client_id', 'client_secret', 'client_assertion', 'client_assertion_type', 'redirect_uri', 'response_type'],
+  ...['response_mode', 'scope', 'state', 'nonce', 'code_challenge', 'code_challenge_method', 'request', 'request_uri'],
+]);
+
+function parameterProblems(params: unknown): Problem[] {
+  if (!isRecord(params)) return [];
+  return Object.entries(params).flatMap(([name, value]) => {
+    const path = `oidc.authorization_params.${name}`;
+    if (OWN_PARAMETERS.has(name))
+      return [{ path, message: name === 'scope' ? 'goes into oidc.scopes' : 'is what akprox sets itself' }];
+    if (name === 'max_age' && !/^\d{1,9}$/.test(String(value)))
+      return [{ path, message: 'expected a number of seconds' }];
+    return value === '' ? [{ path, message: 'must not be empty' }] : [];
+  });
 }
 
 /** OpenID Connect Discovery 1.0, section 3: scheme, host, optionally port and path; no query, no fragment. */

@@ -73,6 +73,21 @@ export const providerSchema = z
         issuer: z.string().describe('Issuer URL, exactly as the identity provider spells it.'),
         client_id: z.string().min(1).max(255).describe('OAuth client id.'),
         client_secret: secret('OAuth client secret.').optional(),
+        private_key: secret(
+          'Private key, PEM or JWK, with `token_endpoint_auth_method: private_key_jwt`: RSA, P-256, P-384, P-521 or Ed25519. What it signs with follows from the key, the `alg` of a JWK and discovery.',
+        ).optional(),
+        par: z
+          .boolean()
+          .optional()
+          .describe(
+            'Push the authorization request to the identity provider before the browser goes there (PAR, RFC 9126). Default: when discovery demands it.',
+          ),
+        authorization_params: z
+          .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
+          .optional()
+          .describe(
+            'What the authorization request says besides: `prompt`, `acr_values`, `max_age`, `login_hint`, `ui_locales`, `audience` and others. With `acr_values` or `max_age` a login counts only if `acr` or `auth_time` of the ID token says that it was so.',
+          ),
         scopes: z.array(z.string().min(1)).default(['openid', 'profile', 'email']).describe('Scopes to ask for.'),
         // `load.ts` puts what is in the file in its place, so that a changed file is a changed configuration.
         ca: z
@@ -92,7 +107,7 @@ export const providerSchema = z
           .optional()
           .describe('Signature algorithm of ID tokens. Default: the only one that discovery names, else RS256.'),
         token_endpoint_auth_method: z
-          .enum(['client_secret_basic', 'client_secret_post', 'none'])
+          .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'])
           .optional()
           .describe(
             'How we authenticate at the token endpoint. Default: `none` without a secret, else `client_secret_basic` if discovery names it or names nothing, else `client_secret_post`.',

@@ -9,6 +9,7 @@ import { formatPath, type Path, type Problem, readFailure } from './problems.js'
 export const SECRET_PATHS = [
   ['providers', '*', 'cookie_secret'],
   ['providers', '*', 'oidc', 'client_secret'],
+  ['providers', '*', 'oidc', 'private_key'],
   ['store', 'password'],
   ['store', 'sentinel_password'],
 ] as const;

@@ -20,8 +20,7 @@ export async function start(context: StepContext, request: Snapshot, application
   }
   const target = resolveReturnUrl(request.query, application.returnTarget);
   const login = await beginLogin(context.oidc(application), randomBytes);
-  const now = context.now();
-  const attempt = { state: login.state, nonce: login.nonce, codeVerifier: login.codeVerifier, target, startedAt: now };
+  const { url, ...remembered } = login;
   context.countLogin(application, 'started');
-  return redirect(login.url, saveAttempt(application, attempt, request, now));
+  return redirect(url, saveAttempt(application, { ...remembered, target }, request, context.now()));
 }

@@ -5,11 +5,13 @@ import * as openid from 'openid-client';
 import type { AccessRule } from '../application/access.js';
 import { isSigningAlgorithm, isSymmetric } from '../application/signing-algorithms.js';
 import type { ProviderConfig } from '../config/schema.js';
+import { AtOnce } from '../infra/at-once.js';
 import { createBackoff } from '../infra/backoff.js';
 import { AkproxError } from '../infra/errors.js';
 import type { OutgoingProxies } from '../infra/outgoing-proxy.js';
 import { systemTimers } from '../infra/timers.js';
 import { isRecord } from '../infra/untyped.js';
+import { clientAuth } from './client-auth.js';
 import { publicMetadata, throughInternalUrl } from './endpoints.js';
 import { translate } from './failures.js';
 import { createKeySet } from './key-set.js';
@@ -66,6 +68,8 @@ export interface OidcClient {
   readonly now: () => number;
   readonly claimsFrom: 'id_token' | 'access_token';
   readonly log: (event: OidcEvent) => void;
+  /** Pushed authorization requests: anybody can begin a login. */
+  readonly pushes: AtOnce;
   /** Discovers if that has not succeeded yet. Rejects with `idp_unreachable` or `idp_rejected`. */
   discover(): Promise<DiscoveredProvider>;
   /** What `discover` found, if it has. */
@@ -95,6 +99,7 @@ const FAILURE_KEPT = 1_000;
 /** No attempt is earlier than `FAILURE_KEPT`, jitter included. */
 const RETRIES = { first: 1_250, longest: 75_000, jitter: 1 / 5 };
 const TIMEOUT_SECONDS = 10;
+const MOST_PUSHES = 128;
 
 export function createOidcClient(options: OidcClientOptions): OidcClient {
   const { oidc, now, monotonic } = options;
@@ -157,6 +162,7 @@ export function createOidcClient(options: OidcClientOptions): OidcClient {
     now,
     claimsFrom: options.claimsFrom ?? 'id_token',
     log,
+    pushes: new AtOnce(MOST_PUSHES, { code: 'idp_unreachable', message: 'too many logins are being begun at once' }),
     discover,
     get provider() {
       return provider;
@@ -189,7 +195,7 @@ async function establish(options: OidcClientOptions, transport: Transport): Prom
   };
   return {
     metadata,
-    configuration: configure(clientAuth(options, metadata)),
+    configuration: configure(await clientAuth(oidc, metadata, options.metadata === undefined)),
     anonymous: configure(openid.None()),
     algorithms,
     key: isSymmetric(algorithm) ? sharedKey(oidc) : publicKeys(metadata, options, transport, insecure),
@@ -222,25 +228,6 @@ async function discover(
 function wrongIssuer(configured: string, found: string): AkproxError {
   const text = `oidc.issuer is ${JSON.stringify(configured)}, but the identity provider calls itself ${JSON.stringify(found.slice(0, 200))}`;
   return new AkproxError('idp_rejected', text);
-}
-
-function clientAuth(options: OidcClientOptions, metadata: openid.ServerMetadata): openid.ClientAuth {
-  const secret = options.oidc.client_secret;
-  const configured = options.oidc.token_endpoint_auth_method;
-  if (secret === undefined || configured === 'none') return openid.None();
-  // authentik takes both, and its metadata does not come from discovery.
-  const unless = options.metadata === undefined ? preferredAuthMethod(metadata) : 'client_secret_post';
-  return (configured ?? unless) === 'client_secret_basic'
-    ? openid.ClientSecretBasic(secret)
-    : openid.ClientSecretPost(secret);
-}
-
-/** What is not listed is client_secret_basic (OIDC Discovery §3), which every provider has to take (RFC 6749 §2.3.1). */
-function preferredAuthMethod(metadata: openid.ServerMetadata): 'client_secret_basic' | 'client_secret_post' {
-  const listed = metadata.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
-  return !listed.includes('client_secret_basic') && listed.includes('client_secret_post')
-    ? 'client_secret_post'
-    : 'client_secret_basic';
 }
 
 function chooseAlgorithm(oidc: ProviderConfig['oidc'], metadata: openid.ServerMetadata): string {

@@ -4,6 +4,7 @@ import { decodeJwt } from 'jose';
 import * as openid from 'openid-client';
 import type { Claims } from '../application/claims.js';
 import { AkproxError } from '../infra/errors.js';
+import { authorizationUrl, checkAuthentication } from './authorization-request.js';
 import type { DiscoveredProvider, OidcClient } from './client.js';
 import { claimsOfLogin, completeClaims } from './complete-claims.js';
 import { knownOauthError, printable, refused } from './failures.js';
@@ -14,6 +15,8 @@ export interface LoginRequest {
   readonly state: string;
   readonly nonce: string;
   readonly codeVerifier: string;
+  /** Unix milliseconds. */
+  readonly startedAt: number;
 }
 
 export interface LoginResult {
@@ -39,9 +42,9 @@ export type TokenPayload = Readonly<Record<string, unknown>>;
 
 /** `random`: node's `randomBytes` or a test's. */
 export async function beginLogin(client: OidcClient, random: (size: number) => Buffer): Promise<LoginRequest> {
-  const { configuration } = await client.discover();
   const [state, nonce, codeVerifier] = [secretText(random), secretText(random), secretText(random)];
-  const url = openid.buildAuthorizationUrl(configuration, {
+  const startedAt = client.now();
+  const url = await authorizationUrl(client, {
     response_type: 'code',
     redirect_uri: client.redirectUri,
     scope: client.oidc.scopes.join(' '),
@@ -50,7 +53,7 @@ export async function beginLogin(client: OidcClient, random: (size: number) => B
     code_challenge: await openid.calculatePKCECodeChallenge(codeVerifier),
     code_challenge_method: 'S256',
   });
-  return { url: url.href, state, nonce, codeVerifier };
+  return { url: url.href, state, nonce, codeVerifier, startedAt };
 }
 
 /** 256 bits, 43 characters: also what RFC 7636 §4.1 asks of a verifier. */
@@ -73,12 +76,13 @@ export function callbackOutcome(params: URLSearchParams): CallbackOutcome {
 
 /**
  * Redeems the code and verifies what it brings. The caller has matched `state` and refused doubled parameters.
- * Rejects with `idp_unreachable`, `idp_rejected` (the OAuth error code in the message) or `token_invalid` (the check).
+ * Rejects with `idp_unreachable`, `idp_rejected` (the OAuth error code in the message), `token_invalid` (the check) or
+ * `login_insufficient` (the setting).
  */
 export async function finishLogin(
   client: OidcClient,
   callback: { readonly code: string; readonly iss?: string | undefined },
-  expected: { readonly state: string; readonly nonce: string; readonly codeVerifier: string },
+  expected: Omit<LoginRequest, 'url'>,
 ): Promise<LoginResult> {
   const provider = await client.discover();
   checkResponseIssuer(provider, callback.iss);
@@ -93,6 +97,7 @@ export async function finishLogin(
   if (tokens.id_token === undefined)
     throw new AkproxError('idp_rejected', 'the token endpoint sent no ID token: is `openid` in oidc.scopes?');
   const payload = await verifyJwt(client, tokens.id_token, { nonce: expected.nonce });
+  checkAuthentication(client, payload, expected.startedAt);
   const jwt = await jwtToPassOn(client, payload, tokens);
   const source = sourceOfClaims(client, payload, tokens, jwt);
   const complete = await completeClaims(client, provider, { ...payload, ...source }, tokens.access_token);

@@ -139,6 +139,57 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
     { providers: [provider(), provider({ external_host: 'http://WHOAMI.company.tld:80/' })] },
     { 'providers[1].name': 'is taken by providers[0]', 'providers[1].external_host': 'is taken by providers[0]' },
   ],
+  // Talking to the identity provider.
+  [
+    'a method without its key',
+    { providers: [provider({}, { token_endpoint_auth_method: 'private_key_jwt' })] },
+    { 'providers[0].oidc.private_key': 'is required with token_endpoint_auth_method private_key_jwt' },
+  ],
+  [
+    'a key without its method, and not a key',
+    { providers: [provider({}, { private_key: 'hunter2' })] },
+    {
+      'providers[0].oidc.private_key':
+        'is no private key: expected PEM without a password, or a JWK with its private half',
+      'providers[0].oidc.token_endpoint_auth_method': 'must be private_key_jwt, as there is an oidc.private_key',
+    },
+  ],
+  [
+    'a key that is not there',
+    {
+      providers: [provider({}, { private_key: { file: 'no.pem' }, token_endpoint_auth_method: 'private_key_jwt' })],
+    },
+    { 'providers[0].oidc.private_key': 'file no.pem cannot be read (ENOENT)' },
+  ],
+  [
+    'parameters that are ours, and one that is none',
+    {
+      providers: [
+        provider(
+          {},
+          {
+            authorization_params: {
+              state: 'x',
+              scope: 'openid',
+              redirect_uri: 'x',
+              max_age: 'soon',
+              prompt: '',
+              a: [],
+            },
+          },
+        ),
+      ],
+    },
+    {
+      'providers[0].oidc.authorization_params.state': 'is what akprox sets itself',
+      'providers[0].oidc.authorization_params.scope': 'goes into oidc.scopes',
+      'providers[0].oidc.authorization_params.redirect_uri': 'is what akprox sets itself',
+      'providers[0].oidc.authorization_params.max_age': 'expected a number of seconds',
+      'providers[0].oidc.authorization_params.prompt': 'must not be empty',
+      'providers[0].oidc.authorization_params.a':
+        'expected string, found array or number, found array or boolean, found array',
+    },
+  ],
   // Cookie domains.
   [
     'a cookie domain in forward_single',

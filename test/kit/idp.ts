@@ -8,7 +8,7 @@ import type { ClientMetadata, Configuration, KoaContextWithOIDC, default as Prov
 
 export type IdpAlg = 'RS256' | 'ES256' | 'EdDSA' | 'HS256';
 
-type AuthMethod = 'client_secret_basic' | 'client_secret_post' | 'none';
+type AuthMethod = 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none';
 
 export interface IdpOptions {
   /** Signs the ID tokens; also the only one that discovery names. */
@@ -28,6 +28,8 @@ export interface IdpOptions {
   /** What discovery names; clients that do not say otherwise use the first. */
   readonly authMethods?: readonly AuthMethod[];
   readonly refreshTokens?: 'always' | 'offline_access' | 'never';
+  /** Refuse authorization requests that were not pushed; discovery says so. */
+  readonly requirePar?: boolean;
   /** Leave groups, email and names to the userinfo endpoint, as oidc-provider does by default. */
   readonly claimsInUserinfoOnly?: boolean;
 }
@@ -160,6 +162,10 @@ function configuration(options: IdpOptions, alg: IdpAlg, privateJwk: JWK): Confi
       backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
       introspection: { enabled: true, allowedPolicy: () => true },
+      pushedAuthorizationRequests: {
+        enabled: true,
+        requirePushedAuthorizationRequests: options.requirePar ?? false,
+      },
       revocation: { enabled: true },
       rpInitiatedLogout: { enabled: true, logoutSource, postLogoutSuccessSource },
     },

@@ -62,7 +62,7 @@ test('what it says goes into an event of its own, printable and short, at every 
     return true;
   });
   const renewed = await refreshTokens(client, 'r', {} as never);
-  assert.ok(renewed.kind === 'fault' && !renewed.error.message.includes('alice'));
+  assert.ok('error' in renewed && !renewed.error.message.includes('alice'));
   const described = client.events.filter(({ event }) => event === 'error_described');
   assert.equal(described.length, 2);
   for (const { endpoint, description = '' } of described) {

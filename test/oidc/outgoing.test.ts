@@ -125,7 +125,11 @@ describe('by way of a proxy that asks who we are', () => {
     const client = realClient(ISSUER, { proxies });
     await beginLogin(client, randomBytes);
     await assert.rejects(
-      finishLogin(client, { code: 'made-up', iss: ISSUER }, { state: 's', nonce: 'n', codeVerifier: 'v'.repeat(43) }),
+      finishLogin(
+        client,
+        { code: 'made-up', iss: ISSUER },
+        { state: 's', nonce: 'n', codeVerifier: 'v'.repeat(43), startedAt: Date.now() },
+      ),
       failsWith('idp_rejected', /invalid_grant/),
     );
     assert.deepEqual(proxy.seen, [`GET ${ISSUER}/.well-known/openid-configuration`, `POST ${ISSUER}/token`]);
