@@ -1,6 +1,7 @@
 // P/backchannel_logout: the IdP says that a session of its own has ended (OIDC Back-Channel Logout 1.0 §2.5 to §2.8).
 
 import type { Application } from '../application/application.js';
+import { AkproxError } from '../infra/errors.js';
 import { verifyLogoutToken } from '../oidc/logout-token.js';
 import { json, type Reply, type Snapshot } from './exchange.js';
 import type { StepContext } from './steps.js';
@@ -16,6 +17,24 @@ export async function backchannelLogout(
 ): Promise<Reply> {
   if (request.method !== 'POST')
     return json(405, { error: 'invalid_request', error_description: 'POST only' }, [['Allow', 'POST']]);
+  try {
+    return await endSessions(context, application, body);
+  } catch (error) {
+    if (!(error instanceof AkproxError)) throw error;
+    const facts = { err: error, code: error.code, provider: application.name };
+    context.log.warn(
+      facts,
+      'back-channel logout not possible at the moment; the identity provider may try again',
+      error.code,
+    );
+    return NOT_NOW;
+  }
+}
+
+/** Our fault or that of the identity provider, not the token's: a 400 would tell it that there is nothing to try again. */
+const NOT_NOW: Reply = json(503, { error: 'temporarily_unavailable' }, [['Retry-After', '10']]);
+
+async function endSessions(context: StepContext, application: Application, body: string): Promise<Reply> {
   const tokens = new URLSearchParams(body).getAll('logout_token');
   const token = tokens.length === 1 ? tokens[0] : undefined;
   if (token === undefined) return invalid('exactly one logout_token is required');

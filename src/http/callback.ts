@@ -51,13 +51,13 @@ async function answer(
   outcome: Outcome,
 ): Promise<Reply> {
   const end = context.endedLogins.endOf(application, attempt);
-  if (end !== undefined && end.how !== 'succeeded')
-    return failurePage(context, request, application, attempt, new AkproxError(end.how, 'a replay'), end.reference);
+  if (end !== undefined && end !== 'succeeded')
+    return failurePage(request, application, attempt, new AkproxError(end, 'a replay'));
   // Another worker may have completed it.
-  const target = await targetOfReplay(context, request, application, attempt.state, end !== undefined);
+  const target = await targetOfReplay(context, request, application, attempt.state, end === 'succeeded');
   if (target !== null) return redirect(target, [dropAttempt(application, attempt.state)]);
-  if (end !== undefined)
-    return failurePage(context, request, application, attempt, new AkproxError('login_unknown', 'a replay'), null);
+  if (end === 'succeeded')
+    return failurePage(request, application, attempt, new AkproxError('login_unknown', 'a replay'));
   return complete(context, request, application, attempt, outcome);
 }
 
@@ -72,13 +72,12 @@ async function complete(
     const denied = outcome.error === 'access_denied';
     context.countLogin(application, denied ? 'denied' : 'failed');
     const error = refusedLogin('idp_rejected', outcome);
-    const reference = context.references.write(
-      'warn',
+    context.endedLogins.end(application, attempt, error.code);
+    context.log.warn(
       { err: error, code: error.code, provider: application.name },
       'login refused by the identity provider',
     );
-    context.endedLogins.end(application, attempt, error.code, reference);
-    return failurePage(context, request, application, attempt, error, reference);
+    return failurePage(request, application, attempt, error);
   }
 
   try {
@@ -89,16 +88,12 @@ async function complete(
     const forget = dropAttempt(application, attempt.state);
     return redirect(attempt.target, [sessionCookie(application, cookie, maxAge), forget]);
   } catch (cause) {
+    context.endedLogins.end(application, attempt, cause instanceof AkproxError ? cause.code : 'internal');
     context.countLogin(application, 'failed');
-    if (!(cause instanceof AkproxError)) {
-      context.endedLogins.end(application, attempt, 'internal');
-      throw cause;
-    }
-    const facts = { err: cause, code: cause.code, provider: application.name };
-    const reference = context.references.write('warn', facts, 'login failed');
-    context.endedLogins.end(application, attempt, cause.code, reference);
+    if (!(cause instanceof AkproxError)) throw cause;
+    context.log.warn({ err: cause, code: cause.code, provider: application.name }, 'login failed');
     // The code is spent or the fault is permanent: a page, never a restart of our own, which could go on for ever.
-    return failurePage(context, request, application, attempt, cause, reference);
+    return failurePage(request, application, attempt, cause);
   }
 }
 
@@ -170,16 +165,8 @@ async function targetOfReplay(
   return home;
 }
 
-function failurePage(
-  context: StepContext,
-  request: Snapshot,
-  application: Application,
-  attempt: Attempt,
-  error: AkproxError,
-  reference: string | null,
-): Reply {
-  const failure = { application, reference, retryUrl: retryUrl(application, attempt) };
-  const page = errorPage(readerOf(context, request), error, failure);
+function failurePage(request: Snapshot, application: Application, attempt: Attempt, error: AkproxError): Reply {
+  const page = errorPage(readerOf(request), error, retryUrl(application, attempt));
   return withCookies(page, [dropAttempt(application, attempt.state)]);
 }
 

@@ -3,20 +3,19 @@
 // of application/verdict.ts does.
 import type { Application } from '../application/application.js';
 import { type InBandStep, inBandStep } from '../application/own-paths.js';
-import type { Barred } from '../application/verdict.js';
 import type { Unavailable } from '../session/sessions.js';
 import { verifyTicket } from '../session/ticket.js';
-import { barredPage } from './barred.js';
 import { challenge, letPublicPass } from './challenge.js';
 import type { CheckContext } from './check.js';
 import type { Undecided } from './check-state.js';
 import { findTickets } from './cookies.js';
-import { counted, type Decision } from './decision.js';
+import { counted, type Decision, type ForbiddenReason } from './decision.js';
 import type { Dialect } from './dialects.js';
 import { type HeaderSource, Snapshot } from './exchange.js';
 import { isNavigation } from './fetch-metadata.js';
 import { AUTHORIZATION } from './header-names.js';
 import { type Candidate, type Inquiry, inspect, readInquiry } from './inquiry.js';
+import { readerOf } from './page-layout.js';
 
 /** Synchronous unless the store, the identity provider or a step of a login has to be asked. `found`: what `check` answered. */
 export function checkSlowly(
@@ -76,7 +75,7 @@ function decideByCache(inquiry: Inquiry, found: Undecided): Decision | null {
       cookie === found.cookie ? found.entry : context.sessions.peek(cookie, application, context.clock.time);
     if (entry === undefined) unknown.push(cookie);
     else if (entry.kind === 'allow') return allow(inquiry, entry.block);
-    else if (entry.kind !== 'none') inquiry.barred ??= { kind: entry.kind, user: entry.user };
+    else if (entry.kind !== 'none') inquiry.barred ??= entry.kind;
   }
   inquiry.candidates = verified(application, unknown);
   return inquiry.candidates.length === 0 && inquiry.barred !== null ? forbid(inquiry, inquiry.barred) : null;
@@ -115,7 +114,7 @@ async function decideByStore(inquiry: Inquiry): Promise<Decision | null> {
         break;
       case 'forbidden':
       case 'too_large':
-        inquiry.barred ??= { kind: session.kind, user: session.user };
+        inquiry.barred ??= session.kind;
         break;
       case 'none':
         break;
@@ -143,7 +142,7 @@ async function decideByCredentials(inquiry: Inquiry): Promise<Decision> {
       return allow(inquiry, verdict.block);
     case 'forbidden':
     case 'too_large':
-      return forbid(inquiry, verdict);
+      return forbid(inquiry, verdict.kind);
     case 'refused':
       return counted(application, 'refused', /^basic/i.test(credentials) ? REFUSED_BASIC : REFUSED_BEARER);
     case 'unavailable':
@@ -168,9 +167,7 @@ function allow({ application }: Inquiry, block: ArrayBuffer): Decision {
   return counted(application, 'allowed', { kind: 'allow', application, block });
 }
 
-function forbid({ context, application, dialect, req, url }: Inquiry, barred: Barred): Decision {
-  const why = barred.kind;
-  const navigation = isNavigation(dialect.method(req), req);
-  const page = dialect.relaysAnswers && navigation ? barredPage(context, req, application, barred, url.href) : null;
-  return counted(application, 'forbidden', { kind: 'forbidden', why, page });
+function forbid({ application, dialect, req }: Inquiry, why: ForbiddenReason): Decision {
+  const reader = isNavigation(dialect.method(req), req) ? readerOf(req) : null;
+  return counted(application, 'forbidden', { kind: 'forbidden', why, application, reader });
 }

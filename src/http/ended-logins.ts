@@ -7,11 +7,7 @@ import { AkproxError, type ErrorCode } from '../infra/errors.js';
 import type { Attempt } from './attempt.js';
 import type { Reply } from './exchange.js';
 
-export interface LoginEnd {
-  readonly how: 'succeeded' | ErrorCode;
-  /** Of the line in the log that says why it failed; null when there is none. */
-  readonly reference: string | null;
-}
+export type LoginEnd = 'succeeded' | ErrorCode;
 
 const MOST_REMEMBERED = 10_000;
 /**
@@ -30,8 +26,8 @@ export class EndedLogins {
     return this.ends.get(keyOf(application, attempt));
   }
 
-  end(application: Application, attempt: Attempt, how: LoginEnd['how'], reference: string | null = null): void {
-    this.ends.set(keyOf(application, attempt), { how, reference });
+  end(application: Application, attempt: Attempt, how: LoginEnd): void {
+    this.ends.set(keyOf(application, attempt), how);
   }
 
   /**

@@ -1,6 +1,6 @@
 // Our half of one identity provider: its metadata, found on first use and then kept, how we authenticate, and which key and
 // algorithm its tokens are verified with. The algorithm comes from the configuration or from discovery, never from a token.
-import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
+import type { JSONWebKeySet } from 'jose';
 import * as openid from 'openid-client';
 import type { AccessRule } from '../application/access.js';
 import { isSigningAlgorithm, isSymmetric } from '../application/signing-algorithms.js';
@@ -9,12 +9,12 @@ import { AtOnce } from '../infra/at-once.js';
 import { createBackoff } from '../infra/backoff.js';
 import { AkproxError } from '../infra/errors.js';
 import type { OutgoingProxies } from '../infra/outgoing-proxy.js';
-import { systemTimers } from '../infra/timers.js';
+import { systemTimers, type Timers } from '../infra/timers.js';
 import { isRecord } from '../infra/untyped.js';
 import { clientAuth } from './client-auth.js';
 import { publicMetadata, throughInternalUrl } from './endpoints.js';
 import { translate } from './failures.js';
-import { createKeySet } from './key-set.js';
+import { createKeySet, type KeySet } from './key-set.js';
 import { outgoingFetch } from './outgoing-fetch.js';
 import { withoutNullMembers } from './token-answer.js';
 import { createTransport, type Transport } from './transport.js';
@@ -58,6 +58,7 @@ export interface OidcClientOptions {
   readonly log?: (event: OidcEvent) => void;
   /** 0 to 1, for the jitter. */
   readonly random?: () => number;
+  readonly timers?: Timers;
 }
 
 export interface OidcClient {
@@ -89,7 +90,7 @@ export interface DiscoveredProvider {
   readonly anonymous: openid.Configuration;
   /** Header `alg` values that count as the configured algorithm. */
   readonly algorithms: readonly string[];
-  readonly key: JWTVerifyGetKey;
+  readonly keys: KeySet;
 }
 
 /** Seconds that two clocks may differ. */
@@ -198,7 +199,7 @@ async function establish(options: OidcClientOptions, transport: Transport): Prom
     configuration: configure(await clientAuth(oidc, metadata, options.metadata === undefined)),
     anonymous: configure(openid.None()),
     algorithms,
-    key: isSymmetric(algorithm) ? sharedKey(oidc) : publicKeys(metadata, options, transport, insecure),
+    keys: isSymmetric(algorithm) ? sharedKey(oidc) : publicKeys(metadata, options, transport, insecure),
   };
 }
 
@@ -248,26 +249,26 @@ function sameAlgorithm(algorithm: string): readonly string[] {
 }
 
 /** OIDC Core §10.1: the key of an HMAC is the UTF-8 bytes of the client secret. */
-function sharedKey(oidc: ProviderConfig['oidc']): JWTVerifyGetKey {
+function sharedKey(oidc: ProviderConfig['oidc']): KeySet {
   if (oidc.client_secret === undefined) {
     throw new AkproxError('idp_rejected', 'the identity provider signs with HMAC, which needs oidc.client_secret');
   }
   const key = new TextEncoder().encode(oidc.client_secret);
-  return async () => key;
+  return { use: (verify) => verify(async () => key) };
 }
 
 function publicKeys(
   metadata: openid.ServerMetadata,
-  { monotonic }: OidcClientOptions,
+  { monotonic, timers = systemTimers }: OidcClientOptions,
   transport: Transport,
   insecure: boolean,
-): JWTVerifyGetKey {
+): KeySet {
   const text = metadata.jwks_uri ?? '';
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !(url.protocol === 'https:' || (insecure && url.protocol === 'http:'))) {
     throw new AkproxError('idp_rejected', 'the identity provider names no usable jwks_uri');
   }
-  return createKeySet({ fetch: () => fetchKeys(transport, url.href), monotonic });
+  return createKeySet({ fetch: () => fetchKeys(transport, url.href), monotonic, timers });
 }
 
 /** jose selects keys by their `alg` too; for the two names of Ed25519 that would be one name too strict. */
@@ -281,8 +282,8 @@ async function fetchKeys(transport: Transport, url: string): Promise<JSONWebKeyS
       `the identity provider's key set could not be read (status ${response.status})`,
     );
   }
-  const keys = body['keys'].map((key: unknown) =>
-    isRecord(key) && sameAlgorithm(String(key['alg'])).length > 1 ? { ...key, alg: undefined } : key,
-  );
+  const keys = body['keys']
+    .filter(isRecord)
+    .map((key) => (sameAlgorithm(String(key['alg'])).length > 1 ? { ...key, alg: undefined } : key));
   return { keys } as JSONWebKeySet; // each is looked at by jose when it is used
 }

@@ -122,7 +122,7 @@ function checkResponseIssuer(provider: DiscoveredProvider, iss: string | undefin
 export async function jwtToPassOn(client: OidcClient, payload: TokenPayload, tokens: TokenResponse): Promise<string> {
   const token = tokens.access_token;
   if (token.split('.').length === 3) {
-    const result = await checkJwt(client, token);
+    const result = await checkJwt(client, token, { withKnownKeys: true });
     if (!('failed' in result) && result.payload.sub === payload['sub']) return token;
   }
   return tokens.id_token ?? '';

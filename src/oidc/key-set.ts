@@ -1,43 +1,92 @@
 // The keys that an identity provider signs with, as it publishes them (RFC 7517): asked for when they are first needed, when
-// they are old, and when a token names one that is not among them. jose has this too, but by the wall clock: after a jump it
-// would ask no more.
+// they are old, and when a token does not verify with them: it may name another, or another may have come under the same name. A token is
+// refused only by keys that were asked for after it came. jose has a part of this, but by the wall clock: after a jump it would ask no more.
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
+import { AkproxError } from '../infra/errors.js';
+import type { Timers } from '../infra/timers.js';
 
-/** An unknown `kid` makes us ask for the keys again, at most this often. */
+/** Between two requests for the keys, whatever became of the first. Anybody can make us want them. */
 const COOLDOWN = 10_000;
 const LONGEST_AGE = 600_000;
+/** How many tokens wait for keys at once. Strangers' leave room for those that the identity provider gave us itself. */
+const MOST_WAITING = { stranger: 256, identity_provider: 1_024 } as const;
+
+/** Who handed us a token. */
+export type Bringer = keyof typeof MOST_WAITING;
+
+export interface KeySet {
+  /**
+   * `verify` with the keys that are known; if it fails for want of a key, again with later ones, unless `once`. Rejects with `idp_unreachable`
+   * when there are none to be had, or too many wait for them.
+   */
+  use<T>(verify: (key: JWTVerifyGetKey) => Promise<T>, bringer: Bringer, once?: boolean): Promise<T>;
+}
 
 export interface KeySetOptions {
   /** Bounded in time and size; rejects when the identity provider cannot be asked or answers with something else. */
   readonly fetch: () => Promise<JSONWebKeySet>;
   /** Milliseconds. */
   readonly monotonic: () => number;
+  readonly timers: Timers;
 }
 
-export function createKeySet({ fetch, monotonic }: KeySetOptions): JWTVerifyGetKey {
-  let known: { readonly select: JWTVerifyGetKey; readonly at: number } | null = null;
-  let pending: Promise<JWTVerifyGetKey> | null = null;
+interface Keys {
+  readonly select: JWTVerifyGetKey;
+  /** When they were asked for, and by which request. */
+  readonly at: number;
+  readonly request: number;
+}
 
-  async function ask(): Promise<JWTVerifyGetKey> {
-    pending ??= fetch()
-      .then((keys) => {
-        known = { select: createLocalJWKSet(keys), at: monotonic() };
-        return known.select;
-      })
-      .finally(() => {
-        pending = null;
-      });
-    return pending;
+export function createKeySet({ fetch, monotonic, timers }: KeySetOptions): KeySet {
+  let known: Keys | null = null;
+  let pending: Promise<Keys> | null = null;
+  let waiting = 0;
+  let requests = 0;
+  let askedAt = Number.NEGATIVE_INFINITY;
+
+  async function ask(): Promise<Keys> {
+    const wait = askedAt + COOLDOWN - monotonic();
+    if (wait > 0) await new Promise<void>((resolve) => timers.after(wait, resolve));
+    const [at, request] = [monotonic(), requests + 1];
+    askedAt = at;
+    requests = request;
+    known = { select: createLocalJWKSet(await fetch()), at, request };
+    return known;
   }
 
-  return async (header, token) => {
-    const current = known;
-    if (current === null || monotonic() - current.at >= LONGEST_AGE) return (await ask())(header, token);
+  /** Those of a request later than `seen`. Whoever comes while one is waited for waits for the same. */
+  async function laterThan(seen: number, bringer: Bringer): Promise<Keys> {
+    if (waiting >= MOST_WAITING[bringer])
+      throw new AkproxError('idp_unreachable', "too many tokens wait for the identity provider's key set");
+    waiting += 1;
     try {
-      return await current.select(header, token);
-    } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || monotonic() - current.at < COOLDOWN) throw error;
-      return (await ask())(header, token);
+      for (;;) {
+        if (known !== null && known.request > seen) return known;
+        pending ??= ask().finally(() => {
+          pending = null;
+        });
+        await pending;
+      }
+    } finally {
+      waiting -= 1;
     }
+  }
+
+  return {
+    async use(verify, bringer, once = false) {
+      const seen = requests;
+      const isOld = known === null || monotonic() - known.at >= LONGEST_AGE;
+      const keys = known === null || isOld ? await laterThan(known?.request ?? 0, bringer) : known;
+      try {
+        return await verify(keys.select);
+      } catch (error) {
+        if (once || !isForWantOfKey(error) || keys.request > seen) throw error;
+      }
+      return verify((await laterThan(seen, bringer)).select);
+    },
   };
+}
+
+function isForWantOfKey(error: unknown): boolean {
+  return error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWSSignatureVerificationFailed;
 }

@@ -20,7 +20,7 @@ export async function verifyLogoutToken(
   { now }: { readonly now: () => number },
 ): Promise<LogoutTokenResult> {
   const at = now();
-  const result = await checkJwt(client, token, { required: ['iat'], now: at });
+  const result = await checkJwt(client, token, { required: ['iat'], now: at, bringer: 'stranger' });
   if ('failed' in result) return { ok: false, reason: result.failed };
   const { payload, typ } = result;
   const { sub = '', sid = '', jti, iat = 0 } = payload;

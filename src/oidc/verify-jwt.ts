@@ -2,8 +2,9 @@
 // and when it is for. ID tokens, access tokens and logout tokens all pass through here.
 import { type CryptoKey, errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from 'jose';
 import { AkproxError } from '../infra/errors.js';
-import { type DiscoveredProvider, LEEWAY, type OidcClient } from './client.js';
+import { LEEWAY, type OidcClient } from './client.js';
 import { ENCRYPTED } from './failures.js';
+import type { Bringer } from './key-set.js';
 
 /** What about a token was wrong. */
 export type JwtCheck =
@@ -29,6 +30,10 @@ export interface JwtExpectations {
   readonly required?: readonly string[];
   /** Unix milliseconds; default: the client's clock. */
   readonly now?: number;
+  /** Default: the identity provider, which we asked for the token. */
+  readonly bringer?: Bringer;
+  /** Not worth asking for keys again: it may well be signed by somebody else. */
+  readonly withKnownKeys?: boolean;
 }
 
 export interface VerifiedJwt {
@@ -58,14 +63,16 @@ export async function checkJwt(
   const now = expect.now ?? client.now();
   let verified: VerifiedJwt;
   try {
-    verified = await verifySignature(provider, token, {
+    const options = {
       algorithms: [...provider.algorithms],
       issuer: client.oidc.issuer,
       audience: client.oidc.client_id,
       clockTolerance: LEEWAY,
       currentDate: new Date(now),
       requiredClaims: [...(expect.required ?? ['sub', 'exp'])],
-    });
+    };
+    const { bringer = 'identity_provider', withKnownKeys } = expect;
+    verified = await provider.keys.use((key) => verifySignature(key, token, options), bringer, withKnownKeys);
   } catch (error) {
     if (error instanceof AkproxError) throw error;
     return { failed: nameCheck(error) };
@@ -81,7 +88,7 @@ export function refusedToken(check: string): AkproxError {
 }
 
 async function verifySignature(
-  provider: DiscoveredProvider,
+  select: JWTVerifyGetKey,
   token: string,
   options: JWTVerifyOptions,
 ): Promise<VerifiedJwt> {
@@ -89,7 +96,7 @@ async function verifySignature(
   const candidates: CryptoKey[] = [];
   const key: JWTVerifyGetKey = async (header, input) => {
     try {
-      return await provider.key(header, input);
+      return await select(header, input);
     } catch (error) {
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
       for await (const candidate of error) candidates.push(candidate);

@@ -253,8 +253,8 @@ function logoutOf({ r, world, site, method }: Asked): StepChoice {
   }
   if (r.chance(0.02))
     return { what: 'a huge body', target: '/backchannel_logout', fields, body: 'x'.repeat(65_536 + r.below(100_000)) };
-  // With a key that nobody has, seldom: the key set may be fetched anew.
-  const alg = r.chance(0.02) ? 'RS256' : r.pick(['none', 'HS256', 'None', '']);
+  // With a key that nobody has, seldom: it waits until the key set may be fetched anew.
+  const alg = r.chance(0.005) ? 'RS256' : r.pick(['none', 'HS256', 'None', '']);
   const forged = `${part({ alg, typ: 'logout+jwt', kid: r.text(4) })}.${part(claims)}.${r.text(43)}`;
   const body = r.pick([
     `logout_token=${forged}`,

@@ -82,6 +82,13 @@ function createWorld(write: (line: Record<string, unknown>) => void): World {
     redirectUri: application.redirectUri,
     now: () => checks.clock.time,
     monotonic: () => checks.clock.time,
+    // Nothing is waited for.
+    timers: {
+      after: (_ms, work) => {
+        setImmediate(work);
+        return () => {};
+      },
+    },
     fetch: async (input) => {
       const found = [...idp].find(([end]) => String(input).endsWith(end));
       if (found === undefined) throw new Error('no such host');

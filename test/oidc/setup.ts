@@ -49,6 +49,9 @@ export interface TestClientOptions {
 
 export function testClient(issuer: string, options: TestClientOptions = {}): TestClient {
   const clock = { offset: 0 };
+  // What has to be waited for is skipped.
+  const skipped = { ms: 0 };
+  const monotonic = (): number => performance.now() + clock.offset + skipped.ms;
   const events: OidcEvent[] = [];
   const oidc = {
     issuer,
@@ -61,7 +64,14 @@ export function testClient(issuer: string, options: TestClientOptions = {}): Tes
     oidc,
     redirectUri: oidc.client_id === 'app' ? REDIRECT_URI : `http://${oidc.client_id}.localhost/callback`,
     now: () => Date.now() + clock.offset,
-    monotonic: () => performance.now() + clock.offset,
+    monotonic,
+    timers: {
+      after: (ms, work) => {
+        skipped.ms += ms;
+        setImmediate(work);
+        return () => {};
+      },
+    },
     log: (event) => events.push(event),
     ...(options.fetch ? { fetch: options.fetch } : {}),
     ...(options.claims ? { claims: options.claims } : {}),
@@ -71,7 +81,7 @@ export function testClient(issuer: string, options: TestClientOptions = {}): Tes
   });
   return Object.defineProperties(client as TestClient, {
     clock: { value: clock },
-    monotonic: { value: () => performance.now() + clock.offset },
+    monotonic: { value: monotonic },
     events: { value: events },
   });
 }

@@ -266,8 +266,10 @@ for (const [name, shift, lasts] of JUMPS) {
           return { keys: [] };
         },
         monotonic: clock.monotonic,
+        timers: { after: () => assert.fail('nothing has to be waited for') },
       });
-      const ask = () => assert.rejects(async () => keys({ alg: 'RS256', kid: 'new' }, { payload: '', signature: '' }));
+      const token = { payload: '', signature: '' };
+      const ask = () => assert.rejects(keys.use(async (key) => key({ alg: 'RS256', kid: 'new' }, token), 'stranger'));
       time.shift = shift;
       await ask();
       assert.equal(asked, 1);
