@@ -7,6 +7,7 @@ import { type Daemon, startDaemon, testProvider, traefikCheck } from '../kit/dae
 import { type Hydra, hydraMissing, startHydra } from '../kit/hydra.js';
 import { describeWith } from '../kit/needs.js';
 import { freePorts } from '../kit/ports.js';
+import { tokenIsOver } from '../kit/token-end.js';
 import { until } from '../kit/until.js';
 
 const user = (name: string, groups: readonly string[]) => ({
@@ -96,6 +97,18 @@ describeWith(
         // Others want the processors too.
         await pause(20);
       }
+    });
+
+    it('lets somebody on who was away for longer than a token lives', async () => {
+      const browser = createBrowser();
+      await logIn(browser, 'alice');
+      const before = String((await check(browser)).headers['x-authentik-jwt']);
+      await tokenIsOver(before);
+      const answers = await Promise.all(Array.from({ length: 6 }, () => check(browser)));
+      assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+      const after = new Set(answers.map(({ headers }) => headers['x-authentik-jwt']));
+      assert.equal(after.size, 1);
+      assert.ok(!after.has(before));
     });
 
     it('signs out here and there', async () => {
