@@ -13,6 +13,7 @@ import { type Clock, createClock } from '../../src/infra/clock.js';
 import { createLogGate } from '../../src/infra/log-gate.js';
 import { createKeySet } from '../../src/oidc/key-set.js';
 import { openEmbeddedStore } from '../../src/session/embedded/embedded-store.js';
+import type { Session } from '../../src/session/session.js';
 import { Sessions } from '../../src/session/sessions.js';
 import type { SessionStore } from '../../src/session/store.js';
 import { issueTicket } from '../../src/session/ticket.js';
@@ -53,7 +54,7 @@ function makeSessions(): Sessions {
   });
 }
 
-const logIn = (): Promise<string> =>
+const logIn = (more: Partial<Session> = {}): Promise<string> =>
   sessions.create(application, {
     provider: application.id,
     claims: readClaims({ sub: 'alice' }),
@@ -65,6 +66,7 @@ const logIn = (): Promise<string> =>
     refreshToken: 'r1',
     loginState: '',
     loginTarget: '',
+    ...more,
   });
 
 /** As a check does it: from the cache, or from the store. */
@@ -206,6 +208,21 @@ for (const [name, shift, lasts] of JUMPS) {
       assert.equal(redeemed, 1);
       await jump(served, served);
       assert.equal(redeemed, 1);
+    });
+
+    it('and a session that was idle past the end of its tokens is renewed once', async () => {
+      const cookie = await logIn({ endsAt: clock.now() + 8 * HOUR });
+      pass(2 * HOUR);
+      assert.equal(await store.sweep(), 0);
+      const served = async () => {
+        sessions.clear();
+        assert.equal(await check(cookie), 'allow');
+      };
+      await jump(served, served);
+      assert.equal(redeemed, 1);
+      pass(6 * HOUR);
+      sessions.clear();
+      assert.equal(await check(cookie), 'none');
     });
 
     it('in the middle of a renewal, and it is saved', async () => {

@@ -5,8 +5,9 @@ import { it } from 'node:test';
 import { type Answer, type Daemon, request, startDaemon, testProvider, traefikCheck } from '../../kit/daemon.js';
 import { describeWith } from '../../kit/needs.js';
 import { type RedisServer, redisMissing, startRedis, startSentinel } from '../../kit/redis-server.js';
+import { tokenIsOver } from '../../kit/token-end.js';
 import { PATIENCE_MS } from '../../kit/until.js';
-import { APP, startWorld, type World } from '../../kit/world.js';
+import { APP, startWorld, type World, type WorldOptions } from '../../kit/world.js';
 
 const HOST = 'whoami.localhost:8080';
 
@@ -17,11 +18,14 @@ interface Fleet {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-async function startFleet(cache: Record<string, string> = {}): Promise<Fleet> {
+async function startFleet(
+  cache: Record<string, string> = {},
+  more: Pick<WorldOptions, 'idp' | 'provider'> = {},
+): Promise<Fleet> {
   const redis = await startRedis();
   const store = { kind: 'redis', url: redis.url };
-  const world = await startWorld({ config: { workers: 2, store, cache } });
-  const providers = [testProvider(world.idp.issuer, { access: { groups: ['staff'] } })];
+  const world = await startWorld({ config: { workers: 2, store, cache }, ...more });
+  const providers = [testProvider(world.idp.issuer, { access: { groups: ['staff'] }, ...more.provider })];
   const second = await startDaemon({ workers: 2, store, cache, providers });
   return {
     world,
@@ -102,6 +106,25 @@ describeWith(redisMissing(), 'two nodes on one Redis', () => {
     });
     for (const node of nodes) assert.equal((await send(node, token)).status, 400, 'a replay');
     assert.ok(((await nodes[0]?.metric('akprox_revocation_lag_seconds_count')) ?? 0) > 0);
+  });
+
+  // The provider ends everything when a refresh token comes twice.
+  it('renew a session that was idle past the end of its tokens once for all, and let every check in', async () => {
+    await using fleet = await startFleet(
+      {},
+      {
+        idp: { refreshTokens: 'always', ttl: { IdToken: 4, AccessToken: 4 } },
+        provider: { headers: { pass_jwt: true } },
+      },
+    );
+    const { world, nodes, redis } = fleet;
+    const cookie = await signedIn(world);
+    const [{ headers }] = (await askAll(nodes, cookie)) as [Answer];
+    await tokenIsOver(String(headers['x-authentik-jwt']));
+    assert.deepEqual(statuses(await askAll(nodes, cookie)), [200]);
+    for (const node of nodes) assert.equal(await node.metric('akprox_revocations_total', 'refresh'), 0);
+    const [name = ''] = await redis.client.keys('*s:{*');
+    assert.ok((await redis.client.pttl(name)) > 3_600_000, 'the record lives as long as the session may');
   });
 
   it('go on through an outage: cached sessions pass, others get 503, nobody is signed out', async () => {
