@@ -11,6 +11,7 @@ import { hostname, parseHost } from './host.js';
 import { IDENTITY_NAMES, type IdentityFacts, identityHeaderNames, NO_TOKENS, renderIdentity } from './identity.js';
 import { CALLBACK_SIGNATURE } from './own-paths.js';
 import type { PublicOrigin } from './public-origin.js';
+import { registeredUris } from './registered-uris.js';
 import type { ReturnTarget } from './return-url.js';
 
 /** How a check ended; the index into `Application.checks`. Also the `result` label of `akprox_checks_total`. */
@@ -90,6 +91,7 @@ export function createApplication(config: ProviderConfig, checks?: Float64Array)
   const asserted = identityHeaderNames(identity.families, identity.passJwt, identity.assertion);
   const key = (purpose: string): Buffer =>
     Buffer.from(hkdfSync('sha256', config.cookie_secret, '', `akprox ${purpose} v1\0${id}`, 32));
+  const registered = registeredUris(config);
   const callbackQuery = config.authentik ? `?${CALLBACK_SIGNATURE}=true` : '';
   const { allowList } = compileAllowList(config.skip_path_regex, config.mode);
   return {
@@ -100,8 +102,8 @@ export function createApplication(config: ProviderConfig, checks?: Float64Array)
     prefix: config.prefix,
     startUrl: `${origin}${config.prefix}/start`,
     signOutUrl: `${origin}${config.prefix}/sign_out`,
-    signedOutUrl: `${origin}${config.prefix}/signed_out`,
-    redirectUri: `${origin}${config.prefix}/callback${callbackQuery}`,
+    signedOutUrl: registered.postLogoutRedirect,
+    redirectUri: `${registered.redirect}${callbackQuery}`,
     returnTarget: { ...config.origin, mode: config.mode, cookieDomain: config.cookie_domain },
     cookieName,
     cookieNeedle: `${cookieName}=`,

@@ -1,5 +1,5 @@
 // What has to be registered for a client at its identity provider (contract §1): all of it on the provider's own origin, which is the
-// login host in `forward_domain`. Pure, for those who ask before anything runs.
+// login host in `forward_domain`.
 import type { ProviderConfig } from '../config/schema.js';
 
 export interface RegisteredUris {

@@ -1,17 +1,22 @@
 // Logging in behind the proxy, as a person does it.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { registeredUris } from '../../../src/application/registered-uris.js';
 import { testProvider } from '../../kit/daemon.js';
 import { APP } from '../../kit/real-proxy.js';
 import type { KeycloakPart } from './keycloak-world.js';
+
+const ORIGIN = { origin: APP, host: '', hostname: '', secure: true };
+export const REGISTERED = registeredUris({ origin: ORIGIN, prefix: '/akprox' });
 
 export const keycloakLogin: KeycloakPart = {
   clients: [
     {
       ...{ id: 'whoami', secret: 'whoami-client-secret' },
-      redirectUris: [`${APP}/akprox/callback`],
-      postLogoutUris: [`${APP}/*`],
-      backchannelLogoutUrl: `${APP}/akprox/backchannel_logout`,
+      // What `akprox check` prints, and nothing besides.
+      redirectUris: [REGISTERED.redirect],
+      postLogoutUris: [REGISTERED.postLogoutRedirect],
+      backchannelLogoutUrl: REGISTERED.backChannelLogout,
     },
   ],
   providers: (issuer) => [testProvider(issuer, { external_host: APP, access: { groups: ['staff'] } })],

@@ -4,6 +4,7 @@ import { it } from 'node:test';
 import type { Page } from 'playwright-core';
 import { APP } from '../../kit/real-proxy.js';
 import { until } from '../../kit/until.js';
+import { REGISTERED } from './keycloak-login.js';
 import type { KeycloakPart } from './keycloak-world.js';
 
 export const keycloakSignOut: KeycloakPart = {
@@ -21,6 +22,8 @@ export const keycloakSignOut: KeycloakPart = {
       await world().logIn(page, `${APP}/`, 'alice');
       const before = await realm.sessions('alice');
       await page.goto(`${APP}/akprox/sign_out`);
+      assert.equal(new URL(page.url()).origin + new URL(page.url()).pathname, REGISTERED.postLogoutRedirect);
+      assert.match(await page.content(), /session at the identity provider has ended too/);
       const after = await realm.sessions('alice');
       assert.equal(after.length, before.length - 1);
       await page.goto(`${APP}/`);
