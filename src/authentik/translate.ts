@@ -134,6 +134,7 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
     warnings,
     provider: {
       name,
+      display_name: shownNameOf(raw['assigned_application_name']),
       mode,
       origin,
       external_host: origin.origin,
@@ -287,6 +288,14 @@ function originProblem(external: string): string {
   if (url && url.pathname !== '/')
     return `its external host has a path (${url.pathname.slice(0, 100)}), which akprox cannot protect: give the origin only`;
   return 'its external host is not an http:// or https:// origin';
+}
+
+/** What core calls the application; cores that do not tell send nothing. */
+function shownNameOf(value: unknown): string {
+  return textOf(value)
+    .replace(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, 100);
 }
 
 /** Fit for a log line and a header. */

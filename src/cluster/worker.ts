@@ -1,5 +1,6 @@
 // A worker: the composition root, the only file that knows everybody. It listens once it is put together; a configuration change
 // swaps the context that its routes ask for, so that no check is ever refused.
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
@@ -18,6 +19,7 @@ import { createTrustedProxies } from '../http/trusted-proxies.js';
 import { type Clock, createClock } from '../infra/clock.js';
 import { createLog, logTo, WORKER_LOG_FD } from '../infra/log.js';
 import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
+import { References } from '../infra/references.js';
 import { systemTimers } from '../infra/timers.js';
 import { METRICS } from '../metrics/catalogue.js';
 import { MeasuredStore } from '../metrics/measured-store.js';
@@ -109,6 +111,7 @@ export class Worker {
   private readonly checkState = new CheckState();
   private readonly headerAuth: HeaderAuth;
   private readonly endedLogins = new EndedLogins();
+  private readonly references: References;
   private readonly misconfigured: NonNullable<CheckContext['misconfigured']>;
   /** For the hot path. */
   private readonly sampled: { time: number };
@@ -121,6 +124,7 @@ export class Worker {
     const { clock, clients, sessions, store, gated, sign } = parts;
     const { now, monotonic } = clock;
     this.parts = parts;
+    this.references = new References(gated, randomBytes);
     this.config = config;
     this.applications = updateApplications(null, config.providers);
     this.tally = new Tally(METRICS, { applications: this.applications, sessions, store });
@@ -240,6 +244,8 @@ export class Worker {
       logChecks: this.config.log.checks,
       oidc: (application) => clients.of(application),
       now: clock.now,
+      look: this.config.pages,
+      references: this.references,
       publicKeys: (application) => assertionKeys.published(application),
       endedLogins: this.endedLogins,
       countLogin: (application, result) => this.tally.count('akprox_logins_total', application.name, result),

@@ -8,6 +8,7 @@ import { parseCookieDomain, parseOrigin } from '../application/public-origin.js'
 import { isRecord } from '../infra/untyped.js';
 import { type AuthentikEnv, type Env, overlayEnvironment, type ReadFile, readAuthentikEnv } from './environment.js';
 import { readOutgoingProxies } from './outgoing.js';
+import { type ReadBytes, readLogo } from './page-settings.js';
 import { type Problem, readFailure, schemaProblems, valueAt } from './problems.js';
 import { directoryOf, ruleProblems } from './rules.js';
 import { type Config, configSchema, type ParsedConfig, type ProviderConfig } from './schema.js';
@@ -17,6 +18,7 @@ export interface LoadOptions {
   readonly env: Env;
   readonly cwd: string;
   readonly readFile?: ReadFile;
+  readonly readBytes?: ReadBytes;
 }
 
 export interface Loaded {
@@ -42,7 +44,8 @@ export interface NotLoaded {
 export type LoadResult = Loaded | NotLoaded;
 
 /** Never throws: what is wrong comes back as `problems`, at most one for a path and all of them together. */
-export function loadConfig({ env, cwd, readFile: read = readText }: LoadOptions): LoadResult {
+export function loadConfig(options: LoadOptions): LoadResult {
+  const { env, cwd, readFile: read = readText, readBytes = (path) => readFileSync(path) } = options;
   const readFile = readOnce((path) => read(resolve(cwd, path)));
   const source = readSource({ env, cwd, readFile });
   const core = readAuthentikEnv(env, readFile);
@@ -51,6 +54,7 @@ export function loadConfig({ env, cwd, readFile: read = readText }: LoadOptions)
   const secrets = resolveSecrets(source.raw, { env, readFile, directory });
   const overlay = overlayEnvironment(isRecord(secrets.value) ? secrets.value : {}, env, readFile);
 
+  const logo = readLogo(valueAt(overlay.value, ['pages']), { readBytes, directory });
   const outgoing = readOutgoingProxies(env);
   const outside = [
     ...missing,
@@ -66,6 +70,7 @@ export function loadConfig({ env, cwd, readFile: read = readText }: LoadOptions)
     ...secrets.problems,
     ...(parsed.success ? [] : schemaProblems(configSchema, overlay.value, parsed.error.issues)),
     ...ruleProblems(overlay.value, { readFile, directory }),
+    ...logo.problems,
   ];
   const problems = readable
     ? [...outside, ...onePerPath(inside.map((problem) => withOrigin(problem, overlay.origins)))]
@@ -73,7 +78,7 @@ export function loadConfig({ env, cwd, readFile: read = readText }: LoadOptions)
   if (problems.length > 0 || !parsed.success || !core.ok) return { ok: false, problems, file: source.path };
 
   const { proxies } = outgoing;
-  const config = { ...normalise(parsed.data, directory, readFile), ...(proxies && { proxies }) };
+  const config = { ...normalise(parsed.data, directory, readFile, logo.url), ...(proxies && { proxies }) };
   const warnings = [...overlay.warnings, ...doubts(config, core.authentik)];
   const settings = isRecord(source.raw) ? Object.keys(source.raw).length : 0;
   return { ok: true, config, authentik: core.authentik, path: source.path, settings, warnings };
@@ -96,7 +101,7 @@ interface Source {
   readonly problems: Problem[];
 }
 
-function readSource({ env, cwd, readFile }: Required<LoadOptions>): Source {
+function readSource({ env, cwd, readFile }: Required<Omit<LoadOptions, 'readBytes'>>): Source {
   const named = env['AKPROX_CONFIG'] || undefined;
   const path = resolve(cwd, named ?? 'akprox.yaml');
   try {
@@ -151,10 +156,11 @@ function withOrigin({ path, message }: Problem, origins: ReadonlyMap<string, str
   return { path, message: variable === undefined ? message : `${message} (from ${variable})` };
 }
 
-function normalise(config: ParsedConfig, directory: string, readFile: ReadFile): Config {
+function normalise(config: ParsedConfig, directory: string, readFile: ReadFile, logo: string): Config {
   const absolute = (file: string) => resolve(directory, file);
   return {
     ...config,
+    pages: { ...config.pages, logo },
     store: withAbsolutePems(config.store, absolute),
     providers: config.providers.map((provider) => normaliseProvider(provider, absolute, readFile)),
   };

@@ -9,6 +9,7 @@ import ipaddr from 'ipaddr.js';
 import { parseHostPort } from '../infra/host-port.js';
 import { isRecord } from '../infra/untyped.js';
 import type { ReadFile } from './environment.js';
+import { helpProblems } from './page-settings.js';
 import { type Problem, readFailure, valueAt } from './problems.js';
 import { providerProblems } from './provider-rules.js';
 import { configSchema } from './schema.js';
@@ -24,6 +25,7 @@ export function ruleProblems(raw: unknown, sources: RuleSources): Problem[] {
     ...listenerProblems(raw),
     ...trustedProxyProblems(raw),
     ...storeProblems(valueAt(raw, ['store'])),
+    ...helpProblems(valueAt(raw, ['pages'])),
     ...providerProblems(valueAt(raw, ['providers'])),
     ...tlsProblems(raw, sources),
   ];

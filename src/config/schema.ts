@@ -34,6 +34,15 @@ const address = (fallback: string | null, about: string) =>
 /** A literal, or where the secret is kept. `load.ts` replaces the two object forms before this schema is asked. */
 const secret = (about: string) => z.string().min(1).describe(about);
 
+/** Ends in pages: one line of text. */
+const shownName = (about: string) =>
+  z
+    .string()
+    .max(100)
+    .regex(/^[^\p{Cc}]*$/u, 'expected one line of text')
+    .default('')
+    .describe(about);
+
 const claimPaths = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 
 export const providerSchema = z
@@ -45,6 +54,7 @@ export const providerSchema = z
         'expected 1 to 64 letters, digits, spaces, dots, dashes or underscores',
       )
       .describe('Name in logs, metrics and headers; unique.'),
+    display_name: shownName('What people call the application, on pages. Default: `name`.'),
     mode: z
       .enum(['forward_single', 'forward_domain'])
       .describe('Protect one host, or every host below `cookie_domain`.'),
@@ -288,6 +298,23 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('Logging, NDJSON on standard output.'),
+  pages: z
+    .strictObject({
+      logo: z
+        .string()
+        .default('')
+        .describe(
+          'Logo on pages: an https URL, or a PNG, JPEG, GIF, WebP or SVG file of at most 6144 bytes, which is read at start and becomes a part of every page.',
+        ),
+      name: shownName('Name of your organisation, on pages.'),
+      help_url: z
+        .string()
+        .max(500)
+        .default('')
+        .describe('Where people find help: an http, https or mailto URL that pages link to.'),
+    })
+    .prefault({})
+    .describe('What people see when something is not as it should be.'),
   store: z
     .discriminatedUnion('kind', [embeddedStore, redisStore])
     .prefault({ kind: 'embedded' })

@@ -51,13 +51,13 @@ async function answer(
   outcome: Outcome,
 ): Promise<Reply> {
   const end = context.endedLogins.endOf(application, attempt);
-  if (end !== undefined && end !== 'succeeded')
-    return failurePage(request, application, attempt, new AkproxError(end, 'a replay'));
+  if (end !== undefined && end.how !== 'succeeded')
+    return failurePage(context, request, application, attempt, new AkproxError(end.how, 'a replay'), end.reference);
   // Another worker may have completed it.
-  const target = await targetOfReplay(context, request, application, attempt.state, end === 'succeeded');
+  const target = await targetOfReplay(context, request, application, attempt.state, end !== undefined);
   if (target !== null) return redirect(target, [dropAttempt(application, attempt.state)]);
-  if (end === 'succeeded')
-    return failurePage(request, application, attempt, new AkproxError('login_unknown', 'a replay'));
+  if (end !== undefined)
+    return failurePage(context, request, application, attempt, new AkproxError('login_unknown', 'a replay'), null);
   return complete(context, request, application, attempt, outcome);
 }
 
@@ -72,12 +72,13 @@ async function complete(
     const denied = outcome.error === 'access_denied';
     context.countLogin(application, denied ? 'denied' : 'failed');
     const error = refusedLogin('idp_rejected', outcome);
-    context.endedLogins.end(application, attempt, error.code);
-    context.log.warn(
+    const reference = context.references.write(
+      'warn',
       { err: error, code: error.code, provider: application.name },
       'login refused by the identity provider',
     );
-    return failurePage(request, application, attempt, error);
+    context.endedLogins.end(application, attempt, error.code, reference);
+    return failurePage(context, request, application, attempt, error, reference);
   }
 
   try {
@@ -88,12 +89,16 @@ async function complete(
     const forget = dropAttempt(application, attempt.state);
     return redirect(attempt.target, [sessionCookie(application, cookie, maxAge), forget]);
   } catch (cause) {
-    context.endedLogins.end(application, attempt, cause instanceof AkproxError ? cause.code : 'internal');
     context.countLogin(application, 'failed');
-    if (!(cause instanceof AkproxError)) throw cause;
-    context.log.warn({ err: cause, code: cause.code, provider: application.name }, 'login failed');
+    if (!(cause instanceof AkproxError)) {
+      context.endedLogins.end(application, attempt, 'internal');
+      throw cause;
+    }
+    const facts = { err: cause, code: cause.code, provider: application.name };
+    const reference = context.references.write('warn', facts, 'login failed');
+    context.endedLogins.end(application, attempt, cause.code, reference);
     // The code is spent or the fault is permanent: a page, never a restart of our own, which could go on for ever.
-    return failurePage(request, application, attempt, cause);
+    return failurePage(context, request, application, attempt, cause, reference);
   }
 }
 
@@ -165,8 +170,16 @@ async function targetOfReplay(
   return home;
 }
 
-function failurePage(request: Snapshot, application: Application, attempt: Attempt, error: AkproxError): Reply {
-  const page = errorPage(readerOf(request), error, retryUrl(application, attempt));
+function failurePage(
+  context: StepContext,
+  request: Snapshot,
+  application: Application,
+  attempt: Attempt,
+  error: AkproxError,
+  reference: string | null,
+): Reply {
+  const failure = { application, reference, retryUrl: retryUrl(application, attempt) };
+  const page = errorPage(readerOf(context, request), error, failure);
   return withCookies(page, [dropAttempt(application, attempt.state)]);
 }
 

@@ -3,19 +3,20 @@
 // of application/verdict.ts does.
 import type { Application } from '../application/application.js';
 import { type InBandStep, inBandStep } from '../application/own-paths.js';
+import type { Barred } from '../application/verdict.js';
 import type { Unavailable } from '../session/sessions.js';
 import { verifyTicket } from '../session/ticket.js';
+import { barredPage } from './barred.js';
 import { challenge, letPublicPass } from './challenge.js';
 import type { CheckContext } from './check.js';
 import type { Undecided } from './check-state.js';
 import { findTickets } from './cookies.js';
-import { counted, type Decision, type ForbiddenReason } from './decision.js';
+import { counted, type Decision } from './decision.js';
 import type { Dialect } from './dialects.js';
 import { type HeaderSource, Snapshot } from './exchange.js';
 import { isNavigation } from './fetch-metadata.js';
 import { AUTHORIZATION } from './header-names.js';
 import { type Candidate, type Inquiry, inspect, readInquiry } from './inquiry.js';
-import { readerOf } from './page-layout.js';
 
 /** Synchronous unless the store, the identity provider or a step of a login has to be asked. `found`: what `check` answered. */
 export function checkSlowly(
@@ -75,7 +76,7 @@ function decideByCache(inquiry: Inquiry, found: Undecided): Decision | null {
       cookie === found.cookie ? found.entry : context.sessions.peek(cookie, application, context.clock.time);
     if (entry === undefined) unknown.push(cookie);
     else if (entry.kind === 'allow') return allow(inquiry, entry.block);
-    else if (entry.kind !== 'none') inquiry.barred ??= entry.kind;
+    else if (entry.kind !== 'none') inquiry.barred ??= { kind: entry.kind, user: entry.user };
   }
   inquiry.candidates = verified(application, unknown);
   return inquiry.candidates.length === 0 && inquiry.barred !== null ? forbid(inquiry, inquiry.barred) : null;
@@ -114,7 +115,7 @@ async function decideByStore(inquiry: Inquiry): Promise<Decision | null> {
         break;
       case 'forbidden':
       case 'too_large':
-        inquiry.barred ??= session.kind;
+        inquiry.barred ??= { kind: session.kind, user: session.user };
         break;
       case 'none':
         break;
@@ -142,7 +143,7 @@ async function decideByCredentials(inquiry: Inquiry): Promise<Decision> {
       return allow(inquiry, verdict.block);
     case 'forbidden':
     case 'too_large':
-      return forbid(inquiry, verdict.kind);
+      return forbid(inquiry, verdict);
     case 'refused':
       return counted(application, 'refused', /^basic/i.test(credentials) ? REFUSED_BASIC : REFUSED_BEARER);
     case 'unavailable':
@@ -167,7 +168,9 @@ function allow({ application }: Inquiry, block: ArrayBuffer): Decision {
   return counted(application, 'allowed', { kind: 'allow', application, block });
 }
 
-function forbid({ application, dialect, req }: Inquiry, why: ForbiddenReason): Decision {
-  const reader = isNavigation(dialect.method(req), req) ? readerOf(req) : null;
-  return counted(application, 'forbidden', { kind: 'forbidden', why, application, reader });
+function forbid({ context, application, dialect, req, url }: Inquiry, barred: Barred): Decision {
+  const why = barred.kind;
+  const navigation = isNavigation(dialect.method(req), req);
+  const page = dialect.relaysAnswers && navigation ? barredPage(context, req, application, barred, url.href) : null;
+  return counted(application, 'forbidden', { kind: 'forbidden', why, page });
 }

@@ -10,6 +10,7 @@
 import { type Application, type ApplicationTable, CHECK_RESULTS } from '../application/application.js';
 import { mayBeOwnStep } from '../application/own-paths.js';
 import type { GatedLog } from '../infra/log-gate.js';
+import type { References } from '../infra/references.js';
 import type { HeaderVerdict } from '../oidc/header-auth.js';
 import type { CacheEntry } from '../session/cache.js';
 import type { Sessions } from '../session/sessions.js';
@@ -22,8 +23,9 @@ import type { Dialect } from './dialects.js';
 import type { HeaderSource } from './exchange.js';
 import { COOKIE } from './header-names.js';
 import type { InBandHandler } from './in-band.js';
+import type { PageContext } from './page-layout.js';
 
-export interface CheckContext {
+export interface CheckContext extends PageContext {
   /** Replaced as a whole when the configuration changes. */
   readonly applications: ApplicationTable;
   readonly sessions: Sessions;
@@ -35,6 +37,8 @@ export interface CheckContext {
   readonly inBand: InBandHandler;
   readonly headerAuth: (application: Application, authorization: string) => Promise<HeaderVerdict>;
   readonly log: GatedLog;
+  /** For a line whose reference is on a page. */
+  readonly references: References;
   /** A proxy that does not send what it must; told to authentik, if there is one. */
   readonly misconfigured?: (message: string, provider: string, req: HeaderSource, peer: string) => void;
   readonly logChecks: 'none' | 'denied' | 'all';

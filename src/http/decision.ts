@@ -1,15 +1,10 @@
 // What a check can end in, and the one place that makes an HTTP answer of it, for each dialect.
 // `render` never answers 2xx: that is for a decision of kind `allow`, which is none of its cases.
 import { type Application, type CheckResult, countCheck } from '../application/application.js';
-import type { Verdict } from '../application/verdict.js';
+import type { Barred } from '../application/verdict.js';
 import type { BadHeader } from './bad-header.js';
 import type { Dialect } from './dialects.js';
 import { empty, json, type Reply, redirect } from './exchange.js';
-import type { Reader } from './page-layout.js';
-import { forbiddenPage, tooLargePage } from './pages.js';
-
-/** Signed in, and may not pass all the same. */
-export type ForbiddenReason = Exclude<Verdict['kind'], 'allow'>;
 
 export interface Allow {
   readonly kind: 'allow';
@@ -23,10 +18,9 @@ export type Decision =
   | { readonly kind: 'challenge'; readonly loginUrl: string; readonly navigation: boolean }
   | {
       readonly kind: 'forbidden';
-      readonly why: ForbiddenReason;
-      readonly application: Application;
-      /** Null unless it is a navigation. */
-      readonly reader: Reader | null;
+      readonly why: Barred['kind'];
+      /** For a person; null where nobody sees it. */
+      readonly page: Reply | null;
     }
   | { readonly kind: 'refused'; readonly scheme: 'basic' | 'bearer' }
   | { readonly kind: 'unavailable'; readonly what: 'store' | 'renewal' | 'idp' }
@@ -46,9 +40,12 @@ const SCHEMES = {
   bearer: ['WWW-Authenticate', 'Bearer error="invalid_token"'],
 } as const;
 
-const IDENTITY_TOO_LARGE = {
-  error: 'identity_too_large',
-  message: 'what is known about this account is more than can be passed on to the application (headers.max_bytes)',
+const BARRED_TEXTS = {
+  forbidden: { error: 'forbidden', message: 'this account may not use this application' },
+  too_large: {
+    error: 'identity_too_large',
+    message: 'what is known about this account is more than can be passed on to the application (headers.max_bytes)',
+  },
 } as const;
 
 const UNAVAILABLE_TEXTS = {
@@ -73,11 +70,7 @@ export function render(decision: Exclude<Decision, Allow>, dialect: Dialect): Re
       return json(401, { error: 'login_required', login_url: decision.loginUrl });
     case 'forbidden':
       if (!dialect.relaysAnswers) return empty(403);
-      if (decision.why === 'too_large') {
-        return decision.reader ? tooLargePage(decision.reader, decision.application) : json(403, IDENTITY_TOO_LARGE);
-      }
-      if (decision.reader) return forbiddenPage(decision.reader, decision.application);
-      return json(403, { error: 'forbidden', message: 'this account may not use this application' });
+      return decision.page === null ? json(403, BARRED_TEXTS[decision.why]) : { ...decision.page, status: 403 };
     case 'refused':
       return dialect.relaysAnswers
         ? json(401, { error: 'invalid_credentials' }, [SCHEMES[decision.scheme]])

@@ -7,7 +7,11 @@ import { AkproxError, type ErrorCode } from '../infra/errors.js';
 import type { Attempt } from './attempt.js';
 import type { Reply } from './exchange.js';
 
-export type LoginEnd = 'succeeded' | ErrorCode;
+export interface LoginEnd {
+  readonly how: 'succeeded' | ErrorCode;
+  /** Of the line in the log that says why it failed; null when there is none. */
+  readonly reference: string | null;
+}
 
 const MOST_REMEMBERED = 10_000;
 /**
@@ -26,8 +30,8 @@ export class EndedLogins {
     return this.ends.get(keyOf(application, attempt));
   }
 
-  end(application: Application, attempt: Attempt, how: LoginEnd): void {
-    this.ends.set(keyOf(application, attempt), how);
+  end(application: Application, attempt: Attempt, how: LoginEnd['how'], reference: string | null = null): void {
+    this.ends.set(keyOf(application, attempt), { how, reference });
   }
 
   /**

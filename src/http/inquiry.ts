@@ -2,11 +2,12 @@
 // here, and named in the log, because nginx shows nobody the answer's body.
 import { type Application, countCheck } from '../application/application.js';
 import type { ForwardUrl } from '../application/forward-url.js';
+import type { Barred } from '../application/verdict.js';
 import type { Ticket } from '../session/ticket.js';
 import { type BadHeader, contradicting, DOUBLED, missingOrDoubled, unreadable } from './bad-header.js';
 import type { CheckContext } from './check.js';
 import type { Undecided } from './check-state.js';
-import type { Decision, ForbiddenReason } from './decision.js';
+import type { Decision } from './decision.js';
 import type { Dialect } from './dialects.js';
 import type { HeaderSource } from './exchange.js';
 import { AUTHORIZATION, COOKIE } from './header-names.js';
@@ -29,7 +30,7 @@ export interface Inquiry extends Request {
   /** Session cookies that the cache does not know and whose MAC is ours: worth asking the store about. */
   candidates: readonly Candidate[];
   /** What one of the cookies is known to be, if it is a session that may not pass. */
-  barred: ForbiddenReason | null;
+  barred: Barred | null;
 }
 
 export interface Candidate {

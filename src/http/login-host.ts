@@ -13,7 +13,7 @@ export function isLoginHostPage(application: Application, host: string, path: st
 }
 
 export async function loginHostPage(context: StepContext, request: Snapshot, application: Application): Promise<Reply> {
-  const reader = readerOf(request);
+  const reader = readerOf(context, request);
   const session = await ownSession(context, request, application);
   return session === null
     ? nobodyPage(reader, application)

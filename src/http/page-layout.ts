@@ -1,17 +1,30 @@
-// What every page looks like: escaped, in the reader's language, with no script and nothing fetched from elsewhere.
+// What every page looks like: escaped, in the reader's language, with no script, and nothing fetched from elsewhere but a logo whose
+// URL the operator has set. Whatever is put into it, it stays below what a proxy relays.
+import { createHash } from 'node:crypto';
+import type { Application } from '../application/application.js';
+import type { Config } from '../config/schema.js';
 import type { HeaderSource, Reply } from './exchange.js';
+import { PAGE_STYLE } from './page-style.js';
 import type { TextKey } from './texts/english.js';
 import { chooseLanguage } from './texts/language.js';
-import { escapeHtml, type Filling, type Language, say } from './texts/page-texts.js';
+import { escapeHtml, type Filling, type Language, plainName, say } from './texts/page-texts.js';
 
-/** Whom a page is for. */
+export interface PageContext {
+  readonly look: Config['pages'];
+  /** Unix milliseconds. */
+  readonly now: () => number;
+}
+
+/** Whom a page is for, and when. */
 export interface Reader {
   readonly language: Language;
+  readonly time: number;
+  readonly look: Config['pages'];
 }
 
 /** `req`: what the browser sent, as it came or through a proxy. */
-export function readerOf(req: HeaderSource): Reader {
-  return { language: chooseLanguage(req.getHeader('accept-language')) };
+export function readerOf({ look, now }: PageContext, req: HeaderSource): Reader {
+  return { language: chooseLanguage(req.getHeader('accept-language')), time: now(), look };
 }
 
 /** Text of a page in the reader's language, as HTML. */
@@ -21,32 +34,39 @@ export function tell<Key extends TextKey>({ language }: Reader, key: Key, ...fil
   return say(language, key, ...filling) as Html;
 }
 
+/** A link; or with `post` a button, for what changes something. */
+export type Action = { readonly label: Html } & ({ readonly href: string } | { readonly post: string });
+
 export interface Page {
   readonly status: number;
   readonly title: Html;
   /** Each a paragraph. */
   readonly text: readonly Html[];
-  /** Stable code for a report to the operator. */
+  /** The first is what most people want. */
+  readonly actions: readonly Action[];
+  /** What an administrator needs; null when nothing went wrong. */
+  readonly report: Report | null;
+}
+
+export interface Report {
+  /** Stable code of what happened. */
   readonly code: string;
-  readonly link?: Link;
-  readonly otherLink?: Link | null;
+  readonly application: Application | null;
+  /** Of the line in the log; null when there is none. */
+  readonly reference: string | null;
 }
 
-interface Link {
-  readonly href: string;
-  readonly label: Html;
-}
-
-export function pageFor({ language }: Reader, content: Page): Reply {
-  const { status, title, text, code } = content;
-  const more = [content.link, content.otherLink]
-    .map((link) => (link ? `<p><a href="${escapeHtml(link.href)}">${link.label}</a></p>` : ''))
-    .join('');
+export function pageFor(reader: Reader, { status, title, text, actions, report }: Page): Reply {
+  const { language, look } = reader;
+  const end = look.name === '' ? '' : ` - ${escapeHtml(plainName(look.name))}`;
   const body = `<!doctype html>
 <html lang="${language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title><style>${STYLE}</style></head>
-<body><main><h1>${title}</h1>${text.map((paragraph) => `<p>${paragraph}</p>`).join('')}${more}
-<p class="code">akprox: ${escapeHtml(code)}</p></main></body></html>
+<meta name="color-scheme" content="light dark"><meta name="robots" content="noindex">
+<title>${title}${end}</title><style>${PAGE_STYLE}</style></head>
+<body>${header(look)}<main><h1>${title}</h1>
+${text.map((paragraph) => `<p>${paragraph}</p>`).join('\n')}
+${actions.length === 0 ? '' : `<div class="actions">${actions.map(action).join('')}</div>`}
+${report === null ? '' : reportOf(reader, report)}</main>${footer(reader)}</body></html>
 `;
   return {
     status,
@@ -55,10 +75,7 @@ export function pageFor({ language }: Reader, content: Page): Reply {
       ['Content-Language', language],
       ['Vary', 'Accept-Language'],
       ['Cache-Control', 'no-store'],
-      [
-        'Content-Security-Policy',
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-      ],
+      ['Content-Security-Policy', policy(look.logo, actions)],
       ['X-Content-Type-Options', 'nosniff'],
       ['Referrer-Policy', 'no-referrer'],
       ...(status === 503 ? [['Retry-After', '5'] as const] : []),
@@ -67,8 +84,44 @@ export function pageFor({ language }: Reader, content: Page): Reply {
   };
 }
 
-const STYLE =
-  'body{font:16px/1.5 system-ui,sans-serif;margin:0;color:#1c2733;background:#f3f5f7}' +
-  'main{max-width:32rem;margin:15vh auto 0;padding:2rem;background:#fff;border-radius:.5rem;box-shadow:0 1px 4px #0002}' +
-  'h1{font-size:1.3rem;margin-top:0}a{color:#0b5cad}.code{color:#6b7785;font-size:.8rem;margin-bottom:0}' +
-  '@media(prefers-color-scheme:dark){body{background:#14181d;color:#dfe5ec}main{background:#1e242b}a{color:#7db8f0}}';
+function header({ logo, name }: Config['pages']): string {
+  const shown = escapeHtml(plainName(name));
+  if (logo !== '') return `<header><img src="${escapeHtml(logo)}" alt="${shown}"></header>`;
+  return shown === '' ? '' : `<header><bdi>${shown}</bdi></header>`;
+}
+
+function action(one: Action): string {
+  return 'post' in one
+    ? `<form method="post" action="${escapeHtml(one.post)}"><button>${one.label}</button></form>`
+    : `<a href="${escapeHtml(one.href)}">${one.label}</a>`;
+}
+
+function reportOf(reader: Reader, { code, application, reference }: Report): string {
+  const time = new Date(reader.time).toISOString().slice(0, 19);
+  const rows: [Html, string][] = [
+    [tell(reader, 'report.time'), `<time datetime="${time}Z">${time.replace('T', ' ')} UTC</time>`],
+  ];
+  if (reference !== null) rows.push([tell(reader, 'report.reference'), escapeHtml(reference)]);
+  if (application !== null)
+    rows.push([tell(reader, 'report.application'), `<bdi>${escapeHtml(plainName(application.name))}</bdi>`]);
+  rows.push([tell(reader, 'report.code'), escapeHtml(code)]);
+  const list = rows.map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join('');
+  return `<section aria-labelledby="report"><h2 id="report">${tell(reader, 'report.title')}</h2>
+<p>${tell(reader, 'report.text')}</p><dl>${list}</dl></section>`;
+}
+
+function footer(reader: Reader): string {
+  const { help_url } = reader.look;
+  return help_url === ''
+    ? ''
+    : `<footer><a href="${escapeHtml(help_url)}">${tell(reader, 'action.get_help')}</a></footer>`;
+}
+
+const STYLE_HASH = createHash('sha256').update(PAGE_STYLE).digest('base64');
+
+function policy(logo: string, actions: readonly Action[]): string {
+  const image = logo === '' ? "'none'" : logo.startsWith('data:') ? 'data:' : new URL(logo).origin;
+  // A form ends at the identity provider, and wherever that sends people on: Chromium compares every redirect with this.
+  const forms = actions.some((one) => 'post' in one) ? 'https: http:' : "'none'";
+  return `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; img-src ${image}; base-uri 'none'; form-action ${forms}; frame-ancestors 'none'`;
+}

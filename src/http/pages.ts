@@ -4,7 +4,7 @@
 import type { Application } from '../application/application.js';
 import { type AkproxError, ERROR_CODES, type ErrorCode } from '../infra/errors.js';
 import type { Reply } from './exchange.js';
-import { pageFor, type Reader, tell } from './page-layout.js';
+import { type Action, pageFor, type Reader, tell } from './page-layout.js';
 import type { TextKey } from './texts/english.js';
 
 /** Texts with nothing to be filled in. */
@@ -37,60 +37,130 @@ const ERRORS: Readonly<Record<ErrorCode, ErrorTexts>> = {
   internal: { title: 'internal.title', text: 'internal.text' },
 };
 
-/** The page for an error; `retryUrl` starts the login again. */
-export function errorPage(reader: Reader, { code }: AkproxError, retryUrl: string | null): Reply {
+export interface Failure {
+  readonly application: Application;
+  /** Of the line in the log; null when there is none. */
+  readonly reference: string | null;
+  /** Starts the login again. */
+  readonly retryUrl: string;
+}
+
+export function errorPage(reader: Reader, { code }: AkproxError, failure: Failure): Reply {
   const { title, text } = ERRORS[code];
+  const { application, reference, retryUrl } = failure;
   return pageFor(reader, {
     status: ERROR_CODES[code].status,
     title: tell(reader, title),
     text: [tell(reader, text)],
-    code,
-    ...(retryUrl !== null && { link: { href: retryUrl, label: tell(reader, 'action.start_again') } }),
+    actions: [{ href: retryUrl, label: tell(reader, 'action.start_again') }],
+    report: { code, application, reference },
   });
 }
 
 /** No link: whoever starts again comes back here. */
-export function callbackNotRoutedPage(reader: Reader, { prefix, name }: Application): Reply {
-  const values = { path: `${prefix}/callback`, prefix: `${prefix}/`, application: name };
+export function callbackNotRoutedPage(reader: Reader, application: Application, reference: string | null): Reply {
+  const { prefix, displayName } = application;
+  const values = { path: `${prefix}/callback`, prefix: `${prefix}/`, application: displayName };
   return pageFor(reader, {
     status: 400,
     title: tell(reader, 'callback_not_routed.title'),
     text: [tell(reader, 'callback_not_routed.text', values)],
-    code: 'callback_not_routed',
+    actions: [],
+    report: { code: 'callback_not_routed', application, reference },
   });
 }
 
-export function forbiddenPage(reader: Reader, { name, signOutUrl }: Application): Reply {
+/** Somebody who is signed in and may not pass. */
+export interface Denial {
+  readonly user: string;
+  /** What was asked for. */
+  readonly url: string;
+  readonly reference: string | null;
+}
+
+export function forbiddenPage(reader: Reader, application: Application, denial: Denial): Reply {
+  const { user, url, reference } = denial;
   return pageFor(reader, {
     status: 403,
     title: tell(reader, 'forbidden.title'),
-    text: [tell(reader, 'forbidden.text', { application: name })],
-    code: 'forbidden',
-    link: { href: signOutUrl, label: tell(reader, 'action.sign_out') },
+    text: [
+      tell(reader, 'denied.user', { user }),
+      tell(reader, 'forbidden.text', { application: application.displayName }),
+    ],
+    actions: [somebodyElse(reader, application, url), signOutLink(reader, application)],
+    report: { code: 'forbidden', application, reference },
   });
 }
 
-export function tooLargePage(reader: Reader, { name, signOutUrl }: Application): Reply {
+export function tooLargePage(reader: Reader, application: Application, denial: Denial): Reply {
+  const { user, url, reference } = denial;
   return pageFor(reader, {
     status: 403,
     title: tell(reader, 'identity_too_large.title'),
-    text: [tell(reader, 'identity_too_large.text', { application: name })],
-    code: 'identity_too_large',
-    link: { href: signOutUrl, label: tell(reader, 'action.sign_out') },
+    text: [
+      tell(reader, 'denied.user', { user }),
+      tell(reader, 'identity_too_large.text', { application: application.displayName }),
+    ],
+    actions: [somebodyElse(reader, application, url), signOutLink(reader, application)],
+    report: { code: 'identity_too_large', application, reference },
+  });
+}
+
+/**
+ * A sign-out that goes on to a login: while the identity provider's own session lives, it would sign the same person in again. `url`: where
+ * the login leads.
+ */
+function somebodyElse(reader: Reader, application: Application, url: string): Action {
+  const target = encodeURIComponent(url);
+  const more = target.length > LONGEST_TARGET ? '' : `?rd=${target}`;
+  return { post: `${application.signOutUrl}${more}`, label: tell(reader, 'action.somebody_else') };
+}
+
+/** Longer ones lead home, so that a page stays small. */
+const LONGEST_TARGET = 2_048;
+
+function signOutLink(reader: Reader, { signOutUrl }: Application): Action {
+  return { href: signOutUrl, label: tell(reader, 'action.sign_out') };
+}
+
+export function notFoundPage(reader: Reader, application: Application): Reply {
+  return pageFor(reader, {
+    status: 404,
+    title: tell(reader, 'not_found.title'),
+    text: [tell(reader, 'not_found.text')],
+    actions: [
+      {
+        href: `${application.origin}/`,
+        label: tell(reader, 'action.go_home', { application: application.displayName }),
+      },
+    ],
+    report: { code: 'not_found', application, reference: null },
+  });
+}
+
+export function unknownHostPage(reader: Reader, host: string): Reply {
+  return pageFor(reader, {
+    status: 400,
+    title: tell(reader, 'no_app.title'),
+    text: [tell(reader, 'no_app.text', { host })],
+    actions: [],
+    report: { code: 'no_app', application: null, reference: null },
   });
 }
 
 /** The store could not delete what has ended. `idpUrl`: where the identity provider's own session is ended, or null. */
-export function signedOutHerePage(reader: Reader, { name, origin }: Application, idpUrl: string | null): Reply {
-  const text = tell(reader, 'signed_out_here.text', { application: name });
+export function signedOutHerePage(reader: Reader, application: Application, idpUrl: string | null): Reply {
+  const { displayName, origin } = application;
+  const text = tell(reader, 'signed_out_here.text', { application: displayName });
   return pageFor(reader, {
     status: 200,
     title: tell(reader, 'signed_out_here.title'),
     text: idpUrl === null ? [text] : [text, tell(reader, 'signed_out_here.idp')],
-    code: 'signed_out_here',
-    link:
+    actions: [
       idpUrl === null
         ? { href: `${origin}/`, label: tell(reader, 'action.sign_in_again') }
         : { href: idpUrl, label: tell(reader, 'action.sign_out_at_idp') },
+    ],
+    report: { code: 'signed_out_here', application, reference: null },
   });
 }

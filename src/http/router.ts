@@ -1,4 +1,5 @@
 // The table of paths, whichever listener a request came in on: which is a check, which step answers, and for which host.
+import type { Application } from '../application/application.js';
 import { belowPrefix, ENVOY_CHECK, PING, PREFIXES, signatureStep } from '../application/own-paths.js';
 import { backchannelLogout } from './backchannel-logout.js';
 import { callback } from './callback.js';
@@ -6,10 +7,13 @@ import type { CheckContext } from './check.js';
 import { unknownHost } from './decision.js';
 import { DIALECTS, type Dialect, dialectOfQuery } from './dialects.js';
 import { empty, json, type Reply, type Snapshot } from './exchange.js';
+import { isNavigation } from './fetch-metadata.js';
 import { frontchannelLogout } from './frontchannel-logout.js';
 import { IN_BAND } from './in-band.js';
 import { jwks } from './jwks.js';
 import { isLoginHostPage, loginHostPage } from './login-host.js';
+import { readerOf } from './page-layout.js';
+import { notFoundPage, unknownHostPage } from './pages.js';
 import { signOut } from './sign-out.js';
 import { signedOut } from './signed-out.js';
 import { start } from './start.js';
@@ -67,10 +71,15 @@ export async function route(
 
   const host = requestHost(context, request);
   const application = context.applications.find(host);
-  if (application === undefined) return unknownHost(host.slice(0, 260));
+  if (application === undefined) {
+    const shown = host.slice(0, 260);
+    return isNavigation(request.method, request)
+      ? unknownHostPage(readerOf(context, request), shown)
+      : unknownHost(shown);
+  }
 
   // A look-alike of a check (`/auth/traefik/`, `/auth/envoy*`) is asked by a proxy: no step of ours may answer it.
-  if (rest?.startsWith('/auth')) return NOT_FOUND;
+  if (rest?.startsWith('/auth')) return notFound(context, request, application);
 
   // The signatures count on any path of an application's host: the redirect URI may be the bare external_host.
   const signature = signatureStep(request.query);
@@ -78,8 +87,12 @@ export async function route(
   if (rest === BACKCHANNEL_PATH) return runStep(logoutStep(readBody), context, request, application);
   if (isLoginHostPage(application, host, request.path)) return runStep(loginHostPage, context, request, application);
   const step = rest === null || !Object.hasOwn(STEPS, rest) ? undefined : STEPS[rest];
-  if (step === undefined) return NOT_FOUND;
+  if (step === undefined) return notFound(context, request, application);
   return runStep(step, context, request, application);
+}
+
+function notFound(context: RequestContext, request: Snapshot, application: Application): Reply {
+  return isNavigation(request.method, request) ? notFoundPage(readerOf(context, request), application) : NOT_FOUND;
 }
 
 const NOT_FOUND: Reply = json(404, { error: 'not_found', message: 'there is nothing at this path' });

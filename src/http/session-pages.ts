@@ -6,17 +6,27 @@ import type { IdpSession, SignOutState } from './sign-out-state.js';
 import type { TextKey } from './texts/english.js';
 
 /** `state`: of the sign-out that ended here; null when none is known. */
-export function signedOutPage(reader: Reader, { name, startUrl }: Application, state: SignOutState | null): Reply {
+export function signedOutPage(
+  reader: Reader,
+  { displayName, startUrl }: Application,
+  state: SignOutState | null,
+): Reply {
   const target = state?.target ?? null;
   const rd = target === null ? '' : `?rd=${encodeURIComponent(target)}`;
   return pageFor(reader, {
     status: 200,
     title: tell(reader, 'signed_out.title'),
-    text: [tell(reader, 'signed_out.text', { application: name }), ...aboutIdp(reader, state?.idpSession ?? 'unknown')],
-    code: 'signed_out',
-    link: { href: `${startUrl}${rd}`, label: tell(reader, 'action.sign_in_again') },
-    otherLink:
-      target === null ? null : { href: target, label: tell(reader, 'action.go_on', { host: new URL(target).host }) },
+    text: [
+      tell(reader, 'signed_out.text', { application: displayName }),
+      ...aboutIdp(reader, state?.idpSession ?? 'unknown'),
+    ],
+    actions: [
+      { href: `${startUrl}${rd}`, label: tell(reader, 'action.sign_in_again') },
+      ...(target === null
+        ? []
+        : [{ href: target, label: tell(reader, 'action.go_on', { host: new URL(target).host }) }]),
+    ],
+    report: null,
   });
 }
 
@@ -33,22 +43,22 @@ function aboutIdp(reader: Reader, session: IdpSession | 'unknown'): Html[] {
   return session === 'sent' ? [text] : [text, tell(reader, 'signed_out.may_go_on')];
 }
 
-export function signedInPage(reader: Reader, { name, signOutUrl }: Application, user: string): Reply {
+export function signedInPage(reader: Reader, { displayName, signOutUrl }: Application, user: string): Reply {
   return pageFor(reader, {
     status: 200,
     title: tell(reader, 'signed_in.title'),
-    text: [tell(reader, 'signed_in.text', { application: name, user })],
-    code: 'signed_in',
-    link: { href: signOutUrl, label: tell(reader, 'action.sign_out') },
+    text: [tell(reader, 'signed_in.text', { application: displayName, user })],
+    actions: [{ href: signOutUrl, label: tell(reader, 'action.sign_out') }],
+    report: null,
   });
 }
 
-export function nobodyPage(reader: Reader, { name, startUrl }: Application): Reply {
+export function nobodyPage(reader: Reader, { displayName, startUrl }: Application): Reply {
   return pageFor(reader, {
     status: 200,
     title: tell(reader, 'nobody.title'),
-    text: [tell(reader, 'nobody.text', { application: name })],
-    code: 'nobody',
-    link: { href: startUrl, label: tell(reader, 'action.sign_in') },
+    text: [tell(reader, 'nobody.text', { application: displayName })],
+    actions: [{ href: startUrl, label: tell(reader, 'action.sign_in') }],
+    report: null,
   });
 }

@@ -44,7 +44,7 @@ export async function signOut(context: StepContext, request: Snapshot, applicati
     return redirect(url, [gone], [CLEAR]);
   }
   // Somebody whose sign-out is not complete is told so, before the identity provider's page is all that there is to see.
-  const page = signedOutHerePage(readerOf(request), application, idp.url);
+  const page = signedOutHerePage(readerOf(context, request), application, idp.url);
   return { ...page, headers: [...page.headers, CLEAR, ['Set-Cookie', gone]] };
 }
 

@@ -8,7 +8,7 @@ import { openSignOut } from './sign-out-state.js';
 import type { StepContext } from './steps.js';
 
 export async function signedOut(context: StepContext, request: Snapshot, application: Application): Promise<Reply> {
-  const reader = readerOf(request);
+  const reader = readerOf(context, request);
   // Whoever has signed in again since, or has followed somebody's link, is not signed out.
   const session = await ownSession(context, request, application);
   if (session !== null) return signedInPage(reader, application, session.claims.preferredUsername);

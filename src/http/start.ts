@@ -11,11 +11,12 @@ import type { StepContext } from './steps.js';
 
 export async function start(context: StepContext, request: Snapshot, application: Application): Promise<Reply> {
   if (returnsToCallback(request.query, application.returnTarget)) {
-    context.log.warn(
-      { provider: application.name, path: `${application.prefix}/callback` },
+    const reference = context.references.write(
+      'warn',
+      { provider: application.name, code: 'callback_not_routed', path: `${application.prefix}/callback` },
       'login not begun: the proxy asks about the callback instead of routing it to akprox',
     );
-    return callbackNotRoutedPage(readerOf(request), application);
+    return callbackNotRoutedPage(readerOf(context, request), application, reference);
   }
   const target = resolveReturnUrl(request.query, application.returnTarget);
   const login = await beginLogin(context.oidc(application), randomBytes);

@@ -4,21 +4,23 @@ import type { JWK } from 'jose';
 import type { Application } from '../application/application.js';
 import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
+import type { References } from '../infra/references.js';
 import type { OidcClient } from '../oidc/client.js';
 import type { Sessions } from '../session/sessions.js';
 import type { EndedLogins } from './ended-logins.js';
 import type { Reply, Snapshot } from './exchange.js';
-import { readerOf } from './page-layout.js';
+import { type PageContext, readerOf } from './page-layout.js';
 import { errorPage } from './pages.js';
 
-export interface StepContext {
+export interface StepContext extends PageContext {
   readonly sessions: Sessions;
   /** Of the assertions that an application is sent. */
   readonly publicKeys: (application: Application) => Promise<readonly JWK[]>;
   readonly oidc: (application: Application) => OidcClient;
-  readonly now: () => number;
   readonly endedLogins: EndedLogins;
   readonly log: GatedLog;
+  /** For a line whose reference is on a page. */
+  readonly references: References;
   /** `result` label of `akprox_logins_total`. */
   readonly countLogin: (application: Application, result: 'started' | 'succeeded' | 'denied' | 'failed') => void;
 }
@@ -38,11 +40,12 @@ export async function runStep(
     const error =
       cause instanceof AkproxError ? cause : new AkproxError('internal', `unexpected error in ${step.name}`, cause);
     const level = error.code === 'internal' ? 'error' : 'warn';
-    context.log[level](
+    const reference = context.references.write(
+      level,
       { err: error, code: error.code, provider: application.name, step: step.name },
       'request failed',
       step.name,
     );
-    return errorPage(readerOf(request), error, application.startUrl);
+    return errorPage(readerOf(context, request), error, { application, reference, retryUrl: application.startUrl });
   }
 }

@@ -9,7 +9,8 @@ import { copyString } from './copy-string.js';
 import { createRateGate, type RateGate } from './rate-gate.js';
 
 type Facts = Readonly<Record<string, unknown>>;
-type Write = (facts: Facts, text: string, about?: string) => void;
+/** Answers with `false` when the line is not written. */
+type Write = (facts: Facts, text: string, about?: string) => unknown;
 
 /** `text` is a constant. `about`: lines of one kind that differ in it are written both. */
 export interface GatedLog {
@@ -85,12 +86,14 @@ export function createGatedLog(log: Logger, monotonic: () => number): GatedLog {
   const writer =
     (level: 'debug' | 'info' | 'warn' | 'error'): Write =>
     (facts, text, about) => {
-      if (!log.isLevelEnabled(level)) return;
+      if (!log.isLevelEnabled(level)) return false;
       const held = gate.pass(
         `${text}\0${own(facts['provider'])}\0${own(facts['code'])}\0${own(facts['dialect'])}`,
         about,
       );
-      if (held !== null) log[level]({ ...facts, held }, text);
+      if (held === null) return false;
+      log[level]({ ...facts, held }, text);
+      return true;
     };
   return { debug: writer('debug'), info: writer('info'), warn: writer('warn'), error: writer('error') };
 }

@@ -12,6 +12,8 @@ export interface CacheEntry {
   readonly application: Application;
   /** Rendered identity headers; the anonymous block unless `kind` is `allow`. */
   readonly block: ArrayBuffer;
+  /** As whom somebody is signed in who may not pass; '' for everybody else. */
+  readonly user: string;
   /** The session's name in the store. */
   readonly key: string;
   /** Monotonic milliseconds, as all that follow: when the session ends, or has to be renewed before it is served again. */
@@ -55,7 +57,8 @@ export class SessionCache {
   constructor(maxBytes: number) {
     this.entries = new LRUCache<string, CacheEntry>({
       maxSize: maxBytes,
-      sizeCalculation: (entry) => (entry.kind === 'allow' ? entry.block.byteLength : 0) + ENTRY_OVERHEAD,
+      sizeCalculation: (entry) =>
+        (entry.kind === 'allow' ? entry.block.byteLength : 2 * entry.user.length) + ENTRY_OVERHEAD,
       dispose: (entry, cookie, reason) => {
         this.leaveSlot(cookie);
         if (reason === 'set') return;

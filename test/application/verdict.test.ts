@@ -63,7 +63,7 @@ describe('a user whose identity headers are too large', () => {
   it('gets 403 in every dialect, cached or not, and the log names him, the size and the header when it is rendered', async () => {
     const lines: Record<string, unknown>[] = [];
     const checks = createChecks([application], {
-      log: pino({ level: 'info' }, { write: (line: string) => lines.push(JSON.parse(line)) }),
+      log: pino({ level: 'warn' }, { write: (line: string) => lines.push(JSON.parse(line)) }),
     });
     const cookie = `${application.cookieName}=${await checks.signIn(application, { groups })}`;
     const asked = (more: [string, string][] = []) =>
@@ -101,7 +101,7 @@ describe('a user whose identity headers are too large', () => {
   });
 
   it('gets it with credentials in a header as well', async () => {
-    const checks = createChecks([application], { headerAuth: async () => ({ kind: 'too_large' }) });
+    const checks = createChecks([application], { headerAuth: async () => ({ kind: 'too_large', user: 'alice' }) });
     const decision = await checks.decide(traefikRequest(URL_, [['authorization', 'Bearer x']]));
     assert.equal(decision.kind, 'forbidden');
   });

@@ -31,6 +31,7 @@ describe('a provider from authentik', () => {
     const application = 'https://auth.company.tld/application/o';
     assert.deepEqual(provider, {
       name: 'whoami',
+      display_name: '',
       mode: 'forward_single',
       origin: {
         origin: 'https://whoami.company.tld',

@@ -141,6 +141,7 @@ const CASES: Readonly<Record<string, () => Asked>> = {
   }),
   ping: () => ({ path: '/akprox/ping', headers: { Host: 'anybody' }, status: 204 }),
   'nothing there': () => ({ path: '/akprox/nothing', headers: { Host: HOST }, status: 404 }),
+  'nothing there, a script': () => ({ path: '/akprox/nothing', headers: { Host: HOST, ...SCRIPT }, status: 404 }),
   'a step of no application': () => ({ path: '/akprox/start', headers: { Host: 'nobody.example' }, status: 400 }),
 };
 

@@ -35,7 +35,7 @@ describe('the texts of pages', () => {
   }
 
   it('are translated: none is the same as in English unless it is one of these', () => {
-    const same: Partial<Record<Language, readonly TextKey[]>> = {};
+    const same: Partial<Record<Language, readonly TextKey[]>> = { fr: ['report.application'] };
     for (const language of LANGUAGES.filter((one) => one !== 'en')) {
       const left = KEYS.filter((key) => CATALOGUE[language][key] === english[key]);
       assert.deepEqual(left, same[language] ?? [], language);

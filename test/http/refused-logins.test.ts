@@ -49,7 +49,7 @@ for (const [query, status, code] of [
     const { callBack, lines } = setup('info');
     const reply = await callBack(query);
     assert.equal(reply.status, status);
-    assert.match(reply.body, new RegExp(`akprox: ${code}`));
+    assert.match(reply.body, new RegExp(`<dd>${code}</dd>`));
     assert.match(reply.body, /<a href="https:\/\/whoami\.company\.tld\/akprox\/start">/);
     assert.deepEqual([...headerOf(reply, 'Location'), ...headerOf(reply, 'Refresh')], []);
     assert.doesNotMatch(reply.body, /http-equiv|code_challenge/i);

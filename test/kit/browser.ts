@@ -138,7 +138,7 @@ function readForm(answer: Answer): { action: string; fields: Record<string, stri
   return { action: new URL(unescapeHtml(action), answer.url).href, fields };
 }
 
-function unescapeHtml(text: string): string {
+export function unescapeHtml(text: string): string {
   return text
     .replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)))
     .replace(/&quot;/g, '"')

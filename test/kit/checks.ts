@@ -11,6 +11,7 @@ import { EndedLogins } from '../../src/http/ended-logins.js';
 import { type HeaderSource, type Reply, Snapshot } from '../../src/http/exchange.js';
 import type { StepContext } from '../../src/http/steps.js';
 import type { GatedLog } from '../../src/infra/log-gate.js';
+import { References } from '../../src/infra/references.js';
 import type { OidcClient } from '../../src/oidc/client.js';
 import type { Session } from '../../src/session/session.js';
 import { Sessions, type SessionsOptions } from '../../src/session/sessions.js';
@@ -63,6 +64,7 @@ export function createChecks(
     headerAuth: unused,
     log,
     logChecks: 'none',
+    ...pageContext(() => clock.time, log),
     ...overrides,
   });
   const sessions = worker();
@@ -124,6 +126,12 @@ export function traefikRequest(url: string, headers: readonly (readonly [string,
   ]);
 }
 
+/** What pages need; random bytes that are all the same. */
+export function pageContext(now: () => number, log: GatedLog = SILENT) {
+  const references = new References(log, (count) => new Uint8Array(count));
+  return { look: { logo: '', name: '', help_url: '' }, now, references };
+}
+
 export interface Logins {
   readonly context: StepContext;
   readonly counted: string[];
@@ -135,7 +143,7 @@ export function createLogins(checks: Checks, client: OidcClient, log: GatedLog =
   const context: StepContext = {
     sessions: checks.sessions,
     oidc: () => client,
-    now: () => checks.clock.time,
+    ...pageContext(() => checks.clock.time, log),
     publicKeys: async () => [],
     endedLogins: new EndedLogins(),
     log,
@@ -145,9 +153,13 @@ export function createLogins(checks: Checks, client: OidcClient, log: GatedLog =
 }
 
 /** A request for one of our own paths, with the cookies of a browser. */
-export function stepRequest(url: string, cookies: readonly string[] = []): Snapshot {
+export function stepRequest(
+  url: string,
+  cookies: readonly string[] = [],
+  more: readonly (readonly [string, string])[] = [],
+): Snapshot {
   const { host, pathname, search } = new URL(url);
-  const headers: [string, string][] = [['host', host]];
+  const headers: (readonly [string, string])[] = [['host', host], ...more];
   if (cookies.length > 0) headers.push(['cookie', cookies.join('; ')]);
   return Snapshot.of(requestOf(headers, { path: pathname, query: search.slice(1) }), '127.0.0.1');
 }

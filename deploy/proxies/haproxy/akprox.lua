@@ -7,7 +7,7 @@ local TIMEOUT = 5000 -- milliseconds
 
 -- What the outpost decides by. It needs nothing else of the request.
 local ASK_WITH = {
-  "cookie", "authorization", "accept", "user-agent", "origin", "access-control-request-method", "sec-fetch-mode",
+  "cookie", "authorization", "accept", "accept-language", "user-agent", "origin", "access-control-request-method", "sec-fetch-mode",
   "sec-fetch-dest", "sec-fetch-site", "sec-purpose", "purpose", "x-moz", "x-requested-with", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
 }
 

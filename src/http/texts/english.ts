@@ -2,20 +2,24 @@
 export const english = {
   'action.go_on': 'Go on to {host}',
   'action.sign_in': 'Sign in',
+  'action.get_help': 'Get help',
+  'action.go_home': 'Go to {application}',
   'action.sign_in_again': 'Sign in again',
   'action.sign_out': 'Sign out',
   'action.sign_out_at_idp': 'Sign out at the identity provider',
+  'action.somebody_else': 'Sign in as somebody else',
   'action.start_again': 'Start again',
 
   'callback_not_routed.title': 'The sign-in cannot be completed',
   'callback_not_routed.text':
     'The identity provider sent you back to {path}, but the reverse proxy in front of {application} does not pass that path on. Your administrator has to route everything below {prefix} on this host to akprox.',
+  'denied.user': 'You are signed in as {user}.',
   'forbidden.title': 'You may not use this application',
   'forbidden.text':
-    'You are signed in, but your account is not among those that may use {application}. Ask for access, or sign in as somebody else.',
+    'Your account is not among those that may use {application}. Ask for access, or sign in as somebody else.',
   'identity_too_large.title': 'Your account has too many groups',
   'identity_too_large.text':
-    'You are signed in, but what is known about your account is too large to be passed on to {application}. Most often that is a long list of groups. Please tell your administrator: the log names the size and the setting (headers.max_bytes).',
+    'What is known about your account is too large to be passed on to {application}. Most often that is a long list of groups. Please tell your administrator: the log names the size and the setting (headers.max_bytes).',
   'idp_rejected.title': 'The sign-in could not be completed',
   'idp_rejected.text':
     'The identity provider refused to complete this sign-in. Please start again; if it happens twice, tell your administrator.',
@@ -39,8 +43,19 @@ export const english = {
     'It was begun in another browser, was completed already, or the browser did not keep its cookie. Please start again.',
   'misconfigured.title': 'This service is not set up correctly',
   'misconfigured.text': 'Your administrator finds the reason in the log.',
+  'no_app.title': 'Nothing is set up for this host',
+  'no_app.text':
+    'Nobody has told akprox about an application at {host}. If the address is right, your administrator has to set it up.',
   'nobody.title': 'You are not signed in',
   'nobody.text': 'Nobody is signed in at {application} in this browser.',
+  'not_found.title': 'There is nothing here',
+  'not_found.text': 'Nothing is to be found at this address. It may have been mistyped, or come from an old link.',
+  'report.title': 'If you ask for help',
+  'report.text': 'Please pass these details on to your administrator.',
+  'report.time': 'Time',
+  'report.reference': 'Reference',
+  'report.application': 'Application',
+  'report.code': 'Error code',
   'request_invalid.title': 'This request cannot be understood',
   'request_invalid.text': 'A part of it is missing, doubled or malformed. Please start again.',
   'signed_in.title': 'You are signed in',

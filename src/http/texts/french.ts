@@ -4,20 +4,24 @@ import type { Texts } from './english.js';
 export const french: Texts = {
   'action.go_on': 'Continuer vers {host}',
   'action.sign_in': 'Se connecter',
+  'action.get_help': 'Obtenir de l’aide',
+  'action.go_home': 'Aller à {application}',
   'action.sign_in_again': 'Se reconnecter',
   'action.sign_out': 'Se déconnecter',
   'action.sign_out_at_idp': 'Se déconnecter du fournisseur d’identité',
+  'action.somebody_else': 'Se connecter avec un autre compte',
   'action.start_again': 'Recommencer',
 
   'callback_not_routed.title': 'La connexion ne peut pas être terminée',
   'callback_not_routed.text':
     'Le fournisseur d’identité vous a renvoyé vers {path}, mais le proxy inverse placé devant {application} ne transmet pas ce chemin. Votre administrateur doit diriger vers akprox tout ce qui se trouve sous {prefix} sur cet hôte.',
+  'denied.user': 'Vous êtes connecté en tant que {user}.',
   'forbidden.title': 'Vous ne pouvez pas utiliser cette application',
   'forbidden.text':
-    'Vous êtes connecté, mais votre compte ne fait pas partie de ceux qui peuvent utiliser {application}. Demandez l’accès ou connectez-vous avec un autre compte.',
+    'Votre compte ne fait pas partie de ceux qui peuvent utiliser {application}. Demandez l’accès ou connectez-vous avec un autre compte.',
   'identity_too_large.title': 'Votre compte a trop de groupes',
   'identity_too_large.text':
-    'Vous êtes connecté, mais les informations sur votre compte sont trop volumineuses pour être transmises à {application}. Il s’agit le plus souvent d’une longue liste de groupes. Veuillez prévenir votre administrateur : le journal indique la taille et le réglage (headers.max_bytes).',
+    'Les informations sur votre compte sont trop volumineuses pour être transmises à {application}. Il s’agit le plus souvent d’une longue liste de groupes. Veuillez prévenir votre administrateur : le journal indique la taille et le réglage (headers.max_bytes).',
   'idp_rejected.title': 'La connexion n’a pas pu être terminée',
   'idp_rejected.text':
     'Le fournisseur d’identité a refusé de terminer cette connexion. Veuillez recommencer ; si cela se reproduit, prévenez votre administrateur.',
@@ -42,8 +46,20 @@ export const french: Texts = {
     'Elle a été commencée dans un autre navigateur, elle est déjà terminée, ou le navigateur n’a pas conservé son cookie. Veuillez recommencer.',
   'misconfigured.title': 'Ce service n’est pas configuré correctement',
   'misconfigured.text': 'Votre administrateur en trouvera la raison dans le journal.',
+  'no_app.title': 'Rien n’est configuré pour cet hôte',
+  'no_app.text':
+    'akprox ne connaît aucune application sur {host}. Si l’adresse est correcte, votre administrateur doit la configurer.',
   'nobody.title': 'Vous n’êtes pas connecté',
   'nobody.text': 'Personne n’est connecté à {application} dans ce navigateur.',
+  'not_found.title': 'Il n’y a rien ici',
+  'not_found.text':
+    'Il n’y a rien à cette adresse. Elle contient peut-être une faute de frappe, ou le lien est ancien.',
+  'report.title': 'Si vous demandez de l’aide',
+  'report.text': 'Veuillez transmettre ces informations à votre administrateur.',
+  'report.time': 'Heure',
+  'report.reference': 'Référence',
+  'report.application': 'Application',
+  'report.code': 'Code d’erreur',
   'request_invalid.title': 'Cette demande est incompréhensible',
   'request_invalid.text': 'Un de ses éléments manque, figure deux fois ou est mal formé. Veuillez recommencer.',
   'signed_in.title': 'Vous êtes connecté',

@@ -4,20 +4,24 @@ import type { Texts } from './english.js';
 export const german: Texts = {
   'action.go_on': 'Weiter zu {host}',
   'action.sign_in': 'Anmelden',
+  'action.get_help': 'Hilfe',
+  'action.go_home': 'Zu {application}',
   'action.sign_in_again': 'Wieder anmelden',
   'action.sign_out': 'Abmelden',
   'action.sign_out_at_idp': 'Beim Identitätsanbieter abmelden',
+  'action.somebody_else': 'Mit einem anderen Konto anmelden',
   'action.start_again': 'Neu beginnen',
 
   'callback_not_routed.title': 'Die Anmeldung kann nicht abgeschlossen werden',
   'callback_not_routed.text':
     'Der Identitätsanbieter hat Sie nach {path} zurückgeschickt, aber der Reverse-Proxy vor {application} leitet diesen Pfad nicht weiter. Ihre Administration muss auf diesem Host alles unterhalb von {prefix} an akprox leiten.',
+  'denied.user': 'Sie sind als {user} angemeldet.',
   'forbidden.title': 'Sie dürfen diese Anwendung nicht benutzen',
   'forbidden.text':
-    'Sie sind angemeldet, aber Ihr Konto gehört nicht zu denen, die {application} benutzen dürfen. Bitten Sie um Zugang, oder melden Sie sich mit einem anderen Konto an.',
+    'Ihr Konto gehört nicht zu denen, die {application} benutzen dürfen. Bitten Sie um Zugang, oder melden Sie sich mit einem anderen Konto an.',
   'identity_too_large.title': 'Ihr Konto hat zu viele Gruppen',
   'identity_too_large.text':
-    'Sie sind angemeldet, aber die Angaben zu Ihrem Konto sind zu umfangreich, um an {application} weitergegeben zu werden. Meist liegt das an einer langen Liste von Gruppen. Bitte verständigen Sie Ihre Administration: Das Protokoll nennt die Größe und die Einstellung (headers.max_bytes).',
+    'Die Angaben zu Ihrem Konto sind zu umfangreich, um an {application} weitergegeben zu werden. Meist liegt das an einer langen Liste von Gruppen. Bitte verständigen Sie Ihre Administration: Das Protokoll nennt die Größe und die Einstellung (headers.max_bytes).',
   'idp_rejected.title': 'Die Anmeldung konnte nicht abgeschlossen werden',
   'idp_rejected.text':
     'Der Identitätsanbieter hat es abgelehnt, diese Anmeldung abzuschließen. Bitte beginnen Sie neu; wenn es wieder geschieht, verständigen Sie Ihre Administration.',
@@ -41,8 +45,20 @@ export const german: Texts = {
     'Sie wurde in einem anderen Browser begonnen, ist bereits abgeschlossen, oder der Browser hat ihr Cookie nicht behalten. Bitte beginnen Sie neu.',
   'misconfigured.title': 'Dieser Dienst ist nicht richtig eingerichtet',
   'misconfigured.text': 'Ihre Administration findet den Grund im Protokoll.',
+  'no_app.title': 'Für diesen Host ist nichts eingerichtet',
+  'no_app.text':
+    'akprox kennt keine Anwendung auf {host}. Wenn die Adresse stimmt, muss Ihre Administration sie einrichten.',
   'nobody.title': 'Sie sind nicht angemeldet',
   'nobody.text': 'In diesem Browser ist niemand bei {application} angemeldet.',
+  'not_found.title': 'Hier ist nichts',
+  'not_found.text':
+    'Unter dieser Adresse gibt es nichts. Vielleicht enthält sie einen Tippfehler, oder der Link ist veraltet.',
+  'report.title': 'Wenn Sie Hilfe brauchen',
+  'report.text': 'Bitte geben Sie diese Angaben an Ihre Administration weiter.',
+  'report.time': 'Zeitpunkt',
+  'report.reference': 'Kennung',
+  'report.application': 'Anwendung',
+  'report.code': 'Fehlercode',
   'request_invalid.title': 'Diese Anfrage ist nicht verständlich',
   'request_invalid.text': 'Ein Teil davon fehlt, ist doppelt oder fehlerhaft. Bitte beginnen Sie neu.',
   'signed_in.title': 'Sie sind angemeldet',

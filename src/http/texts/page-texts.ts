@@ -25,9 +25,27 @@ export type Filling<Key extends TextKey> = [Placeholder<(typeof english)[Key]>] 
 export function say<Key extends TextKey>(language: Language, key: Key, ...[values]: Filling<Key>): string {
   const known: Readonly<Record<string, string>> = values ?? {};
   return escapeHtml(CATALOGUE[language][key]).replace(/\{(\w+)\}/g, (_, name: string) => {
-    return `<bdi>${escapeHtml(known[name] ?? '')}</bdi>`;
+    return `<bdi>${escapeHtml(plainName(known[name] ?? ''))}</bdi>`;
   });
 }
+
+/**
+ * A name that somebody else has chosen, fit to be shown: cut off, in one line, without signs that turn the writing around, and with
+ * few marks upon a letter.
+ */
+export function plainName(text: string): string {
+  const cleaned = text
+    .slice(0, 4 * LONGEST_NAME)
+    .toWellFormed()
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
+    .replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
+    .replace(/(\p{M}{3})\p{M}+/gu, '$1')
+    .trim();
+  const signs = [...cleaned];
+  return signs.length > LONGEST_NAME ? `${signs.slice(0, LONGEST_NAME).join('')}…` : cleaned;
+}
+
+const LONGEST_NAME = 160;
 
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);

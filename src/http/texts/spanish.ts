@@ -4,20 +4,24 @@ import type { Texts } from './english.js';
 export const spanish: Texts = {
   'action.go_on': 'Continuar a {host}',
   'action.sign_in': 'Iniciar sesión',
+  'action.get_help': 'Obtener ayuda',
+  'action.go_home': 'Ir a {application}',
   'action.sign_in_again': 'Iniciar sesión de nuevo',
   'action.sign_out': 'Cerrar sesión',
   'action.sign_out_at_idp': 'Cerrar sesión en el proveedor de identidad',
+  'action.somebody_else': 'Iniciar sesión con otra cuenta',
   'action.start_again': 'Empezar de nuevo',
 
   'callback_not_routed.title': 'No se puede completar el inicio de sesión',
   'callback_not_routed.text':
     'El proveedor de identidad le ha devuelto a {path}, pero el proxy inverso situado delante de {application} no transmite esa ruta. Su administrador tiene que dirigir a akprox todo lo que está por debajo de {prefix} en este host.',
+  'denied.user': 'Ha iniciado sesión como {user}.',
   'forbidden.title': 'No puede usar esta aplicación',
   'forbidden.text':
-    'Ha iniciado sesión, pero su cuenta no está entre las que pueden usar {application}. Solicite acceso o inicie sesión con otra cuenta.',
+    'Su cuenta no está entre las que pueden usar {application}. Solicite acceso o inicie sesión con otra cuenta.',
   'identity_too_large.title': 'Su cuenta tiene demasiados grupos',
   'identity_too_large.text':
-    'Ha iniciado sesión, pero los datos de su cuenta son demasiado extensos para transmitirlos a {application}. Casi siempre se debe a una lista larga de grupos. Avise a su administrador: el registro indica el tamaño y el ajuste (headers.max_bytes).',
+    'Los datos de su cuenta son demasiado extensos para transmitirlos a {application}. Casi siempre se debe a una lista larga de grupos. Avise a su administrador: el registro indica el tamaño y el ajuste (headers.max_bytes).',
   'idp_rejected.title': 'No se pudo completar el inicio de sesión',
   'idp_rejected.text':
     'El proveedor de identidad se negó a completar este inicio de sesión. Empiece de nuevo; si vuelve a ocurrir, avise a su administrador.',
@@ -41,8 +45,19 @@ export const spanish: Texts = {
     'Se empezó en otro navegador, ya se completó, o el navegador no conservó su cookie. Empiece de nuevo.',
   'misconfigured.title': 'Este servicio no está bien configurado',
   'misconfigured.text': 'Su administrador encontrará el motivo en el registro.',
+  'no_app.title': 'No hay nada configurado para este host',
+  'no_app.text':
+    'akprox no conoce ninguna aplicación en {host}. Si la dirección es correcta, su administrador tiene que configurarla.',
   'nobody.title': 'No ha iniciado sesión',
   'nobody.text': 'Nadie ha iniciado sesión en {application} en este navegador.',
+  'not_found.title': 'Aquí no hay nada',
+  'not_found.text': 'No hay nada en esta dirección. Puede que tenga una errata o que el enlace sea antiguo.',
+  'report.title': 'Si pide ayuda',
+  'report.text': 'Facilite estos datos a su administrador.',
+  'report.time': 'Hora',
+  'report.reference': 'Referencia',
+  'report.application': 'Aplicación',
+  'report.code': 'Código de error',
   'request_invalid.title': 'No se entiende esta solicitud',
   'request_invalid.text': 'Una parte falta, está repetida o no tiene el formato correcto. Empiece de nuevo.',
   'signed_in.title': 'Ha iniciado sesión',
