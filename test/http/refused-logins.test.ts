@@ -87,7 +87,7 @@ test('a pushed request that cannot be made: a page of 502 that waits for the per
   const { begin, lines } = setup('info', { par: true }, { '/par': () => new Response('', { status: 503 }) });
   const reply = await begin();
   assert.equal(reply.status, 502);
-  assert.match(reply.body, /akprox: idp_failed/);
+  assert.match(reply.body, /<dd>idp_failed</);
   assert.deepEqual([...headerOf(reply, 'Set-Cookie'), ...headerOf(reply, 'Location')], []);
   assert.match(JSON.stringify(lines), /pushed authorization request endpoint answered 503/);
 });

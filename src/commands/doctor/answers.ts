@@ -15,7 +15,11 @@ export function isOutposts(answer: Answered): boolean {
 function codeOf(answer: Answered): string {
   const { error } = jsonOf(answer);
   if (typeof error === 'string' && /^[a-z_]{1,40}$/.test(error)) return error;
-  return /<p class="code">akprox: ([a-z_]{1,40})<\/p>/.exec(answer.body)?.[1] ?? '';
+  return (
+    /<section aria-labelledby="report">[\s\S]*<dd>([a-z_]{1,40})<\/dd><\/div><\/dl><\/section>/.exec(
+      answer.body,
+    )?.[1] ?? ''
+  );
 }
 
 export function jsonOf(answer: Answered): Record<string, unknown> {
