@@ -5,6 +5,7 @@ import type { Application } from '../application/application.js';
 import { type AkproxError, ERROR_CODES, type ErrorCode } from '../infra/errors.js';
 import type { Reply } from './exchange.js';
 import { type Action, pageFor, type Reader, tell } from './page-layout.js';
+import { somebodyElseQuery } from './somebody-else.js';
 import type { TextKey } from './texts/english.js';
 
 /** Texts with nothing to be filled in. */
@@ -111,12 +112,11 @@ export function tooLargePage(reader: Reader, application: Application, denial: D
  * the login leads.
  */
 function somebodyElse(reader: Reader, application: Application, url: string): Action {
-  const target = encodeURIComponent(url);
-  const more = target.length > LONGEST_TARGET ? '' : `?rd=${target}`;
-  return { post: `${application.signOutUrl}${more}`, label: tell(reader, 'action.somebody_else') };
+  const target = encodeURIComponent(url).length > LONGEST_TARGET ? null : url;
+  return { post: application.signOutUrl + somebodyElseQuery(target), label: tell(reader, 'action.somebody_else') };
 }
 
-/** Longer ones lead home, so that a page stays small. */
+/** Encoded; longer ones lead home, so that a page stays small. */
 const LONGEST_TARGET = 2_048;
 
 function signOutLink(reader: Reader, { signOutUrl }: Application): Action {

@@ -13,6 +13,8 @@ export interface SignOutState {
   readonly idpSession: IdpSession;
   /** Where to go from the page (`rd`), validated; null when nobody has said. */
   readonly target: string | null;
+  /** Go on to a login as somebody else at once. */
+  readonly somebodyElse: boolean;
 }
 
 const LIFETIME = 600_000;
@@ -21,12 +23,12 @@ const LONGEST = 2_048;
 const CONTEXT = 'sign-out';
 
 /** A target that makes it too long is left out. */
-export function sealSignOut(application: Application, { idpSession, target }: SignOutState, now: number): string {
-  const plain = Buffer.from(JSON.stringify({ idpSession, target, startedAt: now }), 'utf8');
+export function sealSignOut(application: Application, ended: SignOutState, now: number): string {
+  const plain = Buffer.from(JSON.stringify({ ...ended, startedAt: now }), 'utf8');
   const state = seal(application.keys.signOut, CONTEXT, plain).toString('base64url');
-  return state.length <= LONGEST || target === null
+  return state.length <= LONGEST || ended.target === null
     ? state
-    : sealSignOut(application, { idpSession, target: null }, now);
+    : sealSignOut(application, { ...ended, target: null }, now);
 }
 
 /** Null for anything else, and for what was begun more than ten minutes ago. */
@@ -42,5 +44,9 @@ export function openSignOut(application: Application, rawQuery: string, now: num
   const idpSession = IDP_SESSIONS.find((one) => one === opened['idpSession']);
   if (idpSession === undefined || typeof startedAt !== 'number' || Math.abs(now - startedAt) >= LIFETIME) return null;
   // Once more: the configuration may have changed.
-  return { idpSession, target: typeof target === 'string' ? acceptReturnUrl(target, application.returnTarget) : null };
+  return {
+    idpSession,
+    target: typeof target === 'string' ? acceptReturnUrl(target, application.returnTarget) : null,
+    somebodyElse: opened['somebodyElse'] === true,
+  };
 }

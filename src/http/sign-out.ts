@@ -11,6 +11,7 @@ import { isUnasked } from './fetch-metadata.js';
 import { readerOf } from './page-layout.js';
 import { signedOutHerePage } from './pages.js';
 import { type IdpSession, sealSignOut } from './sign-out-state.js';
+import { isForSomebodyElse } from './somebody-else.js';
 import type { StepContext } from './steps.js';
 
 /** What a shared browser kept of the application goes too; cookies and storage are the application's own business. */
@@ -37,7 +38,9 @@ export async function signOut(context: StepContext, request: Snapshot, applicati
   // With a hint at the wrong one the identity provider would leave this person's session alone; with none it looks at its own.
   const [idToken = null] = idTokens.length === 1 ? idTokens : [];
   const target = findReturnUrl(request.query, application.returnTarget);
-  const stateOf = (idpSession: IdpSession): string => sealSignOut(application, { idpSession, target }, context.now());
+  const somebodyElse = isForSomebodyElse(request.query);
+  const stateOf = (idpSession: IdpSession): string =>
+    sealSignOut(application, { idpSession, target, somebodyElse }, context.now());
   const idp = await endSession(context, application, idToken, stateOf('sent'));
   if (deleted) {
     const url = idp.url ?? `${application.signedOutUrl}?state=${stateOf(idp.session)}`;

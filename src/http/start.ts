@@ -7,6 +7,7 @@ import { saveAttempt } from './attempt.js';
 import { type Reply, redirect, type Snapshot } from './exchange.js';
 import { readerOf } from './page-layout.js';
 import { callbackNotRoutedPage } from './pages.js';
+import { isForSomebodyElse } from './somebody-else.js';
 import type { StepContext } from './steps.js';
 
 export async function start(context: StepContext, request: Snapshot, application: Application): Promise<Reply> {
@@ -19,7 +20,7 @@ export async function start(context: StepContext, request: Snapshot, application
     return callbackNotRoutedPage(readerOf(context, request), application, reference);
   }
   const target = resolveReturnUrl(request.query, application.returnTarget);
-  const login = await beginLogin(context.oidc(application), randomBytes);
+  const login = await beginLogin(context.oidc(application), randomBytes, isForSomebodyElse(request.query));
   const { url, ...remembered } = login;
   context.countLogin(application, 'started');
   return redirect(url, saveAttempt(application, { ...remembered, target }, request, context.now()));

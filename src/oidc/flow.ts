@@ -4,6 +4,7 @@ import { decodeJwt } from 'jose';
 import * as openid from 'openid-client';
 import type { Claims } from '../application/claims.js';
 import { AkproxError } from '../infra/errors.js';
+import { promptForAnother } from './another-account.js';
 import { authorizationUrl, checkAuthentication } from './authorization-request.js';
 import type { DiscoveredProvider, OidcClient } from './client.js';
 import { claimsOfLogin, completeClaims } from './complete-claims.js';
@@ -40,8 +41,13 @@ export type CallbackOutcome =
 export type TokenResponse = openid.TokenEndpointResponse & openid.TokenEndpointResponseHelpers;
 export type TokenPayload = Readonly<Record<string, unknown>>;
 
-/** `random`: node's `randomBytes` or a test's. */
-export async function beginLogin(client: OidcClient, random: (size: number) => Buffer): Promise<LoginRequest> {
+/** `random`: node's `randomBytes` or a test's. `somebodyElse`: not simply whom the identity provider remembers. */
+export async function beginLogin(
+  client: OidcClient,
+  random: (size: number) => Buffer,
+  somebodyElse = false,
+): Promise<LoginRequest> {
+  const { metadata } = await client.discover();
   const [state, nonce, codeVerifier] = [secretText(random), secretText(random), secretText(random)];
   const startedAt = client.now();
   const url = await authorizationUrl(client, {
@@ -52,6 +58,7 @@ export async function beginLogin(client: OidcClient, random: (size: number) => B
     nonce,
     code_challenge: await openid.calculatePKCECodeChallenge(codeVerifier),
     code_challenge_method: 'S256',
+    ...(somebodyElse && promptForAnother(metadata)),
   });
   return { url: url.href, state, nonce, codeVerifier, startedAt };
 }

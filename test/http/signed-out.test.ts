@@ -124,8 +124,16 @@ describe('the page', () => {
 
   it('does not claim to know what it does not, and is shown all the same', async () => {
     const world = setUp(SINGLE);
-    const good = sealSignOut(SINGLE, { idpSession: 'sent', target: null }, world.checks.clock.time);
-    const other = sealSignOut(DOMAIN, { idpSession: 'sent', target: null }, world.checks.clock.time);
+    const good = sealSignOut(
+      SINGLE,
+      { idpSession: 'sent', target: null, somebodyElse: false },
+      world.checks.clock.time,
+    );
+    const other = sealSignOut(
+      DOMAIN,
+      { idpSession: 'sent', target: null, somebodyElse: false },
+      world.checks.clock.time,
+    );
     const flipped = `${good.slice(0, -4)}${good.at(-4) === 'A' ? 'B' : 'A'}${good.slice(-3)}`;
     const long = 'x'.repeat(10_000);
     for (const query of [
@@ -157,7 +165,7 @@ describe('the page', () => {
 });
 
 describe('what a sign-out remembers', () => {
-  const state = { idpSession: 'sent', target: 'https://whoami.company.tld/bye' } as const;
+  const state = { idpSession: 'sent', target: 'https://whoami.company.tld/bye', somebodyElse: false } as const;
 
   it('is good for ten minutes, also when the clock was wrong', () => {
     const sealed = `state=${sealSignOut(SINGLE, state, 10 * MINUTE)}`;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Page } from 'playwright-core';
+import { PASSWORD } from '../../kit/keycloak-admin.js';
 import { APP } from '../../kit/real-proxy.js';
 import { until } from '../../kit/until.js';
 import { REGISTERED } from './keycloak-login.js';
@@ -28,6 +29,23 @@ export const keycloakSignOut: KeycloakPart = {
       assert.equal(after.length, before.length - 1);
       await page.goto(`${APP}/`);
       assert.ok(page.url().startsWith(`${realm.issuer}/`), 'it asks for the password again');
+      await page.context().close();
+    });
+
+    // Keycloak remembers bob: to log in anew without the sign-out would bring him back, with `prompt=login` too.
+    it('lets somebody who may not pass sign in as somebody else, by the button of the page', async () => {
+      const { realm } = world();
+      const page = await world().newPage();
+      await world().logIn(page, `${APP}/deep?a=1&b=2`, 'bob');
+      assert.match((await page.textContent('main')) ?? '', /signed in as bob \(bob@company\.tld\)/);
+      const before = await realm.sessions('bob');
+      await page.getByRole('button', { name: 'Sign in as somebody else' }).click();
+      await page.waitForSelector('#username');
+      assert.equal((await realm.sessions('bob')).length, before.length - 1);
+      await page.fill('#username', 'alice');
+      await page.fill('#password', PASSWORD);
+      await Promise.all([page.waitForURL(`${APP}/deep?a=1&b=2`), page.click('#kc-login')]);
+      assert.match(await page.content(), /alice@company\.tld/);
       await page.context().close();
     });
 
