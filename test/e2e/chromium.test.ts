@@ -1,8 +1,7 @@
 // One login in a real browser: Debian's Chromium, headless, through playwright-core.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { it } from 'node:test';
-import { chromium } from 'playwright-core';
+import { chromiumMissing, launchChromium } from '../kit/chromium.js';
 import { startDaemon, testProvider } from '../kit/daemon.js';
 import { startGateway } from '../kit/gateway.js';
 import { startIdp } from '../kit/idp.js';
@@ -11,10 +10,7 @@ import { PATIENCE_MS } from '../kit/until.js';
 import { startWhoami } from '../kit/whoami.js';
 import { ACCOUNTS, clientFor } from '../kit/world.js';
 
-const BROWSER = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path));
-const missing = BROWSER === undefined ? 'Chromium is not installed' : null;
-
-describeWith(missing, 'a login in Chromium', () => {
+describeWith(chromiumMissing, 'a login in Chromium', () => {
   it('brings alice in, in both tabs, keeps bob out and ends with the sign-out', async () => {
     const app = await startWhoami({ port: 0 });
     // The browser goes to the real port, so the gateway comes first and learns where the outpost is afterwards.
@@ -31,19 +27,7 @@ describeWith(missing, 'a login in Chromium', () => {
       providers: [testProvider(idp.issuer, { external_host: origin, access: { groups: ['staff'] } })],
     });
     outpost = daemon.http;
-    const browser = await chromium.launch({
-      executablePath: BROWSER ?? '',
-      timeout: PATIENCE_MS,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    });
+    const browser = await launchChromium();
     try {
       const context = await browser.newContext();
       context.setDefaultTimeout(PATIENCE_MS);

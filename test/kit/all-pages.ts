@@ -1,0 +1,53 @@
+// Every page in every state, as it goes to a browser.
+import type { Application } from '../../src/application/application.js';
+import type { Reply } from '../../src/http/exchange.js';
+import type { Reader } from '../../src/http/page-layout.js';
+import {
+  callbackNotRoutedPage,
+  errorPage,
+  forbiddenPage,
+  notFoundPage,
+  signedOutHerePage,
+  tooLargePage,
+  unknownHostPage,
+} from '../../src/http/pages.js';
+import { nobodyPage, signedInPage, signedOutPage } from '../../src/http/session-pages.js';
+import { AkproxError, ERROR_CODES, type ErrorCode } from '../../src/infra/errors.js';
+
+const REFERENCE = 'ABCD-EFGH';
+const IDP_SESSIONS = ['sent', 'kept', 'unreachable'] as const;
+
+/** By the function that makes it, and the state; `user` and `host` are what somebody else has chosen. */
+export function allPages(
+  reader: Reader,
+  application: Application,
+  user = 'alice (alice@company.tld)',
+  host = 'nobody.company.tld',
+): Readonly<Record<string, Reply>> {
+  const url = `${application.origin}/wiki?a=1&b=2`;
+  const denial = { user, url, reference: REFERENCE };
+  const failure = { application, reference: REFERENCE, retryUrl: application.startUrl };
+  const codes = Object.keys(ERROR_CODES) as ErrorCode[];
+  const signedOut = IDP_SESSIONS.flatMap((idpSession) =>
+    [null, url].map((target): [string, Reply] => [
+      `signedOutPage ${idpSession}${target === null ? '' : ', on to a target'}`,
+      signedOutPage(reader, application, { idpSession, target, somebodyElse: false }),
+    ]),
+  );
+  return {
+    ...Object.fromEntries(
+      codes.map((code) => [`errorPage ${code}`, errorPage(reader, new AkproxError(code, 'of no interest'), failure)]),
+    ),
+    'callbackNotRoutedPage ': callbackNotRoutedPage(reader, application, null),
+    'forbiddenPage ': forbiddenPage(reader, application, denial),
+    'tooLargePage ': tooLargePage(reader, application, denial),
+    'notFoundPage ': notFoundPage(reader, application),
+    'unknownHostPage ': unknownHostPage(reader, host),
+    'signedOutHerePage ': signedOutHerePage(reader, application, null),
+    'signedOutHerePage, not at the identity provider': signedOutHerePage(reader, application, url),
+    ...Object.fromEntries(signedOut),
+    'signedOutPage of no sign-out that is known': signedOutPage(reader, application, null),
+    'signedInPage ': signedInPage(reader, application, user),
+    'nobodyPage ': nobodyPage(reader, application),
+  };
+}
