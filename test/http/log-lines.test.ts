@@ -20,6 +20,7 @@ import { createGatedLog } from '../../src/infra/log-gate.js';
 import { createOidcClient } from '../../src/oidc/client.js';
 import { HeaderAuth } from '../../src/oidc/header-auth.js';
 import type { RenewalAnswer } from '../../src/session/renewal.js';
+import type { Session } from '../../src/session/session.js';
 import { issueTicket } from '../../src/session/ticket.js';
 import { makeApplication } from '../kit/application.js';
 import {
@@ -124,12 +125,12 @@ async function callBack(world: World, answer: string): Promise<void> {
   await world.step(callback, stepRequest(`${APP}/akprox/callback?state=${state}&${answer}`, cookies));
 }
 
-async function renew(world: World): Promise<void> {
+async function renew(world: World, session: Partial<Session> = {}): Promise<void> {
   const { checks, application } = world;
   const cookie = await checks.signIn(
     application,
     { groups: ['staff'] },
-    { refreshToken: 'r', renewedAt: checks.clock.time - 1_000_000, expiresAt: checks.clock.time + 10_000 },
+    { refreshToken: 'r', renewedAt: checks.clock.time - 1_000_000, expiresAt: checks.clock.time + 10_000, ...session },
   );
   await checks.elsewhere.sessions.load(cookie, application);
   for (let i = 0; i < 10; i += 1) await new Promise((done) => setImmediate(done));
@@ -249,6 +250,10 @@ const KINDS: Record<string, (world: World, i: number) => Promise<unknown>> = {
   'sessions that the provider does not renew': (world) => {
     world.redeem = async () => ({ kind: 'fault', error: new AkproxError('idp_unreachable', 'down') });
     return renew(world);
+  },
+  'sessions that cannot be renewed in time': (world) => {
+    const { time } = world.checks.clock;
+    return renew(world, { expiresAt: time - 1, endsAt: time + 10_000, failedAt: time });
   },
   'renewals that the store does not take': (world) => {
     world.checks.store.leases.acquire = () => Promise.reject(new Error('down'));
