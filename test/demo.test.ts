@@ -11,12 +11,13 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createBrowser } from './kit/browser.js';
+import { chromiumMissing, launchChromium } from './kit/chromium.js';
 import { claimPorts } from './kit/demo/options.js';
 import { findProgram, PROXIES, unfit } from './kit/demo/proxies.js';
 import { endsWithTest } from './kit/ends-with-test.js';
 import { IDENTITY_HEADERS } from './kit/gateway.js';
 import { describeWith } from './kit/needs.js';
-import { until } from './kit/until.js';
+import { PATIENCE_MS, until } from './kit/until.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MAIN = fileURLToPath(new URL('kit/demo/main.ts', import.meta.url));
@@ -180,6 +181,24 @@ for (const gateway of ['builtin', ...PROXIES] as const) {
       assert.equal((await createBrowser().get(`${url}/`, { Cookie: cookie })).status, 302);
     });
 
+    it('says what to look at, and each of it is there', async () => {
+      const nothing = await printed(demo, /an address that nobody serves: (\S+)/);
+      const page = await createBrowser().get(nothing);
+      assert.equal(page.status, 404);
+      assert.match(page.body, /There is nothing here/);
+      const failed = await createBrowser().get(await printed(demo, /cannot be completed, .*: (\S+)/));
+      assert.equal(failed.status, 400);
+      const [, reference = ''] = /<dd>(\w{4}-\w{4})<\/dd>/.exec(failed.body) ?? assert.fail(failed.body);
+      const log = join(await printed(demo, /logs: (\S+)/), 'outpost.log');
+      // The page may be there before the line is.
+      await until(() => readFileSync(log, 'utf8').includes(`"reference":"${reference}"`));
+    });
+
+    if (chromiumMissing === null) {
+      it('lets a person in Chromium sign out, be kept out, and come in as somebody else', () =>
+        walkInChromium(url, issuer, gateway));
+    }
+
     it('serves both tabs whose logins began before either was finished', async () => {
       const browser = createBrowser();
       const one = await browser.follow(await browser.get(`${url}/one`));
@@ -208,6 +227,34 @@ for (const gateway of ['builtin', ...PROXIES] as const) {
     });
   };
   describeWith(missing, `the demo behind ${gateway}`, suite);
+}
+
+/** Behind nginx there is no page of ours to press a button on. */
+async function walkInChromium(url: string, issuer: string, gateway: string): Promise<void> {
+  const browser = await launchChromium();
+  try {
+    const page = await (await browser.newContext({ locale: 'de-AT' })).newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
+    const logIn = async (user: string, target: string): Promise<void> => {
+      assert.ok(page.url().startsWith(issuer), page.url());
+      await page.fill('input[name=login]', user);
+      await Promise.all([page.waitForURL(target), page.getByRole('button', { name: 'Log in' }).click()]);
+    };
+    await page.goto(`${url}/`);
+    await logIn('alice', `${url}/`);
+    await page.getByRole('link', { name: 'Sign out' }).click();
+    await page.getByText('Ihre Sitzung beim Identitätsanbieter ist ebenfalls beendet.').waitFor();
+    await page.goto(`${url}/deep?a=1&b=2`);
+    await logIn('bob', `${url}/deep?a=1&b=2`);
+    if (gateway === 'nginx') return;
+    await page.getByText('Sie sind als bob (bob@example.com) angemeldet.').waitFor();
+    await page.getByRole('button', { name: 'Mit einem anderen Konto anmelden' }).click();
+    await page.waitForSelector('input[name=login]');
+    await logIn('alice', `${url}/deep?a=1&b=2`);
+    await page.getByText('alice@example.com').first().waitFor();
+  } finally {
+    await browser.close();
+  }
 }
 
 describe('the demo with authentik', () => {

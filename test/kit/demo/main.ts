@@ -72,8 +72,10 @@ async function main(): Promise<void> {
 Open ${origin}/
 
   ${identity.users.join('\n  ')}
-  Any password will do. Sign out at ${origin}${identity.prefix}/sign_out
-
+  Any password will do. What to look at:
+${walk(origin, identity, which.startsWith('nginx'))
+  .map((step) => `  * ${step}\n`)
+  .join('')}
 What a request without a session gets:
   curl -sD- -o /dev/null -H 'Host: ${host}' http://127.0.0.1:${ports.port}/
 What akprox says about this gateway:
@@ -83,10 +85,25 @@ Configuration, sessions and logs: ${directory}
 Ctrl-C stops everything.`);
 }
 
+/** What a newcomer sees, in the order in which it can be seen. */
+function walk(origin: string, { prefix, bob }: Identity, nginx: boolean): string[] {
+  // nginx shows no answer of a check to anybody.
+  const page = nginx
+    ? 'and sees the 403 of nginx; another gateway (--gateway builtin) shows the page of akprox'
+    : 'and sees a page that says as whom he is signed in, in the language of the browser; its button “Sign in as somebody else” leads to the login';
+  return [
+    `alice: the page has what the application is told of her. “Sign out” there, or ${origin}${prefix}/sign_out, ends both sessions and says so`,
+    ...(bob === 'kept out' ? [`bob: ${page}`] : []),
+    `an address that nobody serves: ${origin}${prefix}/nothing`,
+    `a login that cannot be completed, and the reference of its page in outpost.log: ${origin}${prefix}/callback?code=x&state=y`,
+  ];
+}
+
 /** Who knows the users, and what the outpost is told of it. */
 interface Identity {
   readonly url: string;
   readonly users: readonly string[];
+  readonly bob: 'kept out' | 'let in';
   readonly providers: readonly unknown[];
   readonly env: Readonly<Record<string, string>>;
   /** Where the steps of a login are. */
@@ -109,6 +126,7 @@ async function startProvider(ports: Ports, origin: string): Promise<Identity> {
   });
   const whoami = {
     name: 'whoami',
+    display_name: 'the demo',
     mode: 'forward_single',
     external_host: origin,
     cookie_secret: { env: 'DEMO_COOKIE_SECRET' },
@@ -119,7 +137,8 @@ async function startProvider(ports: Ports, origin: string): Promise<Identity> {
   };
   return {
     url: idp.issuer,
-    users: ['alice  is in the group staff and gets in', 'bob    is not, and gets a 403'],
+    bob: 'kept out',
+    users: ['alice  is in the group staff and gets in', 'bob    is not, and gets a page of 403'],
     providers: [whoami],
     env: { DEMO_COOKIE_SECRET: randomBytes(48).toString('base64url'), DEMO_CLIENT_SECRET: client.secret },
     prefix: '/akprox',
@@ -137,6 +156,7 @@ async function startCore(ports: Ports, origin: string): Promise<Identity> {
   });
   return {
     url: core.url,
+    bob: 'let in',
     users: [
       'alice and bob both get in: who may use an application is for authentik to decide, and this stand-in lets everybody in',
     ],
@@ -190,6 +210,7 @@ async function startOutpost(directory: string, ports: Ports, options: DemoOption
       workers: options.workers,
       store: { kind: 'embedded', path: join(directory, 'sessions') },
       log: { level: 'info', checks: 'all' },
+      pages: { name: 'akprox demo' },
       providers: identity.providers,
     }),
   );
