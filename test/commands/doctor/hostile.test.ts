@@ -87,6 +87,50 @@ describe('the doctor is not fooled', () => {
     });
   }
 
+  const isCheck = ({ url }: Asked): boolean => /^\/(?:akprox|outpost\.goauthentik\.io)\/auth/.test(url.pathname);
+  const start = (back: string): string => `https://whoami.company.tld/akprox/start?rd=${encodeURIComponent(back)}`;
+
+  it('by a guard that is asked about the path of the check as about any page', async () => {
+    const { codes, passed } = await diagnosed((asked) => {
+      if (!isCheck(asked)) return null;
+      const login = start(asked.url.href);
+      return answered(401, { location: login }, JSON.stringify({ error: 'login_required', login_url: login }));
+    });
+    assert.deepEqual(codes, []);
+    assert.ok(passed.includes('no page can ask the check'));
+  });
+
+  it('by silence where the check is', async () => {
+    const { codes, passed, unseen } = await diagnosed((asked) =>
+      isCheck(asked) ? { kind: 'failed', why: 'connection reset' } : null,
+    );
+    assert.deepEqual(codes, []);
+    assert.ok(!passed.includes('no page can ask the check'));
+    assert.ok(unseen.some((text) => text.includes('a page can ask the check')));
+  });
+
+  for (const [dialect, path, answer] of [
+    ['nginx', '/akprox/auth/nginx', answered(401, { location: start('https://whoami.company.tld/') })],
+    ['Traefik', '/outpost.goauthentik.io/auth/traefik', answered(400, {}, '{"error":"request_invalid"}')],
+    [
+      'Envoy',
+      `/akprox/auth/envoy/${MARK}`,
+      answered(
+        401,
+        {},
+        JSON.stringify({ error: 'login_required', login_url: start(`https://whoami.company.tld/${MARK}`) }),
+      ),
+    ],
+  ] as const) {
+    it(`when one path of the check is open to pages: that of ${dialect}`, async () => {
+      const { findings } = await diagnosed(({ url }) => (url.pathname === path ? answer : null));
+      assert.deepEqual(
+        findings.map(({ code, severity }) => [code, severity]),
+        [['check_open', 'warning']],
+      );
+    });
+  }
+
   it('by an application that takes a POST and redirects', async () => {
     const { codes } = await diagnosed(({ question }) =>
       question.method === 'POST' ? answered(303, { location: '/created/1' }) : null,
