@@ -6,9 +6,9 @@ import { type InBandStep, inBandStep } from '../application/own-paths.js';
 import type { Barred } from '../application/verdict.js';
 import type { Unavailable } from '../session/sessions.js';
 import { verifyTicket } from '../session/ticket.js';
-import { barredPage } from './barred.js';
 import { challenge, letPublicPass } from './challenge.js';
 import type { CheckContext } from './check.js';
+import { barredPage, undecidedPage } from './check-pages.js';
 import type { Undecided } from './check-state.js';
 import { findTickets } from './cookies.js';
 import { counted, type Decision } from './decision.js';
@@ -123,7 +123,7 @@ async function decideByStore(inquiry: Inquiry): Promise<Decision | null> {
         session satisfies never;
     }
   }
-  if (unavailable !== null) return counted(application, 'unavailable', SESSION_UNAVAILABLE[unavailable]);
+  if (unavailable !== null) return leaveUndecided(inquiry, unavailable);
   return inquiry.barred === null ? null : forbid(inquiry, inquiry.barred);
 }
 
@@ -157,20 +157,28 @@ async function decideByCredentials(inquiry: Inquiry): Promise<Decision> {
 
 const REFUSED_BASIC: Decision = { kind: 'refused', scheme: 'basic' };
 const REFUSED_BEARER: Decision = { kind: 'refused', scheme: 'bearer' };
-const SESSION_UNAVAILABLE: Readonly<Record<Unavailable['what'], Decision>> = {
-  store: { kind: 'unavailable', what: 'store' },
-  renewal: { kind: 'unavailable', what: 'renewal' },
-};
-const IDP_UNAVAILABLE: Decision = { kind: 'unavailable', what: 'idp' };
+const IDP_UNAVAILABLE: Decision = { kind: 'unavailable', what: 'idp', page: null };
 
 /** `block`: of a verdict that allows. */
 function allow({ application }: Inquiry, block: ArrayBuffer): Decision {
   return counted(application, 'allowed', { kind: 'allow', application, block });
 }
 
-function forbid({ context, application, dialect, req, url }: Inquiry, barred: Barred): Decision {
-  const why = barred.kind;
-  const navigation = isNavigation(dialect.method(req), req);
-  const page = dialect.relaysAnswers && navigation ? barredPage(context, req, application, barred, url.href) : null;
-  return counted(application, 'forbidden', { kind: 'forbidden', why, page });
+function forbid(inquiry: Inquiry, barred: Barred): Decision {
+  const page = isSeen(inquiry) ? barredPage(inquiry.context, asked(inquiry), barred) : null;
+  return counted(inquiry.application, 'forbidden', { kind: 'forbidden', why: barred.kind, page });
+}
+
+function leaveUndecided(inquiry: Inquiry, what: Unavailable['what']): Decision {
+  const page = isSeen(inquiry) ? undecidedPage(inquiry.context, asked(inquiry), what) : null;
+  return counted(inquiry.application, 'unavailable', { kind: 'unavailable', what, page });
+}
+
+/** Whether a person sees the answer. */
+function isSeen({ dialect, req }: Inquiry): boolean {
+  return dialect.relaysAnswers && isNavigation(dialect.method(req), req);
+}
+
+function asked({ req, application, url }: Inquiry): { req: HeaderSource; application: Application; url: string } {
+  return { req, application, url: url.href };
 }

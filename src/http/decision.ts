@@ -23,7 +23,7 @@ export type Decision =
       readonly page: Reply | null;
     }
   | { readonly kind: 'refused'; readonly scheme: 'basic' | 'bearer' }
-  | { readonly kind: 'unavailable'; readonly what: 'store' | 'renewal' | 'idp' }
+  | { readonly kind: 'unavailable'; readonly what: 'store' | 'renewal' | 'idp'; readonly page: Reply | null }
   | { readonly kind: 'no_app'; readonly host: string; readonly readFrom: string; readonly dialect: string }
   | ({ readonly kind: 'invalid' } & BadHeader)
   | { readonly kind: 'in_band'; readonly reply: Reply };
@@ -76,7 +76,9 @@ export function render(decision: Exclude<Decision, Allow>, dialect: Dialect): Re
         ? json(401, { error: 'invalid_credentials' }, [SCHEMES[decision.scheme]])
         : empty(401, [SCHEMES[decision.scheme]]);
     case 'unavailable':
-      return json(503, UNAVAILABLE_TEXTS[decision.what], [['Retry-After', '2']]);
+      return decision.page === null
+        ? json(503, UNAVAILABLE_TEXTS[decision.what], [['Retry-After', '2']])
+        : { ...decision.page, status: 503 };
     case 'no_app':
       return unknownHost(
         decision.host,

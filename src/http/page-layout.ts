@@ -78,7 +78,7 @@ ${report === null ? '' : reportOf(reader, report)}</main>${footer(reader)}</body
       ['Content-Security-Policy', policy(look.logo, actions)],
       ['X-Content-Type-Options', 'nosniff'],
       ['Referrer-Policy', 'no-referrer'],
-      ...(status === 503 ? [['Retry-After', '5'] as const] : []),
+      ...(status === 503 ? [['Retry-After', '2'] as const] : []),
     ],
     body,
   };

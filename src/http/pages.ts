@@ -123,6 +123,30 @@ function signOutLink(reader: Reader, { signOutUrl }: Application): Action {
   return { href: signOutUrl, label: tell(reader, 'action.sign_out') };
 }
 
+/** A 503 of a check. */
+export function unavailablePage(
+  reader: Reader,
+  application: Application,
+  {
+    code,
+    url,
+    reference,
+  }: Pick<Denial, 'url' | 'reference'> & { readonly code: 'store_unavailable' | 'idp_unreachable' },
+): Reply {
+  return pageFor(reader, {
+    status: 503,
+    title: tell(reader, 'store_unavailable.title'),
+    text: [tell(reader, code === 'store_unavailable' ? 'store_unavailable.text' : 'renewal_unavailable.text')],
+    actions: [
+      {
+        href: url.length > LONGEST_TARGET ? `${application.origin}/` : url,
+        label: tell(reader, 'action.try_again'),
+      },
+    ],
+    report: { code, application, reference },
+  });
+}
+
 export function notFoundPage(reader: Reader, application: Application): Reply {
   return pageFor(reader, {
     status: 404,

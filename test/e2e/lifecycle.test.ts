@@ -301,7 +301,7 @@ describe('starting', () => {
     const answer = await request(`${daemon.http}/akprox/start`, { headers: { Host: 'whoami.localhost:8080' } });
     assert.equal(answer.status, 503);
     assert.match(answer.body, /identity provider does not answer/);
-    assert.equal(answer.headers['retry-after'], '5');
+    assert.equal(answer.headers['retry-after'], '2');
     assert.equal(answer.headers['set-cookie'], undefined);
     assert.equal((await traefikCheck(daemon.http, `${APP}/`)).status, 302);
   });

@@ -133,6 +133,12 @@ const OUTCOMES = {
   },
   'refused bearer': refused('Bearer error="invalid_token"'),
   'refused basic': refused('Basic realm="akprox", charset="UTF-8"'),
+  'no store page': {
+    kind: 'unavailable',
+    counted: 'unavailable',
+    relayed: { ...UNAVAILABLE, body: /<dd>store_unavailable<\/dd>/ },
+    nginx: { ...UNAVAILABLE, body: /^{"error":"store_unavailable"/ },
+  },
   'no store': both('unavailable', 'unavailable', { ...UNAVAILABLE, body: /^{"error":"store_unavailable"/ }),
   'no identity provider': both('unavailable', 'unavailable', { ...UNAVAILABLE, body: /^{"error":"idp_unreachable"/ }),
 } as const satisfies Readonly<Record<string, Outcome>>;
@@ -371,7 +377,8 @@ for (const dialect of Object.values(DIALECTS)) {
           const decision = await checks.decide(asks(dialect, row, cookie), dialect, context);
 
           const name = typeof row.outcome === 'string' ? row.outcome : row.outcome(state, dialect);
-          const outcome: Outcome = OUTCOMES[name];
+          const isScript = row.headers?.includes(SCRIPT) === true;
+          const outcome: Outcome = OUTCOMES[name === 'no store' && !isScript ? 'no store page' : name];
           assert.equal(decision.kind, outcome.kind, what);
           const reply = answerTo(decision, dialect);
           assertAnswer(reply, dialect.name === 'nginx' ? outcome.nginx : outcome.relayed, what);

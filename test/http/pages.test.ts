@@ -204,7 +204,7 @@ describe('every page', () => {
     const failure = { application, reference: 'ABCD-EFGH', retryUrl: `${APP}/akprox/start?rd=x&y` };
     const reply = errorPage(READER, new AkproxError('store_unavailable', 'secret'), failure);
     assert.equal(reply.status, 503);
-    assert.deepEqual(headerOf(reply, 'Retry-After'), ['5']);
+    assert.deepEqual(headerOf(reply, 'Retry-After'), ['2']);
     assert.match(reply.body, /<a href="https:\/\/whoami\.company\.tld\/akprox\/start\?rd=x&#38;y">Start again<\/a>/);
     assert.match(reply.body, /<dd>ABCD-EFGH<\/dd>/);
     assert.doesNotMatch(reply.body, /secret/);

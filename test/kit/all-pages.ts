@@ -9,6 +9,7 @@ import {
   notFoundPage,
   signedOutHerePage,
   tooLargePage,
+  unavailablePage,
   unknownHostPage,
 } from '../../src/http/pages.js';
 import { nobodyPage, signedInPage, signedOutPage } from '../../src/http/session-pages.js';
@@ -41,6 +42,16 @@ export function allPages(
     'callbackNotRoutedPage ': callbackNotRoutedPage(reader, application, null),
     'forbiddenPage ': forbiddenPage(reader, application, denial),
     'tooLargePage ': tooLargePage(reader, application, denial),
+    'unavailablePage store': unavailablePage(reader, application, {
+      code: 'store_unavailable',
+      url,
+      reference: REFERENCE,
+    }),
+    'unavailablePage renewal': unavailablePage(reader, application, {
+      code: 'idp_unreachable',
+      url,
+      reference: REFERENCE,
+    }),
     'notFoundPage ': notFoundPage(reader, application),
     'unknownHostPage ': unknownHostPage(reader, host),
     'signedOutHerePage ': signedOutHerePage(reader, application, null),

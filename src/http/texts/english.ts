@@ -8,6 +8,7 @@ export const english = {
   'action.sign_out': 'Sign out',
   'action.sign_out_at_idp': 'Sign out at the identity provider',
   'action.somebody_else': 'Sign in as somebody else',
+  'action.try_again': 'Try again',
   'action.start_again': 'Start again',
 
   'callback_not_routed.title': 'The sign-in cannot be completed',
@@ -50,6 +51,8 @@ export const english = {
   'nobody.text': 'Nobody is signed in at {application} in this browser.',
   'not_found.title': 'There is nothing here',
   'not_found.text': 'Nothing is to be found at this address. It may have been mistyped, or come from an old link.',
+  'renewal_unavailable.text':
+    'Your session has to be renewed, and the identity provider does not answer. You have not been signed out; please try again in a moment.',
   'report.title': 'If you ask for help',
   'report.text': 'Please pass these details on to your administrator.',
   'report.time': 'Time',

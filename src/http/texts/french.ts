@@ -10,6 +10,7 @@ export const french: Texts = {
   'action.sign_out': 'Se déconnecter',
   'action.sign_out_at_idp': 'Se déconnecter du fournisseur d’identité',
   'action.somebody_else': 'Se connecter avec un autre compte',
+  'action.try_again': 'Réessayer',
   'action.start_again': 'Recommencer',
 
   'callback_not_routed.title': 'La connexion ne peut pas être terminée',
@@ -54,6 +55,8 @@ export const french: Texts = {
   'not_found.title': 'Il n’y a rien ici',
   'not_found.text':
     'Il n’y a rien à cette adresse. Elle contient peut-être une faute de frappe, ou le lien est ancien.',
+  'renewal_unavailable.text':
+    'Votre session doit être renouvelée et le fournisseur d’identité ne répond pas. Vous n’avez pas été déconnecté ; veuillez réessayer dans un instant.',
   'report.title': 'Si vous demandez de l’aide',
   'report.text': 'Veuillez transmettre ces informations à votre administrateur.',
   'report.time': 'Heure',

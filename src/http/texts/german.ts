@@ -10,6 +10,7 @@ export const german: Texts = {
   'action.sign_out': 'Abmelden',
   'action.sign_out_at_idp': 'Beim Identitätsanbieter abmelden',
   'action.somebody_else': 'Mit einem anderen Konto anmelden',
+  'action.try_again': 'Noch einmal versuchen',
   'action.start_again': 'Neu beginnen',
 
   'callback_not_routed.title': 'Die Anmeldung kann nicht abgeschlossen werden',
@@ -53,6 +54,8 @@ export const german: Texts = {
   'not_found.title': 'Hier ist nichts',
   'not_found.text':
     'Unter dieser Adresse gibt es nichts. Vielleicht enthält sie einen Tippfehler, oder der Link ist veraltet.',
+  'renewal_unavailable.text':
+    'Ihre Sitzung muss erneuert werden, und der Identitätsanbieter antwortet nicht. Sie wurden nicht abgemeldet; bitte versuchen Sie es gleich noch einmal.',
   'report.title': 'Wenn Sie Hilfe brauchen',
   'report.text': 'Bitte geben Sie diese Angaben an Ihre Administration weiter.',
   'report.time': 'Zeitpunkt',

@@ -10,6 +10,7 @@ export const spanish: Texts = {
   'action.sign_out': 'Cerrar sesión',
   'action.sign_out_at_idp': 'Cerrar sesión en el proveedor de identidad',
   'action.somebody_else': 'Iniciar sesión con otra cuenta',
+  'action.try_again': 'Intentar de nuevo',
   'action.start_again': 'Empezar de nuevo',
 
   'callback_not_routed.title': 'No se puede completar el inicio de sesión',
@@ -52,6 +53,8 @@ export const spanish: Texts = {
   'nobody.text': 'Nadie ha iniciado sesión en {application} en este navegador.',
   'not_found.title': 'Aquí no hay nada',
   'not_found.text': 'No hay nada en esta dirección. Puede que tenga una errata o que el enlace sea antiguo.',
+  'renewal_unavailable.text':
+    'Su sesión debe renovarse y el proveedor de identidad no responde. No se ha cerrado su sesión; inténtelo de nuevo dentro de un momento.',
   'report.title': 'Si pide ayuda',
   'report.text': 'Facilite estos datos a su administrador.',
   'report.time': 'Hora',
