@@ -246,6 +246,7 @@ export class Worker {
       now: clock.now,
       look: this.config.pages,
       references: this.references,
+      logWritten: () => logTo(WORKER_LOG_FD).written(),
       publicKeys: (application) => assertionKeys.published(application),
       endedLogins: this.endedLogins,
       countLogin: (application, result) => this.tally.count('akprox_logins_total', application.name, result),

@@ -77,6 +77,7 @@ async function complete(
       { err: error, code: error.code, provider: application.name },
       'login refused by the identity provider',
     );
+    await context.logWritten?.();
     context.endedLogins.end(application, attempt, error.code, reference);
     return failurePage(context, request, application, attempt, error, reference);
   }
@@ -96,6 +97,7 @@ async function complete(
     }
     const facts = { err: cause, code: cause.code, provider: application.name };
     const reference = context.references.write('warn', facts, 'login failed');
+    await context.logWritten?.();
     context.endedLogins.end(application, attempt, cause.code, reference);
     // The code is spent or the fault is permanent: a page, never a restart of our own, which could go on for ever.
     return failurePage(context, request, application, attempt, cause, reference);

@@ -21,6 +21,8 @@ export interface StepContext extends PageContext {
   readonly log: GatedLog;
   /** For a line whose reference is on a page. */
   readonly references: References;
+  /** Resolves when lines of the log are out: whoever gets a page about one can look for it there. Without it: at once. */
+  readonly logWritten?: () => Promise<void>;
   /** `result` label of `akprox_logins_total`. */
   readonly countLogin: (application: Application, result: 'started' | 'succeeded' | 'denied' | 'failed') => void;
 }
@@ -46,6 +48,7 @@ export async function runStep(
       'request failed',
       step.name,
     );
+    await context.logWritten?.();
     return errorPage(readerOf(context, request), error, { application, reference, retryUrl: application.startUrl });
   }
 }

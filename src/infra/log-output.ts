@@ -8,6 +8,8 @@ const MOST_WAITING = 4 * 1_024 * 1_024;
 /** Until a reader that is full is tried again, in milliseconds; and how often by a process that ends. */
 const RETRY = 100;
 const LAST_TRIES = 10;
+/** For a reader that stands still, by whoever wants a line to be out before he goes on; in milliseconds. */
+const LONGEST_WAIT = 100;
 
 export class LogOutput implements DestinationStream {
   private readonly fd: number;
@@ -16,6 +18,7 @@ export class LogOutput implements DestinationStream {
   private writing: Buffer | null = null;
   private retry: NodeJS.Timeout | undefined;
   private lost = 0;
+  private readonly whenIdle = new Set<() => void>();
 
   constructor(fd: number, now: () => number) {
     this.fd = fd;
@@ -30,9 +33,24 @@ export class LogOutput implements DestinationStream {
     if (this.writing === null) this.next();
   }
 
+  /** Resolves when all is out, or lost; soon in any case. */
+  async written(): Promise<void> {
+    if (this.writing === null) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.whenIdle.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, LONGEST_WAIT);
+      this.whenIdle.add(done);
+    });
+  }
+
   private next(): void {
     this.writing = this.waiting === '' ? null : Buffer.from(this.waiting);
     this.waiting = '';
+    if (this.writing === null) for (const done of [...this.whenIdle]) done();
     this.push();
   }
 
