@@ -2,6 +2,7 @@
 // is walked, the small browser for the rest. All in one file, whose parts are in keycloak/: a Keycloak takes 20 s to start.
 import { after, before } from 'node:test';
 import { describeWith } from '../kit/needs.js';
+import { keycloakClient } from './keycloak/keycloak-client.js';
 import { keycloakKeys } from './keycloak/keycloak-keys.js';
 import { keycloakLogin } from './keycloak/keycloak-login.js';
 import { keycloakRenewal } from './keycloak/keycloak-renewal.js';
@@ -9,7 +10,7 @@ import { keycloakSignOut } from './keycloak/keycloak-sign-out.js';
 import { type KeycloakWorld, keycloakWorldMissing, startKeycloakWorld } from './keycloak/keycloak-world.js';
 
 /** In this order; the renewal part stops Keycloak at its end, and starts it again. */
-const PARTS = [keycloakLogin, keycloakSignOut, keycloakKeys, keycloakRenewal];
+const PARTS = [keycloakLogin, keycloakSignOut, keycloakKeys, keycloakClient, keycloakRenewal];
 
 describeWith(
   keycloakWorldMissing,

@@ -176,6 +176,8 @@ function representation(options: RealmOptions): Record<string, unknown> {
       lastName: 'Example',
       credentials: [{ type: 'password', value: PASSWORD, temporary: false }],
       groups: user.groups.map((name) => `/${name}`),
+      // As whoever is made in the console has it: through it every token is for `account`.
+      realmRoles: [`default-roles-${options.name}`],
     })),
     clients: options.clients.map(client),
     ...options.settings,
