@@ -60,7 +60,7 @@ get_hydra() { # VERSION INTO
     go build -mod=mod -tags sqlite -ldflags='-s -w' -o "$2/hydra" . && rm -rf "$2/source"
 }
 
-# The newest that the Go module proxy has: dex tags no versions that Go would take. It wants a C compiler, for SQLite.
+# A version that is to be had as a Go module: dex has tagged none since that Go would take. It wants a C compiler, for SQLite.
 get_dex() { # VERSION INTO
   local source
   source=$(go mod download -json "github.com/dexidp/dex@$1" | sed -n 's/^.*"Dir": "\(.*\)".*$/\1/p') &&
