@@ -73,6 +73,8 @@ export async function startHydra(options: HydraOptions): Promise<Hydra> {
         URLS_ERROR: `${application.origin}/error`,
       });
       if (await answers(`${adminOrigin}/health/ready`, group)) {
+        // It makes its keys when they are first asked for, which on a busy machine takes longer than a token of some tests lives.
+        await fetch(`${issuer}.well-known/jwks.json`);
         return {
           issuer,
           admin,

@@ -48,6 +48,8 @@ export interface Realm {
    * (26.5.6 sends no logout token then).
    */
   signOut(user: string): Promise<void>;
+  /** One of `sessions`, as its "Sign out" on the page of sessions does. */
+  endSession(id: string): Promise<void>;
   /** A new key signs from now on; `retire`: and every older one of this algorithm is gone. */
   rotateKey(algorithm: 'RS256' | 'PS256' | 'ES256' | 'EdDSA', retire?: boolean): Promise<void>;
 }
@@ -130,6 +132,7 @@ function openRealm(issuer: string, request: Admin['request']): Realm {
       return found.map(({ id }) => id);
     },
     signOut: async (user) => request('POST', `/users/${await userId(user)}/logout`),
+    endSession: async (id) => request('DELETE', `/sessions/${encodeURIComponent(id)}`),
     rotateKey: async (algorithm, retire = false) => {
       interface KeyProvider {
         readonly id: string;

@@ -62,6 +62,11 @@ export class KeycloakWorld {
   /** Ends where Keycloak's form leads to. */
   async logIn(page: Page, url: string, user: string): Promise<void> {
     await page.goto(url);
+    await this.fillIn(page, url, user);
+  }
+
+  /** The same from Keycloak's form on. */
+  async fillIn(page: Page, url: string, user: string): Promise<void> {
     assert.ok(page.url().startsWith(`${this.realm.issuer}/`), page.url());
     await page.fill('#username', user);
     await page.fill('#password', PASSWORD);
@@ -126,7 +131,7 @@ export async function startKeycloakWorld(
   const browser = await chromium.launch({
     executablePath: CHROMIUM ?? '',
     args: [
-      `--host-resolver-rules=MAP *.company.tld:443 127.0.0.1:${proxy.port}`,
+      `--host-resolver-rules=MAP *.company.tld:443 127.0.0.1:${proxy.port},MAP *.localhost:8080 ${new URL(daemon.http).host}`,
       ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
       ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
     ],
