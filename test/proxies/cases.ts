@@ -324,9 +324,22 @@ function cases(name: ProxyName, mode: Mode, traits: Traits): void {
     const answer = await browser.get(`${APP}/akprox/sign_out`);
     assert.equal(answer.status, 302);
     assert.ok(answer.location?.startsWith(world.issuer), answer.location ?? '');
+    const end = await unseen(() => browser.follow(answer));
+    assert.ok(end.url.startsWith(`${loginOrigin}/akprox/signed_out?state=`), end.url);
+    assert.equal(end.status, 200);
+    assert.match(end.body, /session at the identity provider has ended too/);
     assert.equal((await unseen(() => world.browser().get(`${APP}/`, { Cookie: cookie }))).status, 302);
     // Every session of hers has ended.
     assert.equal((await unseen(() => alice.get(`${APP}/`))).status, 302);
+  });
+
+  it('says at the login host, and nowhere else, who is signed in', { skip: mode === 'single' }, async () => {
+    const browser = world.browser();
+    const page = (): Promise<Answer> => browser.get(`${LOGIN}/`);
+    assert.match((await page()).body, /Nobody is signed in/);
+    await browser.logIn(`${APP}/`, 'alice');
+    assert.match((await page()).body, /signed in at .* as <bdi>alice</);
+    assert.doesNotMatch((await browser.get(`${APP}/`)).body, /signed in/);
   });
 
   it('stays shut when the outpost is down', async () => {
