@@ -29,6 +29,9 @@ export type RenewalAnswer =
   /** It could not be asked, or not to the end. `refreshToken`: the one that is good from now on; absent: the former one. */
   | { readonly kind: 'fault'; readonly error: Error; readonly refreshToken?: string };
 
+/** `done`, whatever came of it; another worker is at it; or the store has failed. */
+export type RenewalEnd = 'done' | 'elsewhere' | 'failed';
+
 export interface RenewalOptions {
   readonly leases: LeaseStore;
   readonly redeem: (application: Application, refreshToken: string, session: Session) => Promise<RenewalAnswer>;
@@ -41,24 +44,21 @@ export interface RenewalOptions {
   readonly log: GatedLog;
 }
 
-/** Between two attempts to save what was redeemed, in milliseconds. */
-const SAVE_AGAIN = 500;
+/** Between two attempts to save what came of a renewal, in milliseconds. */
+const TRY_AGAIN = 500;
 /** Until when a token that was not sent may be put back: well before somebody else can hold the lease. */
 const PUT_BACK = LEASE / 2;
 
 export class Renewal {
   private readonly options: RenewalOptions;
-  private readonly running = new Map<string, Promise<boolean>>();
+  private readonly running = new Map<string, Promise<RenewalEnd>>();
 
   constructor(options: RenewalOptions) {
     this.options = options;
   }
 
-  /**
-   * Resolves when it is over, true when it was this worker's to do; callers for the same session share one attempt. Never
-   * rejects.
-   */
-  start(application: Application, ticket: Ticket): Promise<boolean> {
+  /** Resolves when it is over; callers for the same session share one attempt. Never rejects. */
+  start(application: Application, ticket: Ticket): Promise<RenewalEnd> {
     const running = this.running.get(ticket.key);
     if (running !== undefined) return running;
     const attempt = this.attempt(application, ticket).finally(() => this.running.delete(ticket.key));
@@ -76,23 +76,23 @@ export class Renewal {
     while (this.running.size > 0) await Promise.all(this.running.values());
   }
 
-  private async attempt(application: Application, ticket: Ticket): Promise<boolean> {
+  private async attempt(application: Application, ticket: Ticket): Promise<RenewalEnd> {
     try {
       return await this.underLease(application, ticket);
     } catch (error) {
       this.options.log.warn({ err: error, provider: application.name }, 'session renewal failed; trying again');
-      return false;
+      return 'failed';
     }
   }
 
-  private async underLease(application: Application, ticket: Ticket): Promise<boolean> {
+  private async underLease(application: Application, ticket: Ticket): Promise<RenewalEnd> {
     const { leases, log } = this.options;
     const name = `renew ${ticket.key}`;
     const owner = randomBytes(16).toString('base64url');
-    if (!(await leases.acquire(name, LEASE, owner))) return false;
+    if (!(await leases.acquire(name, LEASE, owner))) return 'elsewhere';
     try {
       await this.renew(application, ticket);
-      return true;
+      return 'done';
     } finally {
       // If it cannot be given back it ends by itself.
       await leases
@@ -138,21 +138,21 @@ export class Renewal {
     session: Session,
     answer: RenewalAnswer,
   ): Promise<void> {
-    const { end, now, log } = this.options;
+    const { now, log } = this.options;
     const facts = { provider: application.name };
     const { failedAt: _, ...former } = session;
     const { lifetime } = application.config.session;
     switch (answer.kind) {
       case 'ended':
         log.info(facts, 'session ended: the identity provider refused its refresh token');
-        return end(ticket);
+        return this.endSession(application, ticket, session);
       case 'refused':
         if (now() >= session.expiresAt) {
           log.warn(
             { ...facts, err: answer.error },
             'session ended: its tokens are over and the identity provider does not renew them',
           );
-          return end(ticket);
+          return this.endSession(application, ticket, session);
         }
         log.warn({ ...facts, err: answer.error }, 'session renewal refused by the identity provider; trying again');
         return this.save(application, ticket, { ...former, refreshToken: answer.refreshToken ?? session.refreshToken });
@@ -181,25 +181,30 @@ export class Renewal {
     }
   }
 
-  /**
-   * Again and again until the store takes it, or until it is no use: the session's tokens are nowhere else, and an outage of the
-   * store must not cost them. While they are out nobody else redeems.
-   */
-  private async save(
-    application: Application,
-    ticket: Ticket,
-    session: Session,
-    until = endOf(session),
-  ): Promise<void> {
-    const { replace, now, timers, log } = this.options;
+  /** The session's tokens are nowhere else: an outage of the store must not cost them. While they are out nobody else redeems. */
+  private save(application: Application, ticket: Ticket, session: Session, until = endOf(session)): Promise<void> {
+    return this.insist(application, until, () => this.options.replace(application, ticket, session));
+  }
+
+  /** Until its tokens end, from when on it is not served without a refresh token, wherever the store says that it is. */
+  private endSession(application: Application, ticket: Ticket, session: Session): Promise<void> {
+    return this.insist(application, session.expiresAt, () => this.options.end(ticket));
+  }
+
+  /** Again and again until the store has done it, or until it is no use. */
+  private async insist(application: Application, until: number, work: () => Promise<unknown>): Promise<void> {
+    const { now, timers, log } = this.options;
     for (;;) {
       try {
-        await replace(application, ticket, session);
+        await work();
         return;
       } catch (error) {
         if (now() >= until) throw error;
-        log.warn({ err: error, provider: application.name }, 'a renewed session could not be saved; trying again');
-        await new Promise<void>((resolve) => timers.after(SAVE_AGAIN, resolve));
+        log.warn(
+          { err: error, provider: application.name },
+          'the outcome of a session renewal could not be saved; trying again',
+        );
+        await new Promise<void>((resolve) => timers.after(TRY_AGAIN, resolve));
       }
     }
   }

@@ -1,6 +1,7 @@
 // The session behind a ticket as it may be served: one whose tokens are over is renewed first, by one worker of the fleet, while
 // the others wait for it.
 import type { Application } from '../application/application.js';
+import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { Timers } from '../infra/timers.js';
 import type { Renewal } from './renewal.js';
@@ -21,11 +22,14 @@ export interface ServedSessionsOptions {
   readonly log: GatedLog;
 }
 
-/** Null: there is none. `unreachable`: it cannot be renewed at the moment, and is no sign-out. Rejects when the store is down. */
+/**
+ * Null: there is none. `unreachable`: it cannot be renewed at the moment, and is no sign-out. Rejects when the store is down, or takes no
+ * renewal.
+ */
 export type ReadServed = (application: Application, ticket: Ticket) => Promise<Session | 'unreachable' | null>;
 
-/** How long somebody waits for a renewal, in milliseconds. */
-const LONGEST_WAIT = 5_000;
+/** How long somebody waits for a renewal, in milliseconds: Envoy and HAProxy, as deploy/ has them, give a check up after 5 s. */
+const LONGEST_WAIT = 4_500;
 /** How often the store is asked whether another worker is done. */
 const FIRST_PAUSE = 25;
 const LONGEST_PAUSE = 400;
@@ -67,11 +71,12 @@ export function createReadServed(options: ServedSessionsOptions): ReadServed {
       const left = deadline - monotonic();
       if (standing !== 'expired' || left <= 0) return unrenewed(application, session);
       // Whose token another worker has taken out waits for that worker.
-      const ours =
+      const end =
         isBeingRenewed(session, now()) && !renewal.isRunning(ticket)
-          ? false
+          ? 'elsewhere'
           : await within(left, renewal.start(application, ticket));
-      if (ours === false) await pauseFor(Math.min(pause, Math.max(1, deadline - monotonic())));
+      if (end === 'failed') throw new AkproxError('store_unavailable', 'the renewal could not be begun or saved');
+      if (end === 'elsewhere') await pauseFor(Math.min(pause, Math.max(1, deadline - monotonic())));
     }
   };
 }

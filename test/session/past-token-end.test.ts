@@ -171,7 +171,7 @@ describe('past its tokens’ end a session', () => {
         tell = () => void renewed().then(resolve);
       });
     const checks = Promise.all(fleet.map((sessions) => check(sessions, cookie, strict)));
-    assert.equal(await after(4_500, checks), undefined);
+    assert.equal(await after(4_000, checks), undefined);
     assert.deepEqual(await after(600, checks), ['renewal', 'renewal']);
     tell();
     await settle();
@@ -434,6 +434,31 @@ describe('a store that is away in the middle of a renewal', () => {
     assert.equal((await storedOf(cookie))?.refreshToken, 'r2');
   });
 
+  it('forgets, when it is back, the session that the provider has ended meanwhile', async () => {
+    const [first, second] = [worker(), worker()];
+    const cookie = await logIn(first, strict);
+    clock.time = START + TOKEN_LIFE - 10_000;
+    answer = async () => {
+      store.down = true;
+      return { kind: 'ended' };
+    };
+    await check(first, cookie, strict);
+    await timers.advance(3_000);
+    store.down = false;
+    await timers.advance(500);
+    for (const sessions of [first, second]) assert.equal(await check(sessions, cookie, strict), 'none');
+    assert.equal(store.entries.size, 0);
+  });
+
+  it('or takes nothing, keeps nobody waiting', async () => {
+    const sessions = worker();
+    const cookie = await logIn(sessions, graceful);
+    clock.time = START + PAST_END;
+    store.leases.acquire = () => Promise.reject(new Error('read-only'));
+    assert.equal(await after(0, check(sessions, cookie, graceful)), 'store');
+    assert.deepEqual(redeemed, []);
+  });
+
   it('gets the token back that it has given out and was not sent', async () => {
     const sessions = worker();
     const cookie = await logIn(sessions, strict);
@@ -446,7 +471,9 @@ describe('a store that is away in the middle of a renewal', () => {
       if (lost > 0) throw new Error('its answer was lost');
       return replaced;
     };
-    assert.equal(await after(1_000, check(sessions, cookie, strict)), 'allow');
+    assert.equal(await after(1_000, check(sessions, cookie, strict)), 'store');
+    assert.deepEqual(redeemed, []);
+    assert.equal(await after(0, check(sessions, cookie, strict)), 'allow');
     assert.deepEqual(redeemed, ['r1']);
   });
 });
