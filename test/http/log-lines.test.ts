@@ -200,6 +200,8 @@ const KINDS: Record<string, (world: World, i: number) => Promise<unknown>> = {
   },
   'callbacks while the token endpoint is down': (world, i) => callBack(world, `code=${i}`),
   'callbacks that were denied': (world, i) => callBack(world, `error=access_denied&error_description=${i}`),
+  'callbacks with an error and no login': (world, i) =>
+    world.step(callback, stepRequest(`${APP}/akprox/callback?error=invalid_request&error_description=DPoP+${i}`)),
   'callbacks with an error that nobody knows': (world, i) => callBack(world, `error=made_up_${i}`),
   'logins while the provider is down': (world, i) => {
     world.idp.clear();
@@ -266,12 +268,20 @@ describe(`${REQUESTS} requests of a kind write at most ${HANDFUL} lines, and the
     it(kind, async () => {
       const lines: Record<string, unknown>[] = [];
       const world = createWorld((line) => lines.push(line));
-      const told = (): number => lines.reduce((sum, { held }) => sum + 1 + Number(held), 0);
+      /** Of each text: a request may cause more than one. */
+      const told = (): number[] => {
+        const sums = new Map<unknown, number>();
+        for (const { msg, held } of lines) sums.set(msg, (sums.get(msg) ?? 0) + 1 + Number(held));
+        return [...sums.values()];
+      };
       for (let i = 0; i < REQUESTS; i += 1) await request(world, i);
       assert.ok(lines.length >= 1 && lines.length <= HANDFUL, `${lines.length}: ${JSON.stringify(lines.slice(0, 7))}`);
       world.checks.clock.time += 60_001;
       await request(world, REQUESTS);
-      assert.equal(told(), REQUESTS + 1);
+      assert.ok(
+        told().every((sum) => sum === REQUESTS + 1),
+        `${told()}`,
+      );
       assert.ok(Number(lines.at(-1)?.['held']) >= REQUESTS - HANDFUL);
     });
   }
