@@ -170,9 +170,15 @@ const KINDS: Record<string, (world: World, i: number) => Promise<unknown>> = {
       ]),
       DIALECTS.nginx,
     ),
+  // For a page there is one more line, which the page names.
   'sessions while the store is down': (world) => {
     world.checks.store.down = true;
-    return world.checks.decide(traefikRequest(`${APP}/`, [['cookie', ticket(world)]]));
+    return world.checks.decide(
+      traefikRequest(`${APP}/`, [
+        ['cookie', ticket(world)],
+        ['sec-fetch-mode', 'cors'],
+      ]),
+    );
   },
   'records that are damaged': async ({ checks, application }) => {
     const cookie = await checks.signIn(application, { groups: ['staff'] });
