@@ -3,8 +3,8 @@
 
 interface Demand {
   readonly codes: readonly string[];
-  /** In `error_description`, which has no registered words. */
-  readonly described: RegExp;
+  /** In `error_description`, which has no registered words; absent where the code alone says it. */
+  readonly described?: RegExp;
   readonly advice: string;
 }
 
@@ -28,13 +28,11 @@ const DEMANDS: readonly Demand[] = [
   {
     // Keycloak says `unauthorized_client` to a wrong secret.
     codes: ['invalid_client', 'unauthorized_client'],
-    described: /$^/,
     advice:
       'compare oidc.client_id, oidc.client_secret and oidc.token_endpoint_auth_method with the identity provider; a client that must authenticate with a key there (client-jwt) needs oidc.private_key and token_endpoint_auth_method: private_key_jwt',
   },
   {
     codes: ['unmet_authentication_requirements'],
-    described: /$^/,
     advice: 'it cannot do what acr_values in oidc.authorization_params asks for',
   },
 ];
@@ -42,6 +40,6 @@ const DEMANDS: readonly Demand[] = [
 /** For behind an error's code; '' when there is nothing to advise. The description itself is not repeated. */
 export function adviceOn(code: string, description: string): string {
   const demand =
-    DEMANDS.find(({ codes }) => codes.includes(code)) ?? DEMANDS.find(({ described }) => described.test(description));
+    DEMANDS.find(({ codes }) => codes.includes(code)) ?? DEMANDS.find(({ described }) => described?.test(description));
   return demand === undefined ? '' : ` (${demand.advice})`;
 }

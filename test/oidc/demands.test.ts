@@ -54,6 +54,13 @@ for (const [what, answer, expected] of DEMANDS) {
   });
 }
 
+test('an error that says nothing of what is demanded has no advice, described or not', async () => {
+  for (const description of [undefined, '', 'Code not valid']) {
+    const said = failsWith('idp_rejected', /refused: invalid_grant$/);
+    await assert.rejects(logIn(refusing(oauthError('invalid_grant', description))), said);
+  }
+});
+
 test('what it says goes into an event of its own, printable and short, at every endpoint, and into no error', async () => {
   const said = `alice@company.tld \u001b[31m\n${'x'.repeat(1_000)}`;
   const client = refusing(oauthError('invalid_scope', said));

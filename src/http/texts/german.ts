@@ -59,7 +59,7 @@ export const german: Texts = {
   'report.title': 'Wenn Sie Hilfe brauchen',
   'report.text': 'Bitte geben Sie diese Angaben an Ihre Administration weiter.',
   'report.time': 'Zeitpunkt',
-  'report.reference': 'Kennung',
+  'report.reference': 'Referenz',
   'report.application': 'Anwendung',
   'report.code': 'Fehlercode',
   'request_invalid.title': 'Diese Anfrage ist nicht verständlich',

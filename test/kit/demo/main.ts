@@ -126,7 +126,7 @@ async function startProvider(ports: Ports, origin: string): Promise<Identity> {
   });
   const whoami = {
     name: 'whoami',
-    display_name: 'the demo',
+    display_name: 'Whoami',
     mode: 'forward_single',
     external_host: origin,
     cookie_secret: { env: 'DEMO_COOKIE_SECRET' },
