@@ -52,7 +52,7 @@ describe('the compat listener', () => {
       assert.equal((await wire.next(false))?.status, 100);
       const answer = await wire.next(false);
       assert.equal(answer?.status, 404);
-      assert.equal(JSON.parse(answer?.body ?? '').error, 'not_found');
+      assert.match(answer?.body ?? '', /^<!doctype html>[\s\S]*<dd>not_found<\/dd>[\s\S]*<\/html>\n$/);
     } finally {
       wire.close();
     }

@@ -166,7 +166,11 @@ function cases(name: ProxyName, mode: Mode, traits: Traits): void {
     const bob = world.browser();
     const end = await unseen(() => bob.logIn(`${APP}/`, 'bob'));
     assert.equal(end.status, 403);
-    if (traits.relaysBodies) assert.match(end.body, /may not use this application/);
+    if (traits.relaysBodies) {
+      assert.match(end.body, /may not use this application/);
+      const german = await unseen(() => bob.get(`${APP}/`, { 'Accept-Language': 'de-AT,de;q=0.9,en;q=0.5' }));
+      assert.match(german.body, /<html lang="de">[\s\S]*Sie sind als <bdi>bob/);
+    }
     const xhr = await unseen(() => bob.get(`${APP}/api`, XHR));
     assert.equal(xhr.status, 403);
   });
