@@ -42,6 +42,13 @@ export function describeProxy(name: ProxyName, traits: Traits): void {
   }
 }
 
+/** Of an answer that says how long it is. */
+function isWhole(answer: string): boolean {
+  const end = answer.indexOf('\r\n\r\n');
+  const [, length] = /^content-length: (\d+)/im.exec(answer.slice(0, end + 1)) ?? [];
+  return end !== -1 && length !== undefined && Buffer.byteLength(answer.slice(end + 4)) >= Number(length);
+}
+
 function cases(name: ProxyName, mode: Mode, traits: Traits): void {
   const loginOrigin = mode === 'single' ? APP : LOGIN;
   let world: RealWorld;
@@ -189,6 +196,7 @@ function cases(name: ProxyName, mode: Mode, traits: Traits): void {
   });
 
   /** What comes back on a connection of its own until it is closed, for what no HTTP client would send. */
+  /** Envoy closes a second after its answer. */
   async function raw(head: readonly string[]): Promise<string> {
     const socket = await world.connect();
     const closed = once(socket, 'close');
@@ -197,7 +205,7 @@ function cases(name: ProxyName, mode: Mode, traits: Traits): void {
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString();
       // Upgraded: the other side says no more, and closes nothing.
-      if (text.startsWith('HTTP/1.1 101')) socket.destroy();
+      if (text.startsWith('HTTP/1.1 101') || isWhole(text)) socket.destroy();
     });
     socket.write(`${head.join('\r\n')}\r\n\r\n`);
     await closed;
