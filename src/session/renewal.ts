@@ -29,8 +29,8 @@ export type RenewalAnswer =
   /** It could not be asked, or not to the end. `refreshToken`: the one that is good from now on; absent: the former one. */
   | { readonly kind: 'fault'; readonly error: Error; readonly refreshToken?: string };
 
-/** `done`, whatever came of it; another worker is at it; or the store has failed. */
-export type RenewalEnd = 'done' | 'elsewhere' | 'failed';
+/** `done`, whatever came of it; another worker is at it; too many others are under way here; or the store has failed. */
+export type RenewalEnd = 'done' | 'elsewhere' | 'later' | 'failed';
 
 export interface RenewalOptions {
   readonly leases: LeaseStore;
@@ -48,10 +48,17 @@ export interface RenewalOptions {
 const TRY_AGAIN = 500;
 /** Until when a token that was not sent may be put back: well before somebody else can hold the lease. */
 const PUT_BACK = LEASE / 2;
+/**
+ * Renewals of one application that are under way at once. Each holds a connection to its identity provider, and while that is slow
+ * everybody who comes back wants one: what all of them would take belongs to the other applications too.
+ */
+const MOST_RUNNING = 128;
 
 export class Renewal {
   private readonly options: RenewalOptions;
   private readonly running = new Map<string, Promise<RenewalEnd>>();
+  /** How many, by application. */
+  private readonly runningAt = new Map<string, number>();
 
   constructor(options: RenewalOptions) {
     this.options = options;
@@ -61,9 +68,20 @@ export class Renewal {
   start(application: Application, ticket: Ticket): Promise<RenewalEnd> {
     const running = this.running.get(ticket.key);
     if (running !== undefined) return running;
-    const attempt = this.attempt(application, ticket).finally(() => this.running.delete(ticket.key));
+    if ((this.runningAt.get(application.id) ?? 0) >= MOST_RUNNING) return Promise.resolve('later');
+    this.count(application, 1);
+    const attempt = this.attempt(application, ticket).finally(() => {
+      this.running.delete(ticket.key);
+      this.count(application, -1);
+    });
     this.running.set(ticket.key, attempt);
     return attempt;
+  }
+
+  private count({ id }: Application, step: 1 | -1): void {
+    const count = (this.runningAt.get(id) ?? 0) + step;
+    if (count === 0) this.runningAt.delete(id);
+    else this.runningAt.set(id, count);
   }
 
   /** Whether this worker is at it. */

@@ -76,7 +76,7 @@ export function createReadServed(options: ServedSessionsOptions): ReadServed {
           ? 'elsewhere'
           : await within(left, renewal.start(application, ticket));
       if (end === 'failed') throw new AkproxError('store_unavailable', 'the renewal could not be begun or saved');
-      if (end === 'elsewhere') await pauseFor(Math.min(pause, Math.max(1, deadline - monotonic())));
+      if (end === 'elsewhere' || end === 'later') await pauseFor(Math.min(pause, Math.max(1, deadline - monotonic())));
     }
   };
 }

@@ -365,6 +365,25 @@ describe('while the identity provider is away', () => {
     assert.equal(sessions.peek(cookie, graceful, clock.time)?.kind, 'allow');
   });
 
+  it('and hangs, so many renewals of one application are under way and no more: the others have their own', async () => {
+    const sessions = worker();
+    const other = makeApplication({ name: 'other', session: { lifetime: '8h' } });
+    const cookies: string[] = [];
+    for (let i = 0; i < 200; i += 1) cookies.push(await logIn(sessions, strict));
+    const elsewhere = await logIn(sessions, other, { provider: other.id });
+    clock.time = START + PAST_END;
+    const release: (() => void)[] = [];
+    answer = () => new Promise((resolve) => release.push(() => void renewed().then(resolve)));
+    const checks = cookies.map((cookie) => check(sessions, cookie, strict));
+    await timers.advance(2_000);
+    assert.equal(redeemed.length, 128);
+    answer = renewed;
+    assert.equal(await after(0, check(sessions, elsewhere, other)), 'allow');
+    for (const tell of release) tell();
+    assert.deepEqual(new Set(await after(1_000, Promise.all(checks))), new Set(['allow']));
+    assert.equal(redeemed.length, 201);
+  });
+
   it('and the store too, what is known is served while it counts, and then nothing is said about anybody', async () => {
     const sessions = worker();
     const cookie = await logIn(sessions, graceful);
