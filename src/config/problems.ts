@@ -39,6 +39,9 @@ export function schemaProblems(schema: z.ZodType, raw: unknown, issues: readonly
   return issues.flatMap((issue) => issueProblems(schema, raw, issue, issue.path));
 }
 
+/** What every alternative of a union says of the same value. */
+const FOUND = /, found \w+$/;
+
 function issueProblems(schema: z.ZodType, raw: unknown, issue: z.core.$ZodIssue, path: Path): Problem[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
@@ -52,8 +55,10 @@ function issueProblems(schema: z.ZodType, raw: unknown, issue: z.core.$ZodIssue,
       option.every((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys'),
     );
     if (meant) return meant.flatMap((inner) => issueProblems(schema, raw, inner, [...path, ...inner.path]));
-    const wanted = issue.errors.flat().map((inner) => sentence(inner).replace(/^expected /, ''));
-    return [{ path: formatPath(path), message: `expected ${[...new Set(wanted)].join(' or ')}` }];
+    const said = issue.errors.flat().map((inner) => sentence(inner).replace(/^expected /, ''));
+    const wanted = new Set(said.map((text) => text.replace(FOUND, '')));
+    const [found = ''] = said.flatMap((text) => FOUND.exec(text) ?? []);
+    return [{ path: formatPath(path), message: `expected ${[...wanted].join(' or ')}${found}` }];
   }
   const missing = valueAt(raw, path) === undefined;
   const message = sentence(issue);

@@ -186,8 +186,7 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
       'providers[0].oidc.authorization_params.redirect_uri': 'is what akprox sets itself',
       'providers[0].oidc.authorization_params.max_age': 'expected a number of seconds',
       'providers[0].oidc.authorization_params.prompt': 'must not be empty',
-      'providers[0].oidc.authorization_params.a':
-        'expected string, found array or number, found array or boolean, found array',
+      'providers[0].oidc.authorization_params.a': 'expected string or number or boolean, found array',
     },
   ],
   // Cookie domains.
