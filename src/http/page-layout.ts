@@ -56,6 +56,13 @@ export interface Report {
   readonly reference: string | null;
 }
 
+/** As it is written: links that somebody else has chosen, and a page has to go through what a proxy relays. */
+const LONGEST_LINK = 2_048;
+
+export function hasRoomFor(link: string): boolean {
+  return escapeHtml(link).length <= LONGEST_LINK;
+}
+
 export function pageFor(reader: Reader, { status, title, text, actions, report }: Page): Reply {
   const { language, look } = reader;
   const end = look.name === '' ? '' : ` - ${escapeHtml(plainName(look.name))}`;

@@ -4,7 +4,7 @@
 import type { Application } from '../application/application.js';
 import { type AkproxError, ERROR_CODES, type ErrorCode } from '../infra/errors.js';
 import type { Reply } from './exchange.js';
-import { type Action, pageFor, type Reader, tell } from './page-layout.js';
+import { type Action, hasRoomFor, pageFor, type Reader, tell } from './page-layout.js';
 import { somebodyElseQuery } from './somebody-else.js';
 import type { TextKey } from './texts/english.js';
 
@@ -53,7 +53,9 @@ export function errorPage(reader: Reader, { code }: AkproxError, failure: Failur
     status: ERROR_CODES[code].status,
     title: tell(reader, title),
     text: [tell(reader, text)],
-    actions: [{ href: retryUrl, label: tell(reader, 'action.start_again') }],
+    actions: [
+      { href: hasRoomFor(retryUrl) ? retryUrl : application.startUrl, label: tell(reader, 'action.start_again') },
+    ],
     report: { code, application, reference },
   });
 }
@@ -112,12 +114,9 @@ export function tooLargePage(reader: Reader, application: Application, denial: D
  * the login leads.
  */
 function somebodyElse(reader: Reader, application: Application, url: string): Action {
-  const target = encodeURIComponent(url).length > LONGEST_TARGET ? null : url;
+  const target = hasRoomFor(encodeURIComponent(url)) ? url : null;
   return { post: application.signOutUrl + somebodyElseQuery(target), label: tell(reader, 'action.somebody_else') };
 }
-
-/** Encoded; longer ones lead home, so that a page stays small. */
-const LONGEST_TARGET = 2_048;
 
 function signOutLink(reader: Reader, { signOutUrl }: Application): Action {
   return { href: signOutUrl, label: tell(reader, 'action.sign_out') };
@@ -139,7 +138,7 @@ export function unavailablePage(
     text: [tell(reader, code === 'store_unavailable' ? 'store_unavailable.text' : 'renewal_unavailable.text')],
     actions: [
       {
-        href: url.length > LONGEST_TARGET ? `${application.origin}/` : url,
+        href: hasRoomFor(url) ? url : `${application.origin}/`,
         label: tell(reader, 'action.try_again'),
       },
     ],

@@ -1,7 +1,7 @@
 // The pages on which somebody who has no target of their own ends: who is signed in, and what became of a sign-out.
 import type { Application } from '../application/application.js';
 import type { Reply } from './exchange.js';
-import { type Html, pageFor, type Reader, tell } from './page-layout.js';
+import { type Html, hasRoomFor, pageFor, type Reader, tell } from './page-layout.js';
 import type { IdpSession, SignOutState } from './sign-out-state.js';
 import type { TextKey } from './texts/english.js';
 
@@ -11,7 +11,8 @@ export function signedOutPage(
   { displayName, startUrl }: Application,
   state: SignOutState | null,
 ): Reply {
-  const target = state?.target ?? null;
+  const known = state?.target ?? null;
+  const target = known !== null && hasRoomFor(encodeURIComponent(known)) ? known : null;
   const rd = target === null ? '' : `?rd=${encodeURIComponent(target)}`;
   return pageFor(reader, {
     status: 200,

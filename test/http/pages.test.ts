@@ -13,6 +13,7 @@ import { createTrustedProxies } from '../../src/http/trusted-proxies.js';
 import { AkproxError } from '../../src/infra/errors.js';
 import { createGatedLog } from '../../src/infra/log-gate.js';
 import { References } from '../../src/infra/references.js';
+import { allPages } from '../kit/all-pages.js';
 import { makeApplication } from '../kit/application.js';
 import { createChecks, createLogins, headerOf, pageContext, stepRequest } from '../kit/checks.js';
 import { answerTo, proxyAsks } from '../kit/proxy-asks.js';
@@ -191,11 +192,16 @@ describe('every page', () => {
       help_url: `https://h/${'x'.repeat(490)}`,
     };
     const application = makeApplication({ display_name: 'Ä'.repeat(100) });
-    const denial = { user: 'Ä'.repeat(1_000), url: `${APP}/${'x'.repeat(2_000)}`, reference: 'ABCD-EFGH' };
+    const user = 'Ä'.repeat(1_000);
+    const url = `${APP}/${'x'.repeat(1_900)}`;
     for (const language of LANGUAGES) {
-      const { body } = forbiddenPage({ ...READER, language, look }, application, denial);
-      assert.ok(Buffer.byteLength(body) < LARGEST, `${language}: ${Buffer.byteLength(body)}`);
-      assert.match(body, /rd=/);
+      const reader = { ...READER, language, look };
+      assert.match(forbiddenPage(reader, application, { user, url, reference: 'ABCD-EFGH' }).body, /rd=/);
+      for (const sign of ['x', '&', "'", '"', '%'])
+        for (const [name, { body }] of Object.entries(
+          allPages(reader, application, user, user, `/${sign.repeat(2_000)}`),
+        ))
+          assert.ok(Buffer.byteLength(body) < LARGEST, `${language}, ${name}, ${sign}: ${Buffer.byteLength(body)}`);
     }
   });
 

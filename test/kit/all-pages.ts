@@ -15,19 +15,25 @@ import {
 import { nobodyPage, signedInPage, signedOutPage } from '../../src/http/session-pages.js';
 import { AkproxError, ERROR_CODES, type ErrorCode } from '../../src/infra/errors.js';
 
+const IDP_URL = 'https://idp.company.tld/logout?a=1&b=2';
 const REFERENCE = 'ABCD-EFGH';
 const IDP_SESSIONS = ['sent', 'kept', 'unreachable'] as const;
 
-/** By the function that makes it, and the state; `user` and `host` are what somebody else has chosen. */
+/** By the function that makes it, and the state; `user`, `host` and `path` are what somebody else has chosen. */
 export function allPages(
   reader: Reader,
   application: Application,
   user = 'alice (alice@company.tld)',
   host = 'nobody.company.tld',
+  path = '/wiki?a=1&b=2',
 ): Readonly<Record<string, Reply>> {
-  const url = `${application.origin}/wiki?a=1&b=2`;
+  const url = application.origin + path;
   const denial = { user, url, reference: REFERENCE };
-  const failure = { application, reference: REFERENCE, retryUrl: application.startUrl };
+  const failure = {
+    application,
+    reference: REFERENCE,
+    retryUrl: `${application.startUrl}?rd=${encodeURIComponent(url)}`,
+  };
   const codes = Object.keys(ERROR_CODES) as ErrorCode[];
   const signedOut = IDP_SESSIONS.flatMap((idpSession) =>
     [null, url].map((target): [string, Reply] => [
@@ -55,7 +61,7 @@ export function allPages(
     'notFoundPage ': notFoundPage(reader, application),
     'unknownHostPage ': unknownHostPage(reader, host),
     'signedOutHerePage ': signedOutHerePage(reader, application, null),
-    'signedOutHerePage, not at the identity provider': signedOutHerePage(reader, application, url),
+    'signedOutHerePage, not at the identity provider': signedOutHerePage(reader, application, IDP_URL),
     ...Object.fromEntries(signedOut),
     'signedOutPage of no sign-out that is known': signedOutPage(reader, application, null),
     'signedInPage ': signedInPage(reader, application, user),
