@@ -11,8 +11,8 @@ import { httpTransport } from './transport.js';
 import { type FuzzWorld, startFuzzWorld } from './world.js';
 
 const REQUESTS = 50_000;
-/** Set to repeat a run that failed. */
-const SEED = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+/** Always the same, so that a change is what makes a run fail; the command for a million takes another each time. */
+const SEED = Number(process.env['FUZZ_SEED'] ?? 20_261_126);
 /** For what is known to hang; nothing else may be judged by it. */
 const SHORT_MS = 2_000;
 const LONG_MS = 120_000;
@@ -64,9 +64,10 @@ describe('the fuzzer', () => {
   });
 });
 
-/** A run through somebody who changes one answer. */
+/** A run through somebody who changes answers. */
 async function lied(lie: Lie, watchdogMs = LONG_MS): Promise<{ figures: Figures; told: boolean }> {
-  const liar = await startLiar(world.daemon.http, lie);
+  // Whoever waits in vain for the rest of an answer waits for as long as the watchdog does.
+  const liar = await startLiar(world.daemon.http, lie, watchdogMs === SHORT_MS ? 4 : 20);
   try {
     const transport = httpTransport({ url: liar.url, watchdogMs });
     const lanes = [{ transport, connections: 4, share: 1, damaged: 0.1, pipelinesWaiting: false }];

@@ -1,4 +1,4 @@
-// A proxy in front of a listener that lies once: it changes one answer on its way. What an oracle is worth shows when it is lied to.
+// A proxy in front of a listener that lies: it changes some answers on their way. What an oracle is worth shows when it is lied to.
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 
@@ -12,10 +12,11 @@ export interface Liar {
 /** What becomes of some bytes of answers; null: nothing in them to lie about; '': this connection says no more. */
 export type Lie = (text: string) => string | null;
 
-export async function startLiar(target: string, lie: Lie): Promise<Liar> {
+/** `most`: how often it lies. Which answers those are depends on the load, and there are some of which nobody can say anything. */
+export async function startLiar(target: string, lie: Lie, most: number): Promise<Liar> {
   const port = Number(new URL(target).port);
   const sockets = new Set<Socket>();
-  let told = false;
+  let lies = 0;
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const upstream = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
     let mute = false;
@@ -35,12 +36,12 @@ export async function startLiar(target: string, lie: Lie): Promise<Liar> {
     upstream.on('end', () => mute || client.end());
     upstream.on('data', (bytes: Buffer) => {
       if (mute) return;
-      const changed = told ? null : lie(bytes.toString('latin1'));
+      const changed = lies >= most ? null : lie(bytes.toString('latin1'));
       if (changed === null) {
         client.write(bytes);
         return;
       }
-      told = true;
+      lies += 1;
       mute = changed === '';
       if (!mute) client.write(Buffer.from(changed, 'latin1'));
     });
@@ -51,7 +52,7 @@ export async function startLiar(target: string, lie: Lie): Promise<Liar> {
   return {
     url: `http://127.0.0.1:${address.port}`,
     get told() {
-      return told;
+      return lies > 0;
     },
     close: async () => {
       server.close();
