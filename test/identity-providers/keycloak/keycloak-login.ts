@@ -2,12 +2,15 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { registeredUris } from '../../../src/application/registered-uris.js';
-import { testProvider } from '../../kit/daemon.js';
+import { testProvider, traefikCheck } from '../../kit/daemon.js';
 import { APP } from '../../kit/real-proxy.js';
-import type { KeycloakPart } from './keycloak-world.js';
+import { clientAtOwnHost, hostOf, type KeycloakPart, oidcOf } from './keycloak-world.js';
 
 const ORIGIN = { origin: APP, host: '', hostname: '', secure: true };
 export const REGISTERED = registeredUris({ origin: ORIGIN, prefix: '/akprox' });
+
+/** Its mapper puts groups into userinfo, and not into the ID token. */
+const ASKED = 'groups-in-userinfo';
 
 export const keycloakLogin: KeycloakPart = {
   clients: [
@@ -18,8 +21,17 @@ export const keycloakLogin: KeycloakPart = {
       postLogoutUris: [REGISTERED.postLogoutRedirect],
       backchannelLogoutUrl: REGISTERED.backChannelLogout,
     },
+    clientAtOwnHost(ASKED, { groups: 'userinfo' }),
   ],
-  providers: (issuer) => [testProvider(issuer, { external_host: APP, access: { groups: ['staff'] } })],
+  providers: (issuer) => [
+    testProvider(issuer, { external_host: APP, access: { groups: ['staff'] } }),
+    testProvider(issuer, {
+      name: ASKED,
+      external_host: hostOf(ASKED),
+      access: { groups: ['staff'] },
+      oidc: oidcOf(issuer, ASKED),
+    }),
+  ],
   tests: (world) => {
     it('brings alice in with what it knows of her, and keeps bob out', async () => {
       const { proxy } = world();
@@ -38,6 +50,18 @@ export const keycloakLogin: KeycloakPart = {
       assert.ok(!proxy.seen.some(({ url }) => url === '/bob'));
       await page.context().close();
       await other.context().close();
+    });
+
+    it('is asked for groups that its ID token lacks', async () => {
+      const url = `${hostOf(ASKED)}/`;
+      const checkAs = async (user: string) => {
+        const cookie = await world().logInSmall(world().smallBrowser(), hostOf(ASKED), user);
+        return traefikCheck(world().daemon.http, url, { cookie });
+      };
+      const { status, headers } = await checkAs('alice');
+      assert.equal(status, 200);
+      assert.deepEqual(String(headers['x-auth-groups']).split('|').sort(), ['a%7Cb', 'staff']);
+      assert.equal((await checkAs('bob')).status, 403);
     });
   },
 };
