@@ -1,7 +1,7 @@
 // Renewal: a session with a refresh token is renewed shortly before its tokens end, or before it is served again, by exactly
-// one worker of the fleet. Invariants: a refresh token is redeemed at most once, whoever crashes when (an identity provider that
-// rotates them ends everything when one is used twice); a renewal never brings a revoked session back; only the identity
-// provider's own word ends a session, a network fault does not.
+// one worker of the fleet. Invariants: a refresh token for which others came is never sent again, whoever crashes when (an identity
+// provider that rotates them ends everything when one is used twice); a renewal never brings a revoked session back; only the identity
+// provider's own word ends a session. A network fault does not, so one whose answer got lost on the way is sent again.
 import { randomBytes } from 'node:crypto';
 import type { Application } from '../application/application.js';
 import type { Claims } from '../application/claims.js';
