@@ -3,6 +3,7 @@
 // provider that rotates them ends everything when one is used twice); a renewal never brings a revoked session back; only the identity
 // provider's own word ends a session. A network fault does not, so one whose answer got lost on the way is sent again.
 import { randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { Application } from '../application/application.js';
 import type { Claims } from '../application/claims.js';
 import type { GatedLog } from '../infra/log-gate.js';
@@ -53,12 +54,18 @@ const PUT_BACK = LEASE / 2;
  * everybody who comes back wants one: what all of them would take belongs to the other applications too.
  */
 const MOST_RUNNING = 128;
+const MOST_DOUBTFUL = 10_000;
 
 export class Renewal {
   private readonly options: RenewalOptions;
   private readonly running = new Map<string, Promise<RenewalEnd>>();
   /** How many, by application. */
   private readonly runningAt = new Map<string, number>();
+  /**
+   * By session: the owner under whom its lease may be held although the store has not said so. Until that ends by itself nobody could
+   * renew the session.
+   */
+  private readonly doubtful = new LRUCache<string, string>({ max: MOST_DOUBTFUL });
 
   constructor(options: RenewalOptions) {
     this.options = options;
@@ -106,16 +113,29 @@ export class Renewal {
   private async underLease(application: Application, ticket: Ticket): Promise<RenewalEnd> {
     const { leases, log } = this.options;
     const name = `renew ${ticket.key}`;
+    const doubtful = this.doubtful.get(ticket.key);
+    if (doubtful !== undefined) {
+      await leases.release(name, doubtful);
+      this.doubtful.delete(ticket.key);
+    }
     const owner = randomBytes(16).toString('base64url');
-    if (!(await leases.acquire(name, LEASE, owner))) return 'elsewhere';
+    const doubt = (error: unknown): void => {
+      this.doubtful.set(ticket.key, owner);
+      log.debug(
+        { err: error },
+        'a lease may be held for nothing; given back at the next attempt, or it expires by itself',
+      );
+    };
+    const isHeld = await leases.acquire(name, LEASE, owner).catch((error: unknown) => {
+      doubt(error);
+      throw error;
+    });
+    if (!isHeld) return 'elsewhere';
     try {
       await this.renew(application, ticket);
       return 'done';
     } finally {
-      // If it cannot be given back it ends by itself.
-      await leases
-        .release(name, owner)
-        .catch((error: unknown) => log.debug({ err: error }, 'lease not released; it expires by itself'));
+      await leases.release(name, owner).catch(doubt);
     }
   }
 

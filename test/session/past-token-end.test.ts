@@ -478,6 +478,31 @@ describe('a store that is away in the middle of a renewal', () => {
     assert.deepEqual(redeemed, []);
   });
 
+  for (const lost of ['acquire', 'release'] as const) {
+    it(`does not keep the lease whose ${lost} it has not answered`, async () => {
+      const sessions = worker();
+      const cookie = await logIn(sessions, strict);
+      clock.time = START + PAST_END;
+      const { leases } = store;
+      const whole = leases[lost] as (...args: unknown[]) => Promise<boolean>;
+      let times = 0;
+      Object.assign(leases, {
+        // What was asked has been done, or has not; nobody is told.
+        [lost]: async (...args: unknown[]) => {
+          times += 1;
+          if (times > 1) return whole(...args);
+          if (lost === 'acquire') await whole(...args);
+          throw new Error('no answer');
+        },
+      });
+      answer = away;
+      await after(0, check(sessions, cookie, strict));
+      clock.time += 1_000;
+      answer = renewed;
+      assert.equal(await after(0, check(sessions, cookie, strict)), 'allow');
+    });
+  }
+
   it('gets the token back that it has given out and was not sent', async () => {
     const sessions = worker();
     const cookie = await logIn(sessions, strict);
