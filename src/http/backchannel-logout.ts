@@ -4,6 +4,9 @@ import type { Application } from '../application/application.js';
 import { AkproxError } from '../infra/errors.js';
 import { verifyLogoutToken } from '../oidc/logout-token.js';
 import { json, type Reply, type Snapshot } from './exchange.js';
+import { isNavigation } from './fetch-metadata.js';
+import { readerOf } from './page-layout.js';
+import { notFoundPage } from './pages.js';
 import type { StepContext } from './steps.js';
 
 /** Largest body that is read, in bytes. */
@@ -15,8 +18,11 @@ export async function backchannelLogout(
   application: Application,
   body: string,
 ): Promise<Reply> {
-  if (request.method !== 'POST')
-    return json(405, { error: 'invalid_request', error_description: 'POST only' }, [['Allow', 'POST']]);
+  if (request.method !== 'POST') {
+    if (!isNavigation(request.method, request)) return POST_ONLY;
+    const page = notFoundPage(readerOf(context, request), application);
+    return { ...page, status: 405, headers: [...page.headers, ALLOW] };
+  }
   try {
     return await endSessions(context, application, body);
   } catch (error) {
@@ -30,6 +36,9 @@ export async function backchannelLogout(
     return NOT_NOW;
   }
 }
+
+const ALLOW = ['Allow', 'POST'] as const;
+const POST_ONLY: Reply = json(405, { error: 'invalid_request', error_description: 'POST only' }, [ALLOW]);
 
 /** Our fault or that of the identity provider, not the token's: a 400 would tell it that there is nothing to try again. */
 const NOT_NOW: Reply = json(503, { error: 'temporarily_unavailable' }, [['Retry-After', '10']]);

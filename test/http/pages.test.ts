@@ -232,6 +232,7 @@ describe('what nobody serves', () => {
     '/outpost.goauthentik.io/',
     '/akprox/start/',
     '/akprox/auth/apache',
+    '/akprox/jwks.json',
     '/elsewhere',
   ]) {
     it(`${path}: a page for a navigation, JSON otherwise`, async () => {
@@ -244,6 +245,15 @@ describe('what nobody serves', () => {
       assert.equal(JSON.parse(json.body).error, 'not_found');
     });
   }
+
+  it('the address for logout tokens: a page for a navigation, JSON otherwise', async () => {
+    const page = await ask('/akprox/backchannel_logout', [['accept', 'text/html']]);
+    assert.deepEqual([page.status, headerOf(page, 'Allow')], [405, ['POST']]);
+    assert.match(page.body, /<h1>There is nothing here<\/h1>/);
+    const json = await ask('/akprox/backchannel_logout', [['accept', 'application/json']]);
+    assert.deepEqual([json.status, headerOf(json, 'Allow')], [405, ['POST']]);
+    assert.equal(JSON.parse(json.body).error, 'invalid_request');
+  });
 
   it('a host of nobody: a page for a navigation, JSON otherwise', async () => {
     const page = await ask(
