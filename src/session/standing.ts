@@ -14,7 +14,10 @@ export type Standing =
   | 'unreachable'
   | 'over';
 
-/** In milliseconds. Longer than a redemption can take: discovery, token, keys and userinfo at 10 s each, and the store. */
+/**
+ * In milliseconds. Longer than a redemption takes, unless discovery, token, keys (twice) and userinfo need their 10 s each: then the
+ * session counts as over until it has been saved, as if its worker had died. No token is sent twice for it.
+ */
 export const LEASE = 60_000;
 const LONGEST_MARGIN = 120_000;
 /** After the identity provider could not be asked nobody of the fleet asks again about this session for so long. */

@@ -23,7 +23,7 @@ export const english = {
     'What is known about your account is too large to be passed on to {application}. Most often that is a long list of groups. Please tell your administrator: the log names the size and the setting (headers.max_bytes).',
   'idp_rejected.title': 'The sign-in could not be completed',
   'idp_rejected.text':
-    'The identity provider refused to complete this sign-in. Please start again; if it happens twice, tell your administrator.',
+    'The identity provider did not complete this sign-in, or its answer is of no use here. Please start again; if it happens twice, tell your administrator.',
   'idp_unreachable.title': 'Signing in is not possible at the moment',
   'idp_unreachable.text':
     'The identity provider does not answer. Please try again in a moment; if it lasts, tell your administrator.',

@@ -25,7 +25,7 @@ export const french: Texts = {
     'Les informations sur votre compte sont trop volumineuses pour être transmises à {application}. Il s’agit le plus souvent d’une longue liste de groupes. Veuillez prévenir votre administrateur : le journal indique la taille et le réglage (headers.max_bytes).',
   'idp_rejected.title': 'La connexion n’a pas pu être terminée',
   'idp_rejected.text':
-    'Le fournisseur d’identité a refusé de terminer cette connexion. Veuillez recommencer ; si cela se reproduit, prévenez votre administrateur.',
+    'Le fournisseur d’identité n’a pas terminé cette connexion, ou sa réponse n’est pas utilisable ici. Veuillez recommencer ; si cela se reproduit, prévenez votre administrateur.',
   'idp_unreachable.title': 'La connexion est impossible pour le moment',
   'idp_unreachable.text':
     'Le fournisseur d’identité ne répond pas. Veuillez réessayer dans un instant ; si cela dure, prévenez votre administrateur.',

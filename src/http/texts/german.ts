@@ -25,7 +25,7 @@ export const german: Texts = {
     'Die Angaben zu Ihrem Konto sind zu umfangreich, um an {application} weitergegeben zu werden. Meist liegt das an einer langen Liste von Gruppen. Bitte verständigen Sie Ihre Administration: Das Protokoll nennt die Größe und die Einstellung (headers.max_bytes).',
   'idp_rejected.title': 'Die Anmeldung konnte nicht abgeschlossen werden',
   'idp_rejected.text':
-    'Der Identitätsanbieter hat es abgelehnt, diese Anmeldung abzuschließen. Bitte beginnen Sie neu; wenn es wieder geschieht, verständigen Sie Ihre Administration.',
+    'Der Identitätsanbieter hat diese Anmeldung nicht abgeschlossen, oder seine Antwort ist hier nicht zu gebrauchen. Bitte beginnen Sie neu; wenn es wieder geschieht, verständigen Sie Ihre Administration.',
   'idp_unreachable.title': 'Die Anmeldung ist zurzeit nicht möglich',
   'idp_unreachable.text':
     'Der Identitätsanbieter antwortet nicht. Bitte versuchen Sie es gleich noch einmal; wenn es so bleibt, verständigen Sie Ihre Administration.',

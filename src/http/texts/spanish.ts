@@ -25,7 +25,7 @@ export const spanish: Texts = {
     'Los datos de su cuenta son demasiado extensos para transmitirlos a {application}. Casi siempre se debe a una lista larga de grupos. Avise a su administrador: el registro indica el tamaño y el ajuste (headers.max_bytes).',
   'idp_rejected.title': 'No se pudo completar el inicio de sesión',
   'idp_rejected.text':
-    'El proveedor de identidad se negó a completar este inicio de sesión. Empiece de nuevo; si vuelve a ocurrir, avise a su administrador.',
+    'El proveedor de identidad no completó este inicio de sesión, o su respuesta no sirve aquí. Empiece de nuevo; si vuelve a ocurrir, avise a su administrador.',
   'idp_unreachable.title': 'En este momento no se puede iniciar sesión',
   'idp_unreachable.text':
     'El proveedor de identidad no responde. Inténtelo de nuevo dentro de un momento; si el problema continúa, avise a su administrador.',
