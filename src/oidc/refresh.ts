@@ -74,12 +74,23 @@ function failure(
 
 /** RFC 6749 §5.2: what is about the client, or about the provider itself, says nothing about the grant. */
 function isAboutGrant(error: unknown): boolean {
+  const code = refusal(error);
+  if (code === null || !(error instanceof openid.ResponseBodyError)) return false;
   return (
-    error instanceof openid.ResponseBodyError &&
-    error.status === 400 &&
-    !['invalid_client', 'server_error', 'temporarily_unavailable'].includes(error.error)
+    ABOUT_PERSON.includes(code) ||
+    (error.status === 400 && !['invalid_client', 'server_error', 'temporarily_unavailable'].includes(code))
   );
 }
+
+/** What cannot be about anything else, whatever the status that it comes with. */
+const ABOUT_PERSON = [
+  'access_denied',
+  'account_selection_required',
+  'consent_required',
+  'interaction_required',
+  'login_required',
+  'unmet_authentication_requirements',
+];
 
 /** Null: who may pass can be known no more. */
 async function readAnswer(

@@ -104,6 +104,11 @@ test('a refusal that is about the grant is one; what is about the client or the 
   for (const [status, error, kind] of [
     [400, 'interaction_required', 'refused'],
     [400, 'invalid_scope', 'refused'],
+    [400, 'of_its_own', 'refused'],
+    [403, 'access_denied', 'refused'],
+    [401, 'login_required', 'refused'],
+    [503, 'access_denied', 'fault'],
+    [403, 'invalid_client', 'fault'],
     [401, 'unauthorized_client', 'fault'],
     [400, 'temporarily_unavailable', 'fault'],
     [404, 'not_found', 'fault'],
