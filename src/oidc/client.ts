@@ -16,7 +16,7 @@ import { publicMetadata, throughInternalUrl } from './endpoints.js';
 import { translate } from './failures.js';
 import { createKeySet, type KeySet } from './key-set.js';
 import { outgoingFetch } from './outgoing-fetch.js';
-import { withoutNullMembers } from './token-answer.js';
+import { type TokenListener, withoutNullMembers } from './token-answer.js';
 import { createTransport, type Transport } from './transport.js';
 
 export interface OidcEvent {
@@ -86,6 +86,8 @@ export interface DiscoveredProvider {
   readonly metadata: openid.ServerMetadata;
   /** Authenticates as configured. */
   readonly configuration: openid.Configuration;
+  /** The same, for one request to the token endpoint. */
+  hearing(heard: TokenListener): openid.Configuration;
   /** Sends the client id and no secret. */
   readonly anonymous: openid.Configuration;
   /** Header `alg` values that count as the configured algorithm. */
@@ -181,7 +183,7 @@ async function establish(options: OidcClientOptions, transport: Transport): Prom
   if (metadata.issuer !== oidc.issuer) throw wrongIssuer(oidc.issuer, metadata.issuer);
   const algorithm = chooseAlgorithm(oidc, metadata);
   const algorithms = sameAlgorithm(algorithm);
-  const configure = (auth: openid.ClientAuth): openid.Configuration => {
+  const configure = (auth: openid.ClientAuth, heard?: TokenListener): openid.Configuration => {
     const server = {
       ...metadata,
       id_token_signing_alg_values_supported: [...algorithms],
@@ -189,14 +191,16 @@ async function establish(options: OidcClientOptions, transport: Transport): Prom
       userinfo_signing_alg_values_supported: metadata.userinfo_signing_alg_values_supported ?? [...algorithms],
     };
     const configuration = new openid.Configuration(server, oidc.client_id, { [openid.clockTolerance]: LEEWAY }, auth);
-    configuration[openid.customFetch] = withoutNullMembers(transport, metadata.token_endpoint);
+    configuration[openid.customFetch] = withoutNullMembers(transport, metadata.token_endpoint, heard);
     configuration.timeout = TIMEOUT_SECONDS;
     if (insecure) openid.allowInsecureRequests(configuration);
     return configuration;
   };
+  const auth = await clientAuth(oidc, metadata, options.metadata === undefined);
   return {
     metadata,
-    configuration: configure(await clientAuth(oidc, metadata, options.metadata === undefined)),
+    configuration: configure(auth),
+    hearing: (heard) => configure(auth, heard),
     anonymous: configure(openid.None()),
     algorithms,
     keys: isSymmetric(algorithm) ? sharedKey(oidc) : publicKeys(metadata, options, transport, insecure),

@@ -46,18 +46,21 @@ export async function refreshTokens(
 ): Promise<RefreshResult> {
   let provider: DiscoveredProvider;
   let tokens: TokenResponse;
+  // The former refresh token may be spent now: whatever is wrong with the rest of the answer, the new one must not be lost.
+  let next: { readonly refreshToken?: string } = {};
   try {
     provider = await client.discover();
-    tokens = await openid.refreshTokenGrant(provider.configuration, refreshToken);
+    const configuration = provider.hearing(({ refresh_token: token }) => {
+      if (typeof token === 'string' && token !== '') next = { refreshToken: token };
+    });
+    tokens = await openid.refreshTokenGrant(configuration, refreshToken);
   } catch (error) {
     if (refusal(error) === 'invalid_grant') return { kind: 'ended' };
-    return failure(client, error, isAboutGrant(error));
+    return { ...failure(client, error, isAboutGrant(error)), ...next };
   }
-  // The former refresh token may be spent now: whatever is wrong with the rest of the answer, the new one must not be lost.
-  const next = { refreshToken: tokens.refresh_token ?? refreshToken };
   try {
     const login = await readAnswer(client, provider, tokens, former);
-    return login === null ? { kind: 'ended' } : { kind: 'renewed', ...login, ...next };
+    return login === null ? { kind: 'ended' } : { kind: 'renewed', ...login, refreshToken, ...next };
   } catch (error) {
     return { ...failure(client, error, false), ...next };
   }

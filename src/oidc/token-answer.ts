@@ -3,26 +3,33 @@
 import { isRecord } from '../infra/untyped.js';
 import type { Transport } from './transport.js';
 
+/** Hears of every answer of the token endpoint that is JSON, one that openid-client then refuses included. */
+export type TokenListener = (answer: Readonly<Record<string, unknown>>) => void;
+
 /** `transport`, with the answers of the token endpoint as if such members were not there. */
-export function withoutNullMembers(transport: Transport, tokenEndpoint: string | undefined): Transport {
+export function withoutNullMembers(
+  transport: Transport,
+  tokenEndpoint: string | undefined,
+  heard: TokenListener = () => {},
+): Transport {
   const href = tokenEndpoint !== undefined && URL.canParse(tokenEndpoint) ? new URL(tokenEndpoint).href : null;
   return async (url, init) => {
     const response = await transport(url, init);
     if (url !== href) return response;
     const text = await response.text();
     const { status, headers } = response;
-    return new Response(text === '' ? null : dropNulls(text), { status, headers });
+    const body = parse(text);
+    if (!isRecord(body)) return new Response(text === '' ? null : text, { status, headers });
+    const answer = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+    heard(answer);
+    return new Response(JSON.stringify(answer), { status, headers });
   };
 }
 
-function dropNulls(text: string): string {
-  let body: unknown;
+function parse(text: string): unknown {
   try {
-    body = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
-    return text;
+    return null;
   }
-  return isRecord(body)
-    ? JSON.stringify(Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null)))
-    : text;
 }

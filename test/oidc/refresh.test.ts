@@ -78,7 +78,7 @@ for (const [name, claims] of [
 }
 
 test('what comes with a token that is refused is the refresh token that is good from now on', async () => {
-  for (const claims of [{ sub: 'bob' }, { exp: seconds() - 1 }]) {
+  for (const claims of [{ sub: 'bob' }, { exp: seconds() - 1 }, { exp: seconds() - 90 }, { aud: 'other' }]) {
     const { login, result } = await refreshWith(async (body) => ({ ...body, id_token: await token(claims) }));
     assert.ok(result.kind === 'refused');
     assert.ok(result.refreshToken);
