@@ -98,6 +98,12 @@ export interface DiscoveredProvider {
 /** Seconds that two clocks may differ. */
 export const LEEWAY = 60;
 
+/**
+ * Seconds. When a token begins and ends is looked at in verify-jwt.ts, and in introspection.ts, by a clock that does not jump; openid-client knows
+ * the system's alone.
+ */
+const NOT_TO_OPENID_CLIENT = 1_000_000_000;
+
 const FAILURE_KEPT = 1_000;
 /** No attempt is earlier than `FAILURE_KEPT`, jitter included. */
 const RETRIES = { first: 1_250, longest: 75_000, jitter: 1 / 5 };
@@ -190,7 +196,12 @@ async function establish(options: OidcClientOptions, transport: Transport): Prom
       // Optional metadata; a signed userinfo answer is signed as ID tokens are then.
       userinfo_signing_alg_values_supported: metadata.userinfo_signing_alg_values_supported ?? [...algorithms],
     };
-    const configuration = new openid.Configuration(server, oidc.client_id, { [openid.clockTolerance]: LEEWAY }, auth);
+    const configuration = new openid.Configuration(
+      server,
+      oidc.client_id,
+      { [openid.clockTolerance]: NOT_TO_OPENID_CLIENT },
+      auth,
+    );
     configuration[openid.customFetch] = withoutNullMembers(transport, metadata.token_endpoint, heard);
     configuration.timeout = TIMEOUT_SECONDS;
     if (insecure) openid.allowInsecureRequests(configuration);

@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import { refreshTokens } from '../../src/oidc/refresh.js';
 import type { Idp } from '../kit/idp.js';
 import { PATIENCE_MS } from '../kit/until.js';
-import { ALICE, logIn, seconds, startTestIdp, tamper, testClient } from './setup.js';
+import { ALICE, logIn, seconds, startTestIdp, type TestClient, tamper, testClient } from './setup.js';
 
 let idp: Idp;
 before(async () => {
@@ -83,6 +83,27 @@ test('what comes with a token that is refused is the refresh token that is good 
     assert.ok(result.kind === 'refused');
     assert.ok(result.refreshToken);
     assert.notEqual(result.refreshToken, login.refreshToken);
+  }
+});
+
+test('a jump of the system clock is not the tokens’ end', async () => {
+  const HOUR = 3_600_000;
+  const real = Date.now;
+  const login = await logIn(testClient(idp.issuer));
+  const answer = { access_token: 'opaque', token_type: 'Bearer', refresh_token: 'r2', id_token: await token() };
+  for (const jump of [HOUR, -HOUR]) {
+    const client: TestClient = testClient(idp.issuer, {
+      fetch: async (input, init) => {
+        if (!String(input).endsWith('/token')) return fetch(input, init);
+        Date.now = () => real() + jump;
+        client.clock.offset = -jump;
+        return Response.json(answer);
+      },
+    });
+    const result = await refreshTokens(client, 'r1', login).finally(() => {
+      Date.now = real;
+    });
+    assert.equal(result.kind, 'renewed', `${jump}`);
   }
 });
 
