@@ -9,8 +9,8 @@ import { readerOf } from './page-layout.js';
 import { notFoundPage } from './pages.js';
 import type { StepContext } from './steps.js';
 
-/** Largest body that is read, in bytes. */
-export const LOGOUT_BODY_LIMIT = 65_536;
+/** Largest body that is read, in bytes: logout tokens have some hundred, and those of strangers may have to wait for a key. */
+export const LOGOUT_BODY_LIMIT = 16_384;
 
 export async function backchannelLogout(
   context: StepContext,
