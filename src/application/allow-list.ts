@@ -9,7 +9,7 @@ export interface AllowList {
   matches(url: ForwardUrl): boolean;
 }
 
-export interface BadExpression {
+interface BadExpression {
   /** Position in the list, from 0. */
   readonly index: number;
   readonly line: string;

@@ -4,14 +4,14 @@ import type { Application } from './application.js';
 import type { Claims } from './claims.js';
 
 /** Milliseconds from when it was signed. */
-export const ASSERTION_LIFETIME = 300_000;
+const ASSERTION_LIFETIME = 300_000;
 /** How old an assertion may be when it is sent: the application still has to read it, by a clock of its own. */
 export const OLDEST_ASSERTION = 290_000;
 /** From this age on there is time for a new one to be signed in the background before the old one is too old. */
 export const ASSERTION_RENEWED_AT = 240_000;
 
 /** What an application compares `iss` with; its keys are at `<issuer>/jwks.json`. */
-export function assertionIssuer(application: Application): string {
+function assertionIssuer(application: Application): string {
   return `${application.origin}${application.prefix}`;
 }
 
