@@ -33,7 +33,7 @@ import {
   traefikRequest,
 } from '../kit/checks.js';
 
-const REQUESTS = 2_000;
+const REQUESTS = 500;
 const HANDFUL = 5;
 const ISSUER = 'https://idp.company.tld';
 const CLIENT_SECRET = 'client-secret-of-more-than-thirty-two-bytes';
