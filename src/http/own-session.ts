@@ -9,26 +9,29 @@ import type { StepContext } from './steps.js';
  * The first that a cookie of theirs leads to, its tokens over or not: who is signed in here. Null without one; rejects when the store
  * is down.
  */
-export async function ownSession(
-  context: StepContext,
-  request: Snapshot,
-  application: Application,
-): Promise<Session | null> {
-  for (const cookie of findTickets(request.getHeaders('cookie'), application.cookieNeedle)) {
+export function ownSession(context: StepContext, request: Snapshot, application: Application): Promise<Session | null> {
+  return firstOf(request, application, async (cookie) => {
     const found = await context.sessions.read(cookie, application);
-    if (found !== null) return found.session;
-  }
-  return null;
+    return found === null ? null : found.session;
+  });
 }
 
 /** As a check would see it: renewed first when its tokens are over. Rejects also when it cannot be. */
-export async function ownSessionRenewed(
+export function ownSessionRenewed(
   context: StepContext,
   request: Snapshot,
   application: Application,
 ): Promise<Session | null> {
+  return firstOf(request, application, (cookie) => context.sessions.readRenewed(cookie, application));
+}
+
+async function firstOf(
+  request: Snapshot,
+  application: Application,
+  read: (cookie: string) => Promise<Session | null>,
+): Promise<Session | null> {
   for (const cookie of findTickets(request.getHeaders('cookie'), application.cookieNeedle)) {
-    const session = await context.sessions.readRenewed(cookie, application);
+    const session = await read(cookie);
     if (session !== null) return session;
   }
   return null;
