@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 export type ProxyName = 'nginx' | 'caddy' | 'haproxy' | 'traefik' | 'envoy';
 export type Mode = 'single' | 'domain';
 
-const DEPLOY = fileURLToPath(new URL('../../deploy/proxies/', import.meta.url));
+export const DEPLOY = fileURLToPath(new URL('../../deploy/proxies/', import.meta.url));
 
 /** Deliberate changes: `script` of akprox.lua, `edits` of the configuration, everywhere in it. */
 export interface Changes {
@@ -31,10 +31,14 @@ export interface Command {
   /** Has the proxy read the configuration and end; not every proxy can. */
   readonly check?: string[];
   readonly env?: Record<string, string>;
+  /** Of what was started for it. */
+  close?(): Promise<void>;
 }
 
-export const PREPARE: Record<ProxyName, (place: Place) => Command> = {
-  nginx: (place) => {
+export type Prepare = (place: Place) => Command | Promise<Command>;
+
+export const PREPARE = {
+  nginx: (place: Place): Command => {
     const { directory, certificate } = place;
     const conf = join(directory, 'site.conf');
     const tls = place.mode === 'single' ? '/etc/nginx/tls/whoami.company.tld' : '/etc/nginx/tls/company.tld';
@@ -69,7 +73,7 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
     return { args, check: ['-t', ...args] };
   },
 
-  caddy: (place) => {
+  caddy: (place: Place): Command => {
     const conf = join(place.directory, 'Caddyfile');
     // Global options come first: another port, and certificates of Caddy's own authority.
     const options = `{
@@ -95,7 +99,7 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
     return { args: ['run', ...args], check: ['validate', ...args], env: home };
   },
 
-  haproxy: (place) => {
+  haproxy: (place: Place): Command => {
     const lua = join(place.directory, 'akprox.lua');
     const check: [string, string] = ['127.0.0.1:9001', `127.0.0.1:${place.check}`];
     writeFileSync(lua, replaced('haproxy/akprox.lua', [check, ...(place.script ? [place.script] : [])]));
@@ -116,7 +120,7 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
   },
 
   // One file serves both modes: the router of the login host is only used in one of them.
-  traefik: (place) => {
+  traefik: (place: Place): Command => {
     const dynamic = join(place.directory, 'dynamic.yaml');
     // An edit belongs to the file that has what it changes.
     const installed = readFileSync(join(DEPLOY, 'traefik/traefik.yaml'), 'utf8');
@@ -144,7 +148,7 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
     return { args: [`--configFile=${conf}`] };
   },
 
-  envoy: (place) => {
+  envoy: (place: Place): Command => {
     const conf = join(place.directory, 'envoy.yaml');
     const { certificate } = place;
     writeFileSync(
@@ -161,10 +165,10 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
     const args = ['-c', conf, '--concurrency', '1', '--disable-hot-restart', '-l', 'warn'];
     return { args, check: ['--mode', 'validate', ...args] };
   },
-};
+} satisfies Record<ProxyName, (place: Place) => Command>;
 
 /** Every one of the replacements must have something to replace, or the file and the tests have parted ways. */
-function replaced(file: string, replacements: readonly (readonly [from: string, to: string])[]): string {
+export function replaced(file: string, replacements: readonly (readonly [from: string, to: string])[]): string {
   let text = readFileSync(join(DEPLOY, file), 'utf8');
   for (const [from, to] of replacements) {
     if (!text.includes(from)) throw new Error(`deploy/proxies/${file} has no ${from}`);

@@ -18,7 +18,15 @@ import { endsWithTest } from './ends-with-test.js';
 import { startIdp } from './idp.js';
 import { listenLocally } from './listening.js';
 import { freePorts } from './ports.js';
-import { type Changes, type Mode, type Place, PREPARE, type ProxyName } from './proxy-commands.js';
+import {
+  type Changes,
+  type Command,
+  type Mode,
+  type Place,
+  PREPARE,
+  type Prepare,
+  type ProxyName,
+} from './proxy-commands.js';
 import { PATIENCE_MS } from './until.js';
 import { ACCOUNTS, clientFor } from './world.js';
 
@@ -119,11 +127,11 @@ export async function startSurroundings(
   }
 }
 
-/** With `around`, what is there already serves, and stays. */
+/** With `around`, what is there already serves, and stays. `prepare`: other files than those of both modes. */
 export async function startRealWorld(
   name: ProxyName,
   mode: Mode,
-  options: Changes & { readonly around?: Surroundings } = {},
+  options: Changes & { readonly around?: Surroundings; readonly prepare?: Prepare } = {},
 ): Promise<RealWorld> {
   const program = findProxy(name);
   if (program === null) throw new Error(`${name} is not installed`);
@@ -148,8 +156,8 @@ export async function startRealWorld(
       ...(edits && { edits }),
       ...(script && { script }),
     };
-    const { child, port } = await startProxy(program, name, mode, directory, wanted);
-    cleanups.push(() => stop(child));
+    const { port, close } = await startProxy(program, name, mode, directory, wanted, options.prepare);
+    cleanups.push(close);
 
     return {
       daemon,
@@ -183,7 +191,7 @@ export async function checkFile(name: ProxyName, mode: Mode): Promise<string> {
   try {
     const certificate = await writeCertificate(directory);
     const [port = 0, check = 0, plain = 0, outpost = 0, application = 0] = await freePorts(5);
-    const command = PREPARE[name]({ mode, directory, certificate, port, check, plain, outpost, application });
+    const command: Command = PREPARE[name]({ mode, directory, certificate, port, check, plain, outpost, application });
     if (command.check === undefined) throw new Error(`${name} has no check`);
     const env = { PATH: process.env['PATH'], ...command.env };
     const { status, stdout, stderr } = spawnSync(program, command.check, { encoding: 'utf8', env });
@@ -224,18 +232,23 @@ async function startProxy(
   mode: Mode,
   directory: string,
   wanted: Pick<Place, 'outpost' | 'application' | 'script' | 'edits'>,
-): Promise<{ child: ChildProcess; port: number }> {
+  prepare: Prepare = PREPARE[name],
+): Promise<{ port: number; close(): Promise<void> }> {
   const certificate = await writeCertificate(directory);
   for (let tries = 1; ; tries += 1) {
     const [port = 0, check = 0, plain = 0] = await freePorts(3);
     const place = { mode, directory, certificate, port, check, plain, ...wanted };
-    const { args, env } = PREPARE[name](place);
+    const command = await prepare(place);
     const child = endsWithTest(
-      spawn(program, args, {
-        env: { PATH: process.env['PATH'], ...env },
+      spawn(program, command.args, {
+        env: { PATH: process.env['PATH'], ...command.env },
         stdio: ['ignore', 'pipe', 'pipe'],
       }),
     );
+    const close = async (): Promise<void> => {
+      await stop(child);
+      await command.close?.();
+    };
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (chunk: Buffer) => {
@@ -243,8 +256,8 @@ async function startProxy(
       });
     }
     const broken = wanted.edits !== undefined;
-    if (await serves(child, port, mode === 'single' ? [APP] : [APP, LOGIN], broken)) return { child, port };
-    await stop(child);
+    if (await serves(child, port, mode === 'single' ? [APP] : [APP, LOGIN], broken)) return { port, close };
+    await close();
     if (tries === TRIES) throw new Error(`${name} does not start with deploy/proxies/${name}:\n${output}`);
   }
 }

@@ -6,6 +6,7 @@ import { WebSocket } from 'ws';
 import { identityHeaderNames } from '../../src/application/identity.js';
 import type { Answer, Browser } from '../kit/browser.js';
 import { describeWith } from '../kit/needs.js';
+import type { Prepare } from '../kit/proxy-commands.js';
 import {
   APP,
   LOGIN,
@@ -36,10 +37,21 @@ interface Traits {
   readonly whenDown: number;
 }
 
-export function describeProxy(name: ProxyName, traits: Traits): void {
+/** Other files for the same proxy. */
+interface Variant {
+  readonly title: string;
+  readonly prepare: Prepare;
+}
+
+export function describeProxy(name: ProxyName, traits: Traits, variant?: Variant): void {
+  const title = titleOf(name, variant);
   for (const mode of ['single', 'domain'] as const) {
-    describeWith(proxyMissing(name), `${name}, ${mode}`, () => cases(name, mode, traits));
+    describeWith(proxyMissing(name), `${title}, ${mode}`, () => cases(name, mode, traits, variant));
   }
+}
+
+function titleOf(name: ProxyName, variant?: Variant): string {
+  return variant === undefined ? name : `${name}, ${variant.title}`;
 }
 
 /** Of an answer that says how long it is. */
@@ -49,12 +61,13 @@ function isWhole(answer: string): boolean {
   return end !== -1 && length !== undefined && Buffer.byteLength(answer.slice(end + 4)) >= Number(length);
 }
 
-function cases(name: ProxyName, mode: Mode, traits: Traits): void {
+function cases(name: ProxyName, mode: Mode, traits: Traits, variant?: Variant): void {
+  const title = titleOf(name, variant);
   const loginOrigin = mode === 'single' ? APP : LOGIN;
   let world: RealWorld;
   let alice: Browser;
   before(async () => {
-    world = await startRealWorld(name, mode);
+    world = await startRealWorld(name, mode, { ...(variant && { prepare: variant.prepare }) });
     alice = world.browser();
     const page = await alice.logIn(`${APP}/`, 'alice');
     assert.equal(page.status, 200, page.body);
@@ -324,7 +337,7 @@ function cases(name: ProxyName, mode: Mode, traits: Traits): void {
     world.outpost.takeConnections();
     for (let i = 0; i < CHECKS; i += 1) assert.equal((await alice.get(`${APP}/${i}`)).status, 200);
     const connections = world.outpost.takeConnections();
-    console.log(`${name}, ${mode}: ${CHECKS} checks took ${connections} connection(s) to the outpost`);
+    console.log(`${title}, ${mode}: ${CHECKS} checks took ${connections} connection(s) to the outpost`);
     // Kept, but not for ever: the outpost closes one in about a thousand, so that workers share the load, and HAProxy by the clock.
     assert.ok(connections >= 1 && connections <= CHECKS / 5, String(connections));
   });

@@ -1,0 +1,107 @@
+// Traefik with its other files of deploy/proxies/traefik/: Docker's labels, and resources of Kubernetes, read from small stand-ins
+// of the two APIs.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { generate } from 'selfsigned';
+import { parse, parseAllDocuments } from 'yaml';
+import { startDockerApi } from './docker-api.js';
+import { type Resource, startKubernetesApi } from './kubernetes-api.js';
+import { DEPLOY, type Prepare, replaced } from './proxy-commands.js';
+
+const QUIET = ['--global.checkNewVersion=false', '--global.sendAnonymousUsage=false'];
+/** Of one container's state and the next. */
+const AT_ONCE = '--providers.providersThrottleDuration=10ms';
+const TOKEN = 'of-a-service-account';
+
+interface Service extends Resource {
+  readonly spec: { readonly ports: readonly { readonly name: string; readonly port: number }[] };
+}
+const WHOAMI: Service = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'whoami' },
+  spec: { ports: [{ name: 'http', port: 80 }] },
+};
+
+interface Compose {
+  readonly services: Readonly<
+    Record<string, { readonly command?: string[]; readonly labels?: Record<string, string> }>
+  >;
+}
+
+/** Ports of containers are mapped as `ports` of Docker would: what the labels call 9000 is elsewhere. */
+export const dockerLabels: Prepare = async (place) => {
+  const text = replaced('traefik/docker-compose.yaml', [
+    ['address=:443', `address=127.0.0.1:${place.port}`],
+    ['http://akprox:9000', `http://127.0.0.1:${place.outpost}`],
+    ...(place.edits ?? []),
+  ]);
+  const { services } = parse(text) as Compose;
+  const labels = (name: string) => services[name]?.labels ?? {};
+  const api = await startDockerApi([
+    { name: 'traefik', labels: labels('traefik'), ports: { 443: place.port } },
+    { name: 'akprox', labels: labels('akprox'), ports: { 9000: place.outpost }, hasHealthCheck: true },
+    { name: 'whoami', labels: labels('whoami'), ports: { 80: place.application } },
+  ]);
+  const own = [`--providers.docker.endpoint=tcp://127.0.0.1:${api.port}`, '--providers.docker.useBindPortIP=true'];
+  return { args: [...(services['traefik']?.command ?? []), ...own, AT_ONCE, ...QUIET], close: api.close };
+};
+
+/** Beside the file: the Service of deploy/kubernetes, one for the application, what is behind them, and the certificates. */
+export const kubernetesResources: Prepare = async (place) => {
+  const text = replaced('traefik/kubernetes.yaml', [
+    ['http://akprox.akprox.svc.cluster.local:9000', `http://127.0.0.1:${place.outpost}`],
+    ...(place.edits ?? []),
+  ]);
+  const [entryPoint] = /--entryPoints\.\S+=\w+/.exec(text) ?? [];
+  if (entryPoint === undefined) throw new Error('deploy/proxies/traefik/kubernetes.yaml names no option of Traefik');
+  const documents = <T extends Resource>(yaml: string): T[] =>
+    parseAllDocuments(yaml).map((document) => document.toJS() as T);
+  const [outpost] = documents<Service>(readFileSync(join(DEPLOY, '../kubernetes/base/service.yaml'), 'utf8'));
+  const api = await startKubernetesApi(
+    [
+      ...documents(text),
+      ...(await certificates()),
+      // The namespace is that of the kustomization.
+      ...withEndpoints('akprox', outpost, place.outpost),
+      ...withEndpoints('apps', WHOAMI, place.application),
+    ],
+    TOKEN,
+  );
+  const own = ['--providers.kubernetescrd=true', `--providers.kubernetescrd.endpoint=http://127.0.0.1:${api.port}`];
+  const entry = [`--entryPoints.websecure.address=127.0.0.1:${place.port}`, entryPoint];
+  return { args: [...entry, ...own, `--providers.kubernetescrd.token=${TOKEN}`, ...QUIET], close: api.close };
+};
+
+/** The service in its namespace, and its one pod, which serves `http` on the loopback address. */
+function withEndpoints(namespace: string, service: Service | undefined, port: number): Resource[] {
+  if (service === undefined) throw new Error('deploy/kubernetes has no Service');
+  const { name } = service.metadata;
+  const slice = {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: `${name}-1`, namespace, labels: { 'kubernetes.io/service-name': name } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: ['127.0.0.1'], conditions: { ready: true, serving: true } }],
+    ports: service.spec.ports.filter((own) => own.name === 'http').map((own) => ({ ...own, port, protocol: 'TCP' })),
+  };
+  return [{ ...service, metadata: { name, namespace } }, slice];
+}
+
+/** The two that kubernetes.yaml names, each for its host. */
+async function certificates(): Promise<Resource[]> {
+  const secrets = [
+    ['apps', 'whoami-tls', 'whoami.company.tld'],
+    ['akprox', 'login-tls', 'login.company.tld'],
+  ] as const;
+  return Promise.all(
+    secrets.map(async ([namespace, name, host]) => {
+      const extensions = [{ name: 'subjectAltName' as const, altNames: [{ type: 2 as const, value: host }] }];
+      const own = [{ name: 'commonName', value: host }];
+      const pems = await generate(own, { keyType: 'ec', curve: 'P-256', extensions });
+      const base64 = (text: string): string => Buffer.from(text).toString('base64');
+      const data = { 'tls.crt': base64(pems.cert), 'tls.key': base64(pems.private) };
+      return { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, type: 'kubernetes.io/tls', data };
+    }),
+  );
+}
