@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
 import { parse, parseAllDocuments } from 'yaml';
-import { startDockerApi } from './docker-api.js';
+import { type Container, startDockerApi } from './docker-api.js';
 import { type Resource, startKubernetesApi } from './kubernetes-api.js';
-import { DEPLOY, type Prepare, replaced } from './proxy-commands.js';
+import { type Command, DEPLOY, type Place, type Prepare, replaced } from './proxy-commands.js';
 
 const QUIET = ['--global.checkNewVersion=false', '--global.sendAnonymousUsage=false'];
 /** Of one container's state and the next. */
@@ -29,23 +29,43 @@ interface Compose {
   >;
 }
 
+export const dockerLabels: Prepare = (place) => composeFile('traefik/docker-compose.yaml', ['akprox'], place);
+
+/** Where two outposts share their sessions. */
+export const composeLabels: Prepare = (place) =>
+  composeFile('../compose.yaml', ['akprox', 'akprox'], place, [
+    [`\${WHOAMI_HOST:-whoami.company.tld}`, 'whoami.company.tld'],
+    ['--ping=true', '--ping=false'], // it would listen on a port of its own
+  ]);
+
 /** Ports of containers are mapped as `ports` of Docker would: what the labels call 9000 is elsewhere. */
-export const dockerLabels: Prepare = async (place) => {
-  const text = replaced('traefik/docker-compose.yaml', [
+async function composeFile(
+  file: string,
+  outposts: readonly string[],
+  place: Place,
+  more: readonly (readonly [from: string, to: string])[] = [],
+): Promise<Command> {
+  const text = replaced(file, [
     ['address=:443', `address=127.0.0.1:${place.port}`],
     ['http://akprox:9000', `http://127.0.0.1:${place.outpost}`],
+    ...more,
     ...(place.edits ?? []),
   ]);
-  const { services } = parse(text) as Compose;
-  const labels = (name: string) => services[name]?.labels ?? {};
+  const { services } = parse(text, { merge: true }) as Compose;
+  const container = (name: string, ports: Container['ports'], end = ''): Container => ({
+    name: name + end,
+    labels: services[name]?.labels ?? {},
+    ports,
+    hasHealthCheck: name === 'akprox',
+  });
   const api = await startDockerApi([
-    { name: 'traefik', labels: labels('traefik'), ports: { 443: place.port } },
-    { name: 'akprox', labels: labels('akprox'), ports: { 9000: place.outpost }, hasHealthCheck: true },
-    { name: 'whoami', labels: labels('whoami'), ports: { 80: place.application } },
+    container('traefik', { 443: place.port }),
+    ...outposts.map((name, i) => container(name, { 9000: place.outpost }, `-${i}`)),
+    container('whoami', { 80: place.application }),
   ]);
   const own = [`--providers.docker.endpoint=tcp://127.0.0.1:${api.port}`, '--providers.docker.useBindPortIP=true'];
   return { args: [...(services['traefik']?.command ?? []), ...own, AT_ONCE, ...QUIET], close: api.close };
-};
+}
 
 /** Beside the file: the Service of deploy/kubernetes, one for the application, what is behind them, and the certificates. */
 export const kubernetesResources: Prepare = async (place) => {

@@ -1,0 +1,52 @@
+// `maxResponseBodySize` in each of the files for Traefik: what the outpost may answer comes through, and not a byte more.
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { it } from 'node:test';
+import type { Daemon } from '../kit/daemon.js';
+import { listenLocally } from '../kit/listening.js';
+import { PREPARE, type Prepare } from '../kit/proxy-commands.js';
+import { APP, proxyMissing, type Surroundings, startApplication, startRealWorld } from '../kit/real-proxy.js';
+import { composeLabels, dockerLabels, kubernetesResources } from '../kit/traefik-variants.js';
+
+const LIMIT = 16_384;
+const VARIANTS: Readonly<Record<string, Prepare>> = {
+  'dynamic.yaml': PREPARE.traefik,
+  'docker-compose.yaml': dockerLabels,
+  'deploy/compose.yaml': composeLabels,
+  'kubernetes.yaml': kubernetesResources,
+};
+
+/** An outpost that denies everything with as many bytes as `X-Bytes` says. */
+async function startDenier(): Promise<Surroundings> {
+  const server = createServer((req, res) => {
+    res.statusCode = req.url === '/akprox/userinfo' ? 401 : 403;
+    res.end('x'.repeat(Number(req.headers['x-bytes'] ?? 0)));
+  });
+  const denier = await listenLocally(server);
+  const application = await startApplication();
+  return {
+    mode: 'single',
+    daemon: { http: `http://127.0.0.1:${denier.port}` } as Daemon,
+    issuer: '',
+    application,
+    [Symbol.asyncDispose]: async () => {
+      await application.close();
+      await denier.close();
+    },
+  };
+}
+
+for (const [file, prepare] of Object.entries(VARIANTS)) {
+  it(`Traefik relays a denial of ${LIMIT} bytes, and none that is longer: ${file}`, {
+    skip: proxyMissing('traefik') ?? false,
+  }, async () => {
+    await using around = await startDenier();
+    await using world = await startRealWorld('traefik', 'single', { around, prepare });
+    const ask = (bytes: number) => world.browser().get(`${APP}/`, { 'X-Bytes': String(bytes) });
+    const whole = await ask(LIMIT);
+    assert.deepEqual([whole.status, whole.body.length], [403, LIMIT]);
+    const longer = await ask(LIMIT + 1);
+    assert.deepEqual([longer.status, longer.body], [401, '']);
+    assert.deepEqual(world.seen, []);
+  });
+}
