@@ -16,12 +16,6 @@ const TOKEN = 'of-a-service-account';
 interface Service extends Resource {
   readonly spec: { readonly ports: readonly { readonly name: string; readonly port: number }[] };
 }
-const WHOAMI: Service = {
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: { name: 'whoami' },
-  spec: { ports: [{ name: 'http', port: 80 }] },
-};
 
 interface Compose {
   readonly services: Readonly<
@@ -38,6 +32,14 @@ export const composeLabels: Prepare = (place) =>
     ['--ping=true', '--ping=false'], // it would listen on a port of its own
   ]);
 
+/** What operators copied from the documentation of the akprox era; Traefik 2.2 in their files, a current one here. */
+export const seedLabels: Prepare = (place) =>
+  composeFile('../../test/proxies/seed/docker-compose.yaml', ['authentik_proxy'], place, [
+    ['address=:80', `address=127.0.0.1:${place.plain}`],
+    ['*external host that you configured in authentik*', 'whoami.company.tld'],
+    ['--log.filepath=/var/log/traefik.log', `--log.filepath=${join(place.directory, 'traefik.log')}`],
+  ]);
+
 /** Ports of containers are mapped as `ports` of Docker would: what the labels call 9000 is elsewhere. */
 async function composeFile(
   file: string,
@@ -47,14 +49,14 @@ async function composeFile(
 ): Promise<Command> {
   const text = replaced(file, [
     ['address=:443', `address=127.0.0.1:${place.port}`],
-    ['http://akprox:9000', `http://127.0.0.1:${place.outpost}`],
+    [`http://${outposts[0]}:9000`, `http://127.0.0.1:${place.outpost}`],
     ...more,
     ...(place.edits ?? []),
   ]);
   const { services } = parse(text, { merge: true }) as Compose;
   const container = (name: string, ports: Container['ports'], end = ''): Container => ({
     name: name + end,
-    labels: services[name]?.labels ?? {},
+    labels: Object.fromEntries(Object.entries(services[name]?.labels ?? {}).map(([key, value]) => [key, `${value}`])),
     ports,
     hasHealthCheck: name === 'akprox',
   });
@@ -75,27 +77,51 @@ export const kubernetesResources: Prepare = async (place) => {
   ]);
   const [entryPoint] = /--entryPoints\.\S+=\w+/.exec(text) ?? [];
   if (entryPoint === undefined) throw new Error('deploy/proxies/traefik/kubernetes.yaml names no option of Traefik');
-  const documents = <T extends Resource>(yaml: string): T[] =>
-    parseAllDocuments(yaml).map((document) => document.toJS() as T);
   const [outpost] = documents<Service>(readFileSync(join(DEPLOY, '../kubernetes/base/service.yaml'), 'utf8'));
-  const api = await startKubernetesApi(
-    [
-      ...documents(text),
-      ...(await certificates()),
-      // The namespace is that of the kustomization.
-      ...withEndpoints('akprox', outpost, place.outpost),
-      ...withEndpoints('apps', WHOAMI, place.application),
-    ],
-    TOKEN,
-  );
-  const own = ['--providers.kubernetescrd=true', `--providers.kubernetescrd.endpoint=http://127.0.0.1:${api.port}`];
-  const entry = [`--entryPoints.websecure.address=127.0.0.1:${place.port}`, entryPoint];
-  return { args: [...entry, ...own, `--providers.kubernetescrd.token=${TOKEN}`, ...QUIET], close: api.close };
+  if (outpost === undefined) throw new Error('deploy/kubernetes has no Service');
+  const resources = [
+    ...documents(text),
+    ...(await certificates()),
+    // The namespace is that of the kustomization.
+    ...withEndpoints('akprox', outpost, place.outpost),
+    ...withEndpoints('apps', service('whoami', 80), place.application),
+  ];
+  return cluster(resources, [`--entryPoints.websecure.address=127.0.0.1:${place.port}`, entryPoint]);
 };
 
+/** As `seedLabels`. Traefik 3 knows the group of its resources by another name. */
+export const seedResources: Prepare = (place) => {
+  const outpost = 'authentik-outpost-example-outpost';
+  const text = replaced('../../test/proxies/seed/kubernetes.yaml', [
+    ['traefik.containo.us/v1alpha1', 'traefik.io/v1alpha1'],
+    [`http://${outpost}:9000`, `http://127.0.0.1:${place.outpost}`],
+    ['*external host that you configured in authentik*', 'whoami.company.tld'],
+  ]);
+  const resources = [
+    ...documents(text),
+    ...withEndpoints('authentik', service(outpost, 9000), place.outpost),
+    ...withEndpoints('authentik', service('whoami', 80), place.application),
+  ];
+  const entry = [`--entryPoints.websecure.address=127.0.0.1:${place.port}`, '--entryPoints.websecure.http.tls=true'];
+  return cluster(resources, entry);
+};
+
+async function cluster(resources: readonly Resource[], entry: readonly string[]): Promise<Command> {
+  const api = await startKubernetesApi(resources, TOKEN);
+  const own = ['--providers.kubernetescrd=true', `--providers.kubernetescrd.endpoint=http://127.0.0.1:${api.port}`];
+  return { args: [...entry, ...own, `--providers.kubernetescrd.token=${TOKEN}`, ...QUIET], close: api.close };
+}
+
+function documents<T extends Resource>(yaml: string): T[] {
+  return parseAllDocuments(yaml).map((document) => document.toJS() as T);
+}
+
+function service(name: string, port: number): Service {
+  return { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports: [{ name: 'http', port }] } };
+}
+
 /** The service in its namespace, and its one pod, which serves `http` on the loopback address. */
-function withEndpoints(namespace: string, service: Service | undefined, port: number): Resource[] {
-  if (service === undefined) throw new Error('deploy/kubernetes has no Service');
+function withEndpoints(namespace: string, service: Service, port: number): Resource[] {
   const { name } = service.metadata;
   const slice = {
     apiVersion: 'discovery.k8s.io/v1',
