@@ -8,7 +8,7 @@ import { request as httpsRequest } from 'node:https';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { connect as tlsConnect } from 'node:tls';
+import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { generate } from 'selfsigned';
 import { WebSocketServer } from 'ws';
 import { type Browser, createBrowser } from './browser.js';
@@ -67,7 +67,7 @@ export interface RealWorld {
   readonly outpost: Relay;
   browser(): Browser;
   /** A TLS connection to the proxy, for what no HTTP client would send. */
-  connect(): Promise<Socket>;
+  connect(): Promise<TLSSocket>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
-// The labels and the resources for Traefik that operators of the akprox era have: they go on as they are. What they lack beside the
-// files of deploy/proxies/traefik (aliases of headers, the family of authentik's headers, h2c, the check itself) is on its page.
+// The labels and the resources for Traefik that operators of the akprox era have go on as they are. What they lack beside the files of
+// deploy/proxies/traefik is on the page there, and why not every case of cases.ts holds behind them.
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import { describeWith } from '../kit/needs.js';

@@ -1,4 +1,5 @@
-// `maxResponseBodySize` in each of the files for Traefik: what the outpost may answer comes through, and not a byte more.
+// What each of the files for Traefik says beside its routes: `maxResponseBodySize`, so that what the outpost may answer comes through and
+// not a byte more, and the certificate.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { it } from 'node:test';
@@ -9,11 +10,12 @@ import { APP, proxyMissing, type Surroundings, startApplication, startRealWorld 
 import { composeLabels, dockerLabels, kubernetesResources } from '../kit/traefik-variants.js';
 
 const LIMIT = 16_384;
-const VARIANTS: Readonly<Record<string, Prepare>> = {
-  'dynamic.yaml': PREPARE.traefik,
-  'docker-compose.yaml': dockerLabels,
-  'deploy/compose.yaml': composeLabels,
-  'kubernetes.yaml': kubernetesResources,
+/** `certificate`: whose, where the file names one. */
+const VARIANTS: Readonly<Record<string, { readonly prepare: Prepare; readonly certificate?: string }>> = {
+  'dynamic.yaml': { prepare: PREPARE.traefik },
+  'docker-compose.yaml': { prepare: dockerLabels },
+  'deploy/compose.yaml': { prepare: composeLabels },
+  'kubernetes.yaml': { prepare: kubernetesResources, certificate: 'whoami.company.tld' },
 };
 
 /** An outpost that denies everything with as many bytes as `X-Bytes` says. */
@@ -36,7 +38,7 @@ async function startDenier(): Promise<Surroundings> {
   };
 }
 
-for (const [file, prepare] of Object.entries(VARIANTS)) {
+for (const [file, { prepare, certificate }] of Object.entries(VARIANTS)) {
   it(`Traefik relays a denial of ${LIMIT} bytes, and none that is longer: ${file}`, {
     skip: proxyMissing('traefik') ?? false,
   }, async () => {
@@ -48,5 +50,9 @@ for (const [file, prepare] of Object.entries(VARIANTS)) {
     const longer = await ask(LIMIT + 1);
     assert.deepEqual([longer.status, longer.body], [401, '']);
     assert.deepEqual(world.seen, []);
+    const socket = await world.connect();
+    const { subject } = socket.getPeerCertificate();
+    socket.destroy();
+    if (certificate !== undefined) assert.equal(subject.CN, certificate);
   });
 }
