@@ -66,7 +66,7 @@ describe('deploy/', () => {
     });
   }
 
-  // The others are started by test/proxies, or modelled for the doctor.
+  // A real Traefik is asked the same in test/proxies of all but one of these; here the rule is named.
   for (const file of ASKING.filter((name) => name === 'compose.yaml' || name.startsWith('proxies/traefik/'))) {
     it(`${file} leads nobody to the check`, () => {
       const rules = readFileSync(join(DEPLOY, file), 'utf8').match(/^\s*[^#]*(?:rule|match): .*$/gm) ?? [];

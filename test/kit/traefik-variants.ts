@@ -9,7 +9,7 @@ import { type Resource, startKubernetesApi } from './kubernetes-api.js';
 import { type Command, DEPLOY, type Place, type Prepare, replaced } from './proxy-commands.js';
 
 const QUIET = ['--global.checkNewVersion=false', '--global.sendAnonymousUsage=false'];
-/** Of one container's state and the next. */
+/** Traefik would take up for two seconds no other state of a container than its first. */
 const AT_ONCE = '--providers.providersThrottleDuration=10ms';
 const TOKEN = 'of-a-service-account';
 
@@ -19,7 +19,7 @@ interface Service extends Resource {
 
 interface Compose {
   readonly services: Readonly<
-    Record<string, { readonly command?: string[]; readonly labels?: Record<string, string> }>
+    Record<string, { readonly command?: string[]; readonly labels?: Record<string, string | number | boolean> }>
   >;
 }
 
