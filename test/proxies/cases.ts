@@ -6,7 +6,6 @@ import { WebSocket } from 'ws';
 import { identityHeaderNames } from '../../src/application/identity.js';
 import type { Answer, Browser } from '../kit/browser.js';
 import { describeWith } from '../kit/needs.js';
-import type { Prepare } from '../kit/proxy-commands.js';
 import {
   APP,
   LOGIN,
@@ -20,6 +19,7 @@ import {
 const XHR = { Accept: 'application/json', 'Sec-Fetch-Mode': 'cors' };
 const NAMES = identityHeaderNames(['akprox', 'authentik'], false, false).map((name) => name.toLowerCase());
 const CHECKS = 20;
+export const MODES = ['single', 'domain'] as const;
 
 /** As itself, and in the spellings that a proxy may make it of. */
 const CHECKS_ASKED = ['/akprox', '/outpost.goauthentik.io'].flatMap((prefix) => [
@@ -37,21 +37,10 @@ interface Traits {
   readonly whenDown: number;
 }
 
-/** Other files for the same proxy. */
-interface Variant {
-  readonly title: string;
-  readonly prepare: Prepare;
-}
-
-export function describeProxy(name: ProxyName, traits: Traits, variant?: Variant): void {
-  const title = titleOf(name, variant);
-  for (const mode of ['single', 'domain'] as const) {
-    describeWith(proxyMissing(name), `${title}, ${mode}`, () => cases(name, mode, traits, variant));
+export function describeProxy(name: ProxyName, traits: Traits): void {
+  for (const mode of MODES) {
+    describeWith(proxyMissing(name), `${name}, ${mode}`, () => cases(`${name}, ${mode}`, name, mode, traits));
   }
-}
-
-function titleOf(name: ProxyName, variant?: Variant): string {
-  return variant === undefined ? name : `${name}, ${variant.title}`;
 }
 
 /** Of an answer that says how long it is. */
@@ -61,13 +50,19 @@ function isWhole(answer: string): boolean {
   return end !== -1 && length !== undefined && Buffer.byteLength(answer.slice(end + 4)) >= Number(length);
 }
 
-function cases(name: ProxyName, mode: Mode, traits: Traits, variant?: Variant): void {
-  const title = titleOf(name, variant);
+/** `options`: asked when the tests begin. */
+export function cases(
+  title: string,
+  name: ProxyName,
+  mode: Mode,
+  traits: Traits,
+  options: () => Parameters<typeof startRealWorld>[2] = () => ({}),
+): void {
   const loginOrigin = mode === 'single' ? APP : LOGIN;
   let world: RealWorld;
   let alice: Browser;
   before(async () => {
-    world = await startRealWorld(name, mode, { ...(variant && { prepare: variant.prepare }) });
+    world = await startRealWorld(name, mode, options());
     alice = world.browser();
     const page = await alice.logIn(`${APP}/`, 'alice');
     assert.equal(page.status, 200, page.body);
@@ -337,7 +332,7 @@ function cases(name: ProxyName, mode: Mode, traits: Traits, variant?: Variant): 
     world.outpost.takeConnections();
     for (let i = 0; i < CHECKS; i += 1) assert.equal((await alice.get(`${APP}/${i}`)).status, 200);
     const connections = world.outpost.takeConnections();
-    console.log(`${title}, ${mode}: ${CHECKS} checks took ${connections} connection(s) to the outpost`);
+    console.log(`${title}: ${CHECKS} checks took ${connections} connection(s) to the outpost`);
     // Kept, but not for ever: the outpost closes one in about a thousand, so that workers share the load, and HAProxy by the clock.
     assert.ok(connections >= 1 && connections <= CHECKS / 5, String(connections));
   });

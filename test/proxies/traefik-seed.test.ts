@@ -50,6 +50,15 @@ async function goesOn(world: RealWorld): Promise<void> {
   assert.equal(challenge.location, `${APP}/akprox/start?rd=${encodeURIComponent(`${APP}/page?x=1`)}`);
   assert.equal(world.seen.length, unseen);
 
+  // Theirs is `trustForwardHeader: true`; the entry point takes away what a client says of where it goes.
+  const elsewhere = {
+    'X-Forwarded-Host': 'open.company.tld',
+    'X-Forwarded-Uri': '/public/',
+    'X-Forwarded-Method': 'OPTIONS',
+  };
+  assert.equal((await world.browser().get(`${APP}/secret`, elsewhere)).status, 302);
+  assert.equal(world.seen.length, unseen);
+
   const page = await alice.logIn(`${APP}/page?x=1`, 'alice');
   assert.deepEqual([page.status, page.url], [200, `${APP}/page?x=1`]);
   for (const forged of [{}, Object.fromEntries(Object.keys(TOLD).map((header) => [header, 'forged']))]) {
