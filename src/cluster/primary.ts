@@ -1,6 +1,7 @@
 // The primary: starts the workers, carries messages between them, swaps configurations and drains. It serves no check itself; it
 // owns the metrics listener, which also guards against a second daemon.
 import cluster, { type Worker } from 'node:cluster';
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
@@ -11,12 +12,14 @@ import { AkproxError, explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
 import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
 import { systemTimers } from '../infra/timers.js';
+import { usableCpus } from '../infra/usable-cpus.js';
 import { VERSION } from '../infra/version.js';
 import { METRICS } from '../metrics/catalogue.js';
 import { Totals } from '../metrics/totals.js';
 import { openStore } from '../session/open-store.js';
 import type { SessionStore } from '../session/store.js';
 import { type Admin, startAdmin } from './admin.js';
+import { withoutIpv6 } from './every-address.js';
 import { type Managed, startManaged } from './managed.js';
 import type { ToPrimary } from './messages.js';
 import { choosePorts } from './ports.js';
@@ -114,8 +117,10 @@ class Primary {
     const { config } = this.options;
     // First: who has its port is the one daemon of this host.
     const status = createStatus({ supervisor, questions, totals, managed: () => this.managed });
-    this.admin = await startAdmin(config.listen.metrics, { ...status, log: gated });
-    const listen = await choosePorts(config.listen);
+    const wanted = await withoutIpv6(config.listen);
+    this.admin = await startAdmin(wanted.metrics, { ...status, log: gated });
+    const listen = await choosePorts(wanted);
+    const count = config.workers === 'auto' ? usableCpus(readText, availableParallelism()) : config.workers;
     // Opened here first: an unusable path is one clear error, not one per worker.
     this.store = await openStore(config.store, this.clock.now);
     this.tls = await openSelfSigned(config, log);
@@ -132,7 +137,6 @@ class Primary {
 
     if (this.options.authentik !== null) this.managed = this.manage(this.options.authentik);
 
-    const count = config.workers === 'auto' ? availableParallelism() : config.workers;
     log.info(
       { version: VERSION, workers: count, providers: config.providers.length, store: config.store.kind },
       'starting',
@@ -244,5 +248,13 @@ class Primary {
     this.store?.close().catch((error: unknown) => this.log.warn(explain(error)));
     process.removeAllListeners('SIGHUP');
     cluster.removeAllListeners();
+  }
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
   }
 }

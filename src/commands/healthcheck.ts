@@ -14,8 +14,8 @@ export async function healthcheck(io: Io): Promise<number> {
     io.stderr('unhealthy: listen.metrics is null, there is nothing to ask\n');
     return FAILED;
   }
-  // A listener on every address is asked on the loopback one.
-  const url = `http://${address.replace(/^0\.0\.0\.0:/, '127.0.0.1:').replace(/^\[::\]:/, '[::1]:')}/livez`;
+  // A listener on every address is asked on the loopback one, which IPv4 has on every host.
+  const url = `http://${address.replace(/^(?:0\.0\.0\.0|\[::\]):/, '127.0.0.1:')}/livez`;
   try {
     const { status, text } = await ask(url);
     if (status >= 200 && status < 300) {

@@ -65,7 +65,7 @@ export function overlayEnvironment(raw: Record<string, unknown>, env: Env, readF
   for (const key of ['http', 'https', 'metrics']) {
     const variable = `AUTHENTIK_LISTEN__${key.toUpperCase()}`;
     // Go's spelling of "every address".
-    put('listen', key, variable, read(variable)?.replace(/^:(?=\d+$)/, '0.0.0.0:'));
+    put('listen', key, variable, read(variable)?.replace(/^:(?=\d+$)/, '[::]:'));
   }
   const level = read('AUTHENTIK_LOG_LEVEL');
   put('log', 'level', 'AUTHENTIK_LOG_LEVEL', level === undefined ? undefined : fromPythonLevel(level));

@@ -269,17 +269,20 @@ const redisStore = z.strictObject({
 export const configSchema = z.strictObject({
   listen: z
     .strictObject({
-      http: address('0.0.0.0:9000', 'The HTTP listener.'),
-      https: address('0.0.0.0:9443', 'The HTTPS listener, self-signed until a provider has a certificate; null: none.'),
+      http: address(
+        '[::]:9000',
+        'The HTTP listener. `[::]` is every address, of IPv4 too, and `0.0.0.0` where the host has no IPv6.',
+      ),
+      https: address('[::]:9443', 'The HTTPS listener, self-signed until a provider has a certificate; null: none.'),
       compat: address(null, 'A listener that speaks HTTP/1.0 too, for stock nginx; null: none.'),
-      metrics: address('0.0.0.0:9300', 'Metrics, liveness and readiness.'),
+      metrics: address('[::]:9300', 'Metrics, liveness and readiness.'),
     })
     .prefault({})
     .describe('Addresses.'),
   workers: z
     .union([z.literal('auto'), z.number().int().min(1).max(256)])
     .default('auto')
-    .describe('Worker processes; `auto`: one per available core.'),
+    .describe('Worker processes; `auto`: one per available core, and no more than the CPU quota of the cgroup, rounded up.'),
   trusted_proxies: z
     .array(z.string())
     .default(['127.0.0.0/8', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7', 'fe80::/10', '::1/128'])

@@ -6,7 +6,7 @@ import { copyString } from '../infra/copy-string.js';
 
 export interface TrustedProxies {
   trusts(peer: string): boolean;
-  /** The client's address: X-Forwarded-For walked from the right as long as the speaker is trusted. */
+  /** The client's address: X-Forwarded-For walked from the right as long as the speaker is trusted. IPv4 as IPv4, on `[::]` too. */
   clientAddress(peer: string, forwardedFor: string): string;
 }
 
@@ -32,7 +32,7 @@ export function createTrustedProxies(cidrs: readonly string[]): TrustedProxies {
         if (!trusts(client) || !ipaddr.isValid(hop.trim())) break;
         client = hop.trim();
       }
-      return client;
+      return ipaddr.isValid(client) ? ipaddr.process(client).toString() : client;
     },
   };
 }

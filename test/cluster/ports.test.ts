@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, it } from 'node:test';
+import { withoutIpv6 } from '../../src/cluster/every-address.js';
 import { choosePorts } from '../../src/cluster/ports.js';
+import { configSchema } from '../../src/config/schema.js';
 import { AkproxError } from '../../src/infra/errors.js';
-import { startDaemon, testProvider } from '../kit/daemon.js';
+import { request, startDaemon, testProvider, traefikCheck } from '../kit/daemon.js';
 
 const providers = [testProvider('http://127.0.0.1:9')];
 
@@ -54,10 +56,11 @@ describe('a second daemon with a metrics port of its own', () => {
 });
 
 describe('choosePorts', () => {
-  const listen = { http: null, https: null, compat: null, metrics: '127.0.0.1:0' };
+  const listen = { ...configSchema.parse({}).listen, http: null, https: null, metrics: '127.0.0.1:0' };
 
   it('chooses a port of its own for each listener that asks for any, and lets go of it', async () => {
     const chosen = await choosePorts({
+      ...listen,
       http: '127.0.0.1:0',
       https: '127.0.0.1:0',
       compat: '127.0.0.1:0',
@@ -91,5 +94,51 @@ describe('choosePorts', () => {
       assert.match(error.message, /^listen\.compat: cannot listen on 192\.0\.2\.1:0: .*EADDRNOTAVAIL/);
       return true;
     });
+  });
+});
+
+describe('[::]', () => {
+  const { listen } = configSchema.parse({});
+
+  it('is where every listener is unless something else is written', () => {
+    assert.deepEqual([listen.http, listen.https, listen.metrics], ['[::]:9000', '[::]:9443', '[::]:9300']);
+  });
+
+  it('answers over IPv4 and IPv6', { skip: noIpv6 }, async () => {
+    const everywhere = { http: '[::]:0', compat: '[::]:0', metrics: '[::]:0' };
+    await using daemon = await startDaemon({
+      workers: 1,
+      providers,
+      listen: everywhere,
+      log: { level: 'info', checks: 'denied' },
+    });
+    for (const url of [daemon.http, daemon.compat ?? '', daemon.metrics]) {
+      const { port } = new URL(url);
+      for (const host of ['127.0.0.1', '[::1]']) {
+        assert.equal((await request(`http://${host}:${port}/akprox/ping`)).status, 204, `${host} ${url}`);
+      }
+    }
+    // An address of IPv4 is written as one.
+    for (const url of [daemon.http, daemon.compat ?? '']) {
+      const path = `/from-${new URL(url).port}`;
+      await traefikCheck(`http://127.0.0.1:${new URL(url).port}`, `http://whoami.localhost:8080${path}`, {
+        headers: { 'X-Forwarded-For': '' },
+      });
+      const line = await daemon.waitFor((one) => one.msg === 'check denied' && one['path'] === path);
+      assert.equal(line['client'], '127.0.0.1');
+    }
+  });
+
+  it('is 0.0.0.0 on a host without IPv6, and nothing else changes', async () => {
+    const written = { ...listen, compat: '[::1]:1', metrics: null };
+    assert.deepEqual(await withoutIpv6(written, async () => true), written);
+    assert.deepEqual(await withoutIpv6(written, async () => false), {
+      ...written,
+      http: '0.0.0.0:9000',
+      https: '0.0.0.0:9443',
+    });
+    const unix = { ...listen, http: 'unix:/[::]:1', https: null, metrics: '127.0.0.1:1' };
+    const asked = withoutIpv6(unix, async () => assert.fail('nothing depends on it'));
+    assert.equal(await asked, unix);
   });
 });

@@ -25,7 +25,7 @@ describe('the environment', () => {
       }),
     );
     assert.deepEqual(config.listen, {
-      http: '0.0.0.0:8000',
+      http: '[::]:8000',
       https: '[::]:8443',
       compat: '0.0.0.0:2',
       metrics: 'localhost:8300',
@@ -38,7 +38,7 @@ describe('the environment', () => {
     const { config } = loaded(
       withEnv({ AUTHENTIK_LISTEN__HTTP: '', AUTHENTIK_LOG_LEVEL: '', AUTHENTIK_REDIS__HOST: '', AKPROX_CONFIG: '' }),
     );
-    assert.equal(config.listen.http, '0.0.0.0:9000');
+    assert.equal(config.listen.http, '[::]:9000');
     assert.equal(config.store.kind, 'embedded');
   });
 
@@ -74,7 +74,10 @@ describe('the environment', () => {
   });
 
   for (const [env, wanted] of [
-    [{ AUTHENTIK_LISTEN__HTTP: '0.0.0.0' }, { 'listen.http': 'expected ADDRESS:PORT (from AUTHENTIK_LISTEN__HTTP)' }],
+    [
+      { AUTHENTIK_LISTEN__HTTP: '0.0.0.0' },
+      { 'listen.http': 'expected ADDRESS:PORT (from AUTHENTIK_LISTEN__HTTP)' },
+    ],
     [
       { AUTHENTIK_LISTEN__METRICS: ':9000' },
       { 'listen.metrics': 'listens where listen.http does (from AUTHENTIK_LISTEN__METRICS)' },

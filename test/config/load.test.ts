@@ -11,7 +11,7 @@ describe('a good configuration', () => {
     assert.equal(path, '/etc/akprox/akprox.yaml');
     assert.deepEqual(warnings, []);
     assert.equal(authentik, null);
-    assert.equal(config.listen.http, '0.0.0.0:9000');
+    assert.equal(config.listen.http, '[::]:9000');
     assert.deepEqual(config.store, { kind: 'embedded', path: './data', max_bytes: 1_073_741_824 });
     assert.equal(config.cache.max_age, 60_000);
     assert.equal(config.providers[0]?.session.lifetime, 86_400_000);
@@ -110,6 +110,6 @@ test('the metrics address is found whatever else is wrong', () => {
     loadMetricsAddress({ env, cwd: '/', readFile: diskOf({ '/akprox.yaml': yaml }) });
   assert.equal(find('listen: { metrics: "127.0.0.1:1" }\nbanana: 1\n'), '127.0.0.1:1');
   assert.equal(find('listen: { metrics: null }'), null);
-  assert.equal(find('a: ['), '0.0.0.0:9300');
-  assert.equal(find('a: [', { AUTHENTIK_LISTEN__METRICS: ':1' }), '0.0.0.0:1');
+  assert.equal(find('a: ['), '[::]:9300');
+  assert.equal(find('a: [', { AUTHENTIK_LISTEN__METRICS: ':1' }), '[::]:1');
 });

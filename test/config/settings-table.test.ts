@@ -1,8 +1,13 @@
 // The table of settings is the schema's. `UPDATE_DOCS=1 npx tsx --test test/config/settings-table.test.ts` rewrites it.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { assertMarked } from '../kit/marked.js';
 import { configTable } from '../kit/settings-table.js';
+
+/** The first two columns of the rows about listeners that have an address. */
+const listeners = (text: string): string[] =>
+  [...text.matchAll(/^\| (`listen\.(?:http|https|metrics)` \| `[^`]+`)/gm)].map(([, row = '']) => row);
 
 test('docs/configuration.md has the table of settings that the schema makes', () => {
   const command = 'UPDATE_DOCS=1 npx tsx --test test/config/settings-table.test.ts';
@@ -29,4 +34,10 @@ test('the table has each setting once, with a default and a sentence', () => {
       '| `store.kind` | `embedded` | `embedded`: One host: every worker shares one LMDB environment. `redis`: Several hosts share sessions through Redis or Valkey. |',
     ),
   );
+});
+
+test('README has the addresses that the schema has', () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  assert.equal(listeners(readme).length, 3);
+  assert.deepEqual(listeners(readme), listeners(configTable()));
 });
