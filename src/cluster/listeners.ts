@@ -9,12 +9,15 @@ import { AkproxError } from '../infra/errors.js';
 import { hostPortOf } from '../infra/host-port.js';
 import { type Https, startHttps } from './https.js';
 import { listenOn } from './ports.js';
+import { publishSocket, type SocketFile } from './publish-socket.js';
 
 export interface ListenersOptions {
   readonly server: ServerOptions;
   readonly config: Config;
   /** For names without a certificate of their own; null when HTTPS is off. */
   readonly selfSigned: TlsFiles | null;
+  /** Where it listens in place of `listen.http`; null when that is no unix socket. */
+  readonly socket: SocketFile | null;
   readonly applications: readonly Application[];
   readonly badCertificate: (host: string, error: unknown) => void;
 }
@@ -28,14 +31,14 @@ export interface Listeners {
 
 /** Rejects with `listen_failed` when one of them cannot listen. */
 export async function startListeners(options: ListenersOptions): Promise<Listeners> {
-  const { server, config, selfSigned, applications, badCertificate } = options;
+  const { server, config, selfSigned, socket, applications, badCertificate } = options;
   const { listen } = config;
   let plain: Server | null = null;
   let https: Https | null = null;
   let compat: http.Server | null = null;
   if (listen.http !== null) {
     plain = createServer(server, null);
-    await listenOn(plain, 'listen.http', listen.http);
+    await (socket === null ? listenOn(plain, 'listen.http', listen.http) : publishSocket(plain, socket));
   }
   if (listen.https !== null && selfSigned !== null) {
     https = await startHttps({ server, address: listen.https, selfSigned, badCertificate }, applications);

@@ -4,12 +4,15 @@ import type { Config } from '../config/schema.js';
 import type { TlsFiles } from '../http/server.js';
 import type { Counts } from '../metrics/metric.js';
 import type { Revocation } from '../session/revocation.js';
+import type { SocketFile } from './publish-socket.js';
 
 /** What a worker needs before it can serve. */
 export interface WorkerSetup {
   readonly config: Config;
   /** For names without a certificate of their own; null when HTTPS is off. */
   readonly selfSigned: TlsFiles | null;
+  /** Where this worker listens, when `listen.http` is a unix socket. */
+  readonly socket: SocketFile | null;
 }
 
 export type ToWorker = { readonly type: 'setup'; readonly setup: WorkerSetup } | Instruction;

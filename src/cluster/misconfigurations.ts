@@ -1,6 +1,7 @@
 // Misconfigurations that a check of this worker has met, on their way to authentik's event log by way of the primary.
 import { createEventLimit, type Misconfiguration, shownHeaders } from '../authentik/events.js';
 import type { CheckContext } from '../http/check.js';
+import { shownAddress, UNIX_PEER } from '../http/trusted-proxies.js';
 
 /** Few of them, and nothing secret, even cross the process boundary. `monotonic` in milliseconds. */
 export function createMisconfigurationReporter(
@@ -14,6 +15,13 @@ export function createMisconfigurationReporter(
     req.forEach((name, value) => {
       headers[name] = value;
     });
-    toPrimary({ message, provider, clientIp: peer, url: req.getUrl(), headers: shownHeaders(headers) });
+    // authentik takes nothing but an address.
+    toPrimary({
+      message,
+      provider,
+      clientIp: peer === UNIX_PEER ? '127.0.0.1' : shownAddress(peer),
+      url: req.getUrl(),
+      headers: shownHeaders(headers),
+    });
   };
 }

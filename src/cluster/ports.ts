@@ -6,10 +6,11 @@ import { setTimeout } from 'node:timers/promises';
 import type { Config } from '../config/schema.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { hostPortOf } from '../infra/host-port.js';
+import { unixPathOf } from '../infra/unix-address.js';
 
 /** The workers of a daemon that was killed need a moment to notice: how often we ask, and after how many milliseconds. */
-const TRIES = 20;
-const PAUSE = 100;
+export const TRIES = 20;
+export const PAUSE = 100;
 
 /**
  * `listen` with a port where 0 was asked for; rejects with `listen_failed` when somebody else listens on one of ours. All
@@ -21,7 +22,7 @@ export async function choosePorts(listen: Config['listen'], tries = TRIES): Prom
     const chosen = { ...listen };
     for (const key of ['http', 'https', 'compat'] as const) {
       const address = listen[key];
-      if (address === null) continue;
+      if (address === null || unixPathOf(address) !== null) continue;
       const server = await hold(`listen.${key}`, address, tries);
       held.push(server);
       const bound = server.address();

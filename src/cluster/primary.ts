@@ -29,6 +29,7 @@ import { openSelfSigned, type SelfSigned } from './self-signed.js';
 import { createStatus } from './status.js';
 import { Supervisor } from './supervisor.js';
 import { UnfinishedDeletions } from './unfinished-deletions.js';
+import { claimSockets, type UnixSockets } from './unix-sockets.js';
 import type { WorkerState, Workers } from './workers.js';
 
 export interface ServeOptions extends Pick<Loaded, 'config' | 'warnings' | 'settings' | 'authentik'> {
@@ -73,6 +74,7 @@ class Primary {
   private store: SessionStore | null = null;
   private managed: Managed | null = null;
   private tls: SelfSigned | null = null;
+  private sockets: UnixSockets | null = null;
 
   constructor(options: ServeOptions, log: Logger) {
     this.options = options;
@@ -121,6 +123,7 @@ class Primary {
     this.admin = await startAdmin(wanted.metrics, { ...status, log: gated });
     const listen = await choosePorts(wanted);
     const count = config.workers === 'auto' ? usableCpus(readText, availableParallelism()) : config.workers;
+    this.sockets = await claimSockets(listen, count);
     // Opened here first: an unusable path is one clear error, not one per worker.
     this.store = await openStore(config.store, this.clock.now);
     this.tls = await openSelfSigned(config, log);
@@ -169,6 +172,7 @@ class Primary {
         this.setUp(worker);
         break;
       case 'ready':
+        this.sockets?.made(this.workers.get(worker)?.slot.place ?? -1);
         this.supervisor.ready(worker);
         break;
       case 'failed':
@@ -202,7 +206,8 @@ class Primary {
     state.setUp = true;
     this.totals.joined(worker.id);
     this.tls?.restore();
-    const setup = { config: this.config.current, selfSigned: this.tls?.paths ?? null };
+    const socket = this.sockets?.files[state.slot.place] ?? null;
+    const setup = { config: this.config.current, selfSigned: this.tls?.paths ?? null, socket };
     this.workers.send(worker, { type: 'setup', setup });
     for (const revocation of this.unfinished.revocations()) this.workers.send(worker, { type: 'revoked', revocation });
   }
@@ -215,7 +220,9 @@ class Primary {
 
   private logListening(): void {
     const { http, https, compat } = this.config.current.listen;
-    this.log.info({ http, https, compat, metrics: this.admin?.address ?? null }, 'listening');
+    const sockets = this.sockets?.files.map(({ path }) => path);
+    const facts = { http, https, compat, metrics: this.admin?.address ?? null, ...(sockets && { sockets }) };
+    this.log.info(facts, 'listening');
   }
 
   private sweep(): void {
@@ -244,6 +251,7 @@ class Primary {
     this.managed?.stop();
     this.admin?.close();
     this.tls?.remove();
+    this.sockets?.remove();
     this.supervisor.close();
     this.store?.close().catch((error: unknown) => this.log.warn(explain(error)));
     process.removeAllListeners('SIGHUP');

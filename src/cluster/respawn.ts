@@ -6,13 +6,15 @@ import { createBackoff } from '../infra/backoff.js';
 const WAITS = { first: 1_000, longest: 30_000 };
 
 export class Slot {
+  readonly place: number;
   private readonly fork: (slot: Slot) => void;
   private readonly backoff = createBackoff(WAITS);
   private timer: NodeJS.Timeout | undefined;
 
-  /** `fork`: fills this place. */
-  constructor(fork: (slot: Slot) => void) {
+  /** `fork`: fills this place, which is the `place`th from 0. */
+  constructor(fork: (slot: Slot) => void, place: number) {
     this.fork = fork;
+    this.place = place;
   }
 
   fill(): void {

@@ -50,7 +50,7 @@ export class Supervisor {
     // No standard input, none of the output that native code prints, and ours as a descriptor of its own (WORKER_LOG_FD).
     cluster.setupPrimary({ stdio: ['ignore', 'ignore', 'inherit', 'ipc', 1] });
     cluster.on('exit', (worker, code, signal) => this.ended(worker, { code, signal }));
-    this.slots = Array.from({ length: count }, () => new Slot((slot) => this.fork(slot)));
+    this.slots = Array.from({ length: count }, (_, place) => new Slot((slot) => this.fork(slot), place));
     for (const slot of this.slots) slot.fill();
   }
 

@@ -44,7 +44,7 @@ const COUNTS_EVERY = 1_000;
 
 /** Resolves when it listens. `send`: to the primary. */
 export async function createWorker(
-  { config, selfSigned }: WorkerSetup,
+  { config, selfSigned, socket }: WorkerSetup,
   send: (message: ToPrimary) => void,
 ): Promise<Worker> {
   const log = createLog(config.log.level, 'worker', logTo(WORKER_LOG_FD));
@@ -83,7 +83,7 @@ export async function createWorker(
     assertionKeys,
     sign,
   });
-  await worker.listen(selfSigned);
+  await worker.listen(selfSigned, socket);
   return worker;
 }
 
@@ -151,7 +151,7 @@ export class Worker {
     clients.update(this.applications.all);
   }
 
-  async listen(selfSigned: WorkerSetup['selfSigned']): Promise<void> {
+  async listen(selfSigned: WorkerSetup['selfSigned'], socket: WorkerSetup['socket']): Promise<void> {
     const { log } = this.parts;
     this.listeners = await startListeners({
       server: {
@@ -162,6 +162,7 @@ export class Worker {
       },
       config: this.config,
       selfSigned,
+      socket,
       applications: this.applications.all,
       badCertificate: (host, error) =>
         log.error({ host, err: error }, 'a certificate cannot be used: HTTPS answers with the self-signed one'),

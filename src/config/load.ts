@@ -5,6 +5,7 @@ import { basename, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { anchorsTheEnd, END_UNSEEN } from '../application/allow-list.js';
 import { parseCookieDomain, parseOrigin } from '../application/public-origin.js';
+import { unixPathOf } from '../infra/unix-address.js';
 import { isRecord } from '../infra/untyped.js';
 import { type AuthentikEnv, type Env, overlayEnvironment, type ReadFile, readAuthentikEnv } from './environment.js';
 import { readOutgoingProxies } from './outgoing.js';
@@ -198,6 +199,10 @@ function doubts(config: Config, authentik: AuthentikEnv | null): string[] {
   const warnings: string[] = [];
   if (config.providers.length === 0 && authentik === null)
     warnings.push('there are no providers: every check is refused');
+  if (config.workers === 'auto' && unixPathOf(config.listen.http ?? '') !== null)
+    warnings.push(
+      'workers is auto and listen.http a unix socket: a proxy has to list one socket for each worker, so write how many',
+    );
   if (config.cache.max_age > config.cache.stale_max)
     warnings.push('cache.max_age is above cache.stale_max and has no effect');
   const domains = new Map<string, number>();

@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import ipaddr from 'ipaddr.js';
 import { parseHostPort } from '../infra/host-port.js';
+import { LONGEST_PATH, unixPathOf } from '../infra/unix-address.js';
 import { isRecord } from '../infra/untyped.js';
 import type { ReadFile } from './environment.js';
 import { helpProblems } from './page-settings.js';
@@ -38,6 +39,8 @@ function listenerProblems(raw: unknown): Problem[] {
   for (const key of ['http', 'https', 'compat', 'metrics'] as const) {
     const written = valueAt(raw, ['listen', key]);
     const address = written === undefined ? defaults[key] : written;
+    const socket = typeof address === 'string' ? unixPathOf(address) : null;
+    if (socket !== null && key === 'http') problems.push(...socketProblems(socket));
     const parsed = typeof address === 'string' ? parseHostPort(address.toLowerCase()) : null;
     if (typeof address !== 'string' || parsed === null) continue;
     const path = `listen.${key}`;
@@ -50,6 +53,12 @@ function listenerProblems(raw: unknown): Problem[] {
     taken.push({ path, host, port });
   }
   return problems;
+}
+
+function socketProblems(path: string): Problem[] {
+  const message = `expected a path of at most ${LONGEST_PATH} bytes to a file, without control characters`;
+  const fits = Buffer.byteLength(path) <= LONGEST_PATH && !path.endsWith('/') && !/\p{Cc}/u.test(path);
+  return fits ? [] : [{ path: 'listen.http', message }];
 }
 
 /** An unspecified address takes the port on every address, so it collides with all of them. */

@@ -8,6 +8,7 @@ import { SIGNING_ALGORITHMS } from '../application/signing-algorithms.js';
 import { parseHostPort } from '../infra/host-port.js';
 import { LOG_LEVELS } from '../infra/log-level.js';
 import type { OutgoingProxies } from '../infra/outgoing-proxy.js';
+import { unixPathOf } from '../infra/unix-address.js';
 
 const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -30,6 +31,17 @@ const address = (fallback: string | null, about: string) =>
     .union([z.string().refine(isHostPort, 'expected ADDRESS:PORT'), z.null()])
     .default(fallback)
     .describe(about);
+
+const addressOrPath = (fallback: string, about: string) =>
+  z
+    .union([
+      z.string().refine((text) => isHostPort(text) || unixPathOf(text) !== null, 'expected ADDRESS:PORT or unix:/PATH'),
+      z.null(),
+    ])
+    .default(fallback)
+    .describe(about);
+
+const account = z.union([z.string().min(1), z.number().int().min(0).max(4_294_967_294)]);
 
 /** A literal, or where the secret is kept. `load.ts` replaces the two object forms before this schema is asked. */
 const secret = (about: string) => z.string().min(1).describe(about);
@@ -269,24 +281,44 @@ const redisStore = z.strictObject({
 export const configSchema = z.strictObject({
   listen: z
     .strictObject({
-      http: address(
+      http: addressOrPath(
         '[::]:9000',
-        'The HTTP listener. `[::]` is every address, of IPv4 too, and `0.0.0.0` where the host has no IPv6.',
+        'The HTTP listener: `ADDRESS:PORT`, or `unix:/PATH`: one socket for each worker, the others with `.2`, `.3` and so on behind the path. `[::]` is every address, of IPv4 too, and `0.0.0.0` where the host has no IPv6.',
       ),
       https: address('[::]:9443', 'The HTTPS listener, self-signed until a provider has a certificate; null: none.'),
       compat: address(null, 'A listener that speaks HTTP/1.0 too, for stock nginx; null: none.'),
       metrics: address('[::]:9300', 'Metrics, liveness and readiness.'),
+      socket: z
+        .strictObject({
+          mode: z
+            .string()
+            .regex(/^0?[0-7]{3}$/, 'expected octal digits in quotes, such as "0660"')
+            .default('0660')
+            .describe('Mode of the sockets, octal. Who may open one is believed what a proxy says.'),
+          user: account
+            .optional()
+            .describe('Their owner, a number or a name of /etc/passwd. Default: who runs the daemon.'),
+          group: account
+            .optional()
+            .describe('Their group, a number or a name of /etc/group. Default: that of the daemon.'),
+        })
+        .prefault({})
+        .describe('The files of unix sockets.'),
     })
     .prefault({})
     .describe('Addresses.'),
   workers: z
     .union([z.literal('auto'), z.number().int().min(1).max(256)])
     .default('auto')
-    .describe('Worker processes; `auto`: one per available core, and no more than the CPU quota of the cgroup, rounded up.'),
+    .describe(
+      'Worker processes; `auto`: one per available core, and no more than the CPU quota of the cgroup, rounded up.',
+    ),
   trusted_proxies: z
     .array(z.string())
     .default(['127.0.0.0/8', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7', 'fe80::/10', '::1/128'])
-    .describe('Whose X-Forwarded-For and (outside checks) X-Forwarded-Host are believed.'),
+    .describe(
+      'Whose X-Forwarded-For and (outside checks) X-Forwarded-Host are believed. Who asks over a unix socket always is.',
+    ),
   max_header_bytes: z
     .number()
     .int()

@@ -35,7 +35,13 @@ export interface Handlers {
 /** As bytes, which uWebSockets.js reads in half the time. */
 const BLOCK_NAME = new Uint8Array(Buffer.from(BLOCK_HEADER, 'latin1')).buffer;
 
-export function createHandlers(options: HandlerOptions, answers: Answers, framer: Framer): Handlers {
+/** `peerOf`: who is at the other end. */
+export function createHandlers(
+  options: HandlerOptions,
+  answers: Answers,
+  framer: Framer,
+  peerOf: (res: Response) => string,
+): Handlers {
   /** HOT PATH: an allowed check of a cached session is answered right here. */
   function onCheck(res: Response, req: LiveRequest, dialect: Dialect): void {
     const context = options.context();
@@ -127,8 +133,4 @@ export function createHandlers(options: HandlerOptions, answers: Answers, framer
   }
 
   return { onCheck, onStep };
-}
-
-function peerOf(res: Response): string {
-  return Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
 }

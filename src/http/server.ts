@@ -8,6 +8,7 @@ import { Framer } from './framing.js';
 import { createHandlers, type HandlerOptions } from './handlers.js';
 import { LiveRequest } from './live-request.js';
 import { CHECK_PATHS } from './router.js';
+import { UNIX_PEER } from './trusted-proxies.js';
 
 export interface ServerOptions extends HandlerOptions {
   readonly onError: (error: unknown) => void;
@@ -27,6 +28,8 @@ export interface Certificates {
 }
 
 export interface Server {
+  /** On a unix socket, which nobody but its owner may open; whatever is at `path` goes. In place of `listen`. */
+  listenUnix(path: string): Promise<void>;
   /** Resolves when the port is bound; rejects with `listen_failed`. */
   listen(host: string, port: number): Promise<void>;
   /** Serves one more name, from the next connection on. */
@@ -50,6 +53,7 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
   const framer = new Framer(Math.random);
   const live = new LiveRequest();
   let drained: (() => void) | null = null;
+  let isUnix = false;
   const answers = new Answers({
     onError: options.onError,
     now: () => options.context().now(),
@@ -58,7 +62,10 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
     },
   });
 
-  const { onCheck, onStep } = createHandlers(options, answers, framer);
+  const { onCheck, onStep } = createHandlers(options, answers, framer, (res) =>
+    // Of a connection that is gone there is no address either.
+    isUnix ? UNIX_PEER : Buffer.from(res.getRemoteAddressAsText()).toString('latin1'),
+  );
 
   function guarded(
     handler: (res: uWS.HttpResponse, req: LiveRequest) => void,
@@ -97,6 +104,20 @@ export function createServer(options: ServerOptions, tls: Certificates | null): 
   }
 
   return {
+    listenUnix(path) {
+      isUnix = true;
+      return new Promise((resolve, reject) => {
+        app.listen_unix((socket: uWS.us_listen_socket | false) => {
+          if (!socket) {
+            reject(new AkproxError('listen_failed', 'uWebSockets.js cannot make the socket'));
+            return;
+          }
+          listening = socket;
+          resolve();
+        }, path);
+      });
+    },
+
     listen(host, port) {
       return new Promise((resolve, reject) => {
         app.listen(host, port, (socket) => {

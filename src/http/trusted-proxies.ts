@@ -1,12 +1,16 @@
 // Whose X-Forwarded-* headers are believed, for logs and for the host of paths other than checks. No verdict of a check
-// depends on a client address, so an address that cannot be read is simply not trusted.
+// depends on a client address, so an address that cannot be read is simply not trusted. Whoever asks over a unix socket has been
+// let in by the mode of its file: it is a proxy of this host, and believed.
 import ipaddr from 'ipaddr.js';
 import { LRUCache } from 'lru-cache';
 import { copyString } from '../infra/copy-string.js';
 
+/** Of a connection over a unix socket, which has no address; nothing that a client says can be this. */
+export const UNIX_PEER = 'unix';
+
 export interface TrustedProxies {
   trusts(peer: string): boolean;
-  /** The client's address: X-Forwarded-For walked from the right as long as the speaker is trusted. IPv4 as IPv4, on `[::]` too. */
+  /** The client's address: X-Forwarded-For walked from the right as long as the speaker is trusted. */
   clientAddress(peer: string, forwardedFor: string): string;
 }
 
@@ -17,6 +21,7 @@ export function createTrustedProxies(cidrs: readonly string[]): TrustedProxies {
   const known = new LRUCache<string, boolean>({ max: 1_024 });
 
   function trusts(peer: string): boolean {
+    if (peer === UNIX_PEER) return true;
     const cached = known.get(peer);
     if (cached !== undefined) return cached;
     const verdict = ipaddr.isValid(peer) && matches(ipaddr.process(peer), ranges);
@@ -32,9 +37,14 @@ export function createTrustedProxies(cidrs: readonly string[]): TrustedProxies {
         if (!trusts(client) || !ipaddr.isValid(hop.trim())) break;
         client = hop.trim();
       }
-      return ipaddr.isValid(client) ? ipaddr.process(client).toString() : client;
+      return shownAddress(client);
     },
   };
+}
+
+/** IPv4 as IPv4: to a socket on `[::]`, it is a part of IPv6. */
+export function shownAddress(address: string): string {
+  return ipaddr.isValid(address) ? ipaddr.process(address).toString() : address;
 }
 
 function matches(address: ipaddr.IPv4 | ipaddr.IPv6, ranges: readonly [ipaddr.IPv4 | ipaddr.IPv6, number][]): boolean {

@@ -79,7 +79,7 @@ describe('Slot', () => {
     let filled = 0;
     const slot = new Slot(() => {
       filled += 1;
-    });
+    }, 0);
     for (const wait of [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]) {
       assert.equal(slot.refill(false), wait);
       const before = filled;

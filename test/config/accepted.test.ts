@@ -8,6 +8,10 @@ describe('accepted', () => {
   for (const [name, raw] of [
     ['port 0 for every listener', { listen: { http: '127.0.0.1:0', https: '127.0.0.1:0', metrics: '127.0.0.1:0' } }],
     ['one port on two addresses', { listen: { http: '127.0.0.1:9000', compat: '[::1]:9000' } }],
+    [
+      'a unix socket',
+      { listen: { http: 'unix:/run/akprox/akprox.sock', socket: { mode: '660', user: 'root', group: 7 } } },
+    ],
     ['no HTTPS', { listen: { https: null, http: '0.0.0.0:9443' } }],
     ['addresses as proxies', { trusted_proxies: ['10.1.2.3', '::1', 'fe80::/10', '0.0.0.0/0'] }],
     ['sentinels', { store: { kind: 'redis', sentinels: ['a:26379', '[::1]:26379'], name: 'm', db: 2, tls: true } }],
@@ -34,6 +38,13 @@ describe('accepted', () => {
     const conf = readFileSync(new URL('../../deploy/proxies/nginx/single.conf', import.meta.url), 'utf8');
     const [line] = /if \(\$request_uri .*$/m.exec(conf) ?? assert.fail();
     for (const warning of warnings) assert.ok(warning.includes(`\`${line}\``), warning);
+  });
+
+  test('with a warning: unix sockets, and nobody knows how many', () => {
+    const listen = { http: 'unix:/run/akprox/akprox.sock' };
+    const raw = { listen, providers: [provider()] };
+    assert.match(loaded(load(raw)).warnings.join('\n'), /^workers is auto and listen\.http a unix socket: .*$/);
+    assert.deepEqual(loaded(load({ ...raw, workers: 2 })).warnings, []);
   });
 
   test('with a warning: plain http, a shared cookie domain, a cache age without effect', () => {

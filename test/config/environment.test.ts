@@ -26,6 +26,7 @@ describe('the environment', () => {
     );
     assert.deepEqual(config.listen, {
       http: '[::]:8000',
+      socket: { mode: '0660' },
       https: '[::]:8443',
       compat: '0.0.0.0:2',
       metrics: 'localhost:8300',
@@ -76,7 +77,7 @@ describe('the environment', () => {
   for (const [env, wanted] of [
     [
       { AUTHENTIK_LISTEN__HTTP: '0.0.0.0' },
-      { 'listen.http': 'expected ADDRESS:PORT (from AUTHENTIK_LISTEN__HTTP)' },
+      { 'listen.http': 'expected ADDRESS:PORT or unix:/PATH (from AUTHENTIK_LISTEN__HTTP)' },
     ],
     [
       { AUTHENTIK_LISTEN__METRICS: ':9000' },

@@ -52,7 +52,39 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
     { 'cache.max_age': 'expected a duration such as 500ms, 60s, 5m, 24h or 7d' },
   ],
   // Listeners.
-  ['no port', { listen: { http: '0.0.0.0' } }, { 'listen.http': 'expected ADDRESS:PORT' }],
+  ['no port', { listen: { http: '0.0.0.0' } }, { 'listen.http': 'expected ADDRESS:PORT or unix:/PATH' }],
+  ['a relative path', { listen: { http: 'unix:a.sock' } }, { 'listen.http': 'expected ADDRESS:PORT or unix:/PATH' }],
+  ...['unix:/run/', `unix:/${'a'.repeat(90)}`, 'unix:/run/a\nb'].map(
+    (http) =>
+      [
+        `the path ${JSON.stringify(http)}`,
+        { listen: { http } },
+        { 'listen.http': 'expected a path of at most 90 bytes to a file, without control characters' },
+      ] as const,
+  ),
+  ...(['https', 'compat', 'metrics'] as const).map(
+    (key) =>
+      [
+        `a path for listen.${key}`,
+        { listen: { [key]: 'unix:/run/a.sock' } },
+        { [`listen.${key}`]: 'expected ADDRESS:PORT' },
+      ] as const,
+  ),
+  [
+    'modes that are none',
+    { listen: { socket: { mode: '0o660', user: '', group: -1 } } },
+    {
+      'listen.socket.mode': 'expected octal digits in quotes, such as "0660"',
+      'listen.socket.user': 'must not be empty',
+      'listen.socket.group': 'expected number to be >=0',
+    },
+  ],
+  // YAML reads 0660 as six hundred and sixty.
+  [
+    'a mode without quotes',
+    { listen: { socket: { mode: 660 } } },
+    { 'listen.socket.mode': 'expected string, found number' },
+  ],
   ['a port that is none', { listen: { http: '0.0.0.0:65536' } }, { 'listen.http': 'port is above 65535' }],
   [
     'a bracket without IPv6',

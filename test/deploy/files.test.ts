@@ -1,7 +1,7 @@
 // What no test here can start: the files must at least parse, name every identity header, and pass the tools that are there.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -124,12 +124,15 @@ describe('deploy/', () => {
   }
 
   const analyze = findOnPath('systemd-analyze', PATH);
-  it('systemd takes the unit', { skip: analyze === null && 'systemd-analyze is not installed' }, () => {
+  it('systemd takes the unit and its drop-in', { skip: analyze === null && 'systemd-analyze is not installed' }, () => {
     const directory = mkdtempSync(join(tmpdir(), 'akprox-unit-'));
     try {
       const unit = join(directory, 'akprox.service');
       const text = readFileSync(join(DEPLOY, 'systemd/akprox.service'), 'utf8');
       writeFileSync(unit, text.replaceAll('/usr/bin/node', process.execPath));
+      assert.equal(run(analyze ?? '', ['verify', '--man=no', unit]), '');
+      mkdirSync(`${unit}.d`);
+      writeFileSync(`${unit}.d/unix-socket.conf`, readFileSync(join(DEPLOY, 'systemd/unix-socket.conf')));
       assert.equal(run(analyze ?? '', ['verify', '--man=no', unit]), '');
     } finally {
       rmSync(directory, { recursive: true, force: true });

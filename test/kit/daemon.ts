@@ -23,6 +23,7 @@ export interface Daemon {
   readonly child: ChildProcess;
   readonly directory: string;
   readonly configPath: string;
+  /** Where it is a unix socket, `unix:/PATH`. */
   readonly http: string;
   readonly https: string | null;
   readonly compat: string | null;
@@ -101,7 +102,7 @@ export async function startDaemon(
 
   const listening = await waitFor((line) => line.msg === 'listening');
   const url = (scheme: string, address: unknown): string | null =>
-    typeof address === 'string' ? `${scheme}://${address}` : null;
+    typeof address === 'string' ? (address.startsWith('unix:') ? address : `${scheme}://${address}`) : null;
   const httpUrl = url('http', listening['http']) ?? '';
   const metricsUrl = url('http', listening['metrics']) ?? '';
   const stop = async (signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> => {

@@ -24,6 +24,8 @@ export interface Place extends Changes {
   readonly plain: number;
   readonly outpost: number;
   readonly application: number;
+  /** Unix sockets at which the outpost is asked, in place of the port: two, as the files have them. Not Traefik, which has none. */
+  readonly sockets?: readonly string[];
 }
 
 export interface Command {
@@ -48,6 +50,7 @@ export const PREPARE = {
         ['listen 443 ssl;', `listen 127.0.0.1:${place.port} ssl;`],
         [`${tls}.crt`, certificate.cert],
         [`${tls}.key`, certificate.key],
+        ...overSockets(place, '  server 127.0.0.1:9000;\n', '  # server unix:', '  server unix:'),
         ['127.0.0.1:9000', `127.0.0.1:${place.outpost}`],
         ['127.0.0.1:5000', `127.0.0.1:${place.application}`],
         ...(place.edits ?? []),
@@ -89,6 +92,13 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
       conf,
       options +
         replaced(`caddy/${place.mode}.Caddyfile`, [
+          // What the file says at its head to write in place of the address.
+          ...(place.sockets === undefined
+            ? []
+            : [
+                [' 127.0.0.1:9000 {', ' unix//run/akprox/akprox.sock unix//run/akprox/akprox.sock.2 {'] as const,
+                ...SOCKETS.map((path, i) => [`unix/${path} `, `unix/${place.sockets?.[i]} `] as const).reverse(),
+              ]),
           ['127.0.0.1:9000', `127.0.0.1:${place.outpost}`],
           ['127.0.0.1:5000', `127.0.0.1:${place.application}`],
           ...(place.edits ?? []),
@@ -111,6 +121,12 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
         ['bind :443 ', `bind 127.0.0.1:${place.port} `],
         ['/etc/haproxy/tls/company.tld.pem', place.certificate.both],
         ['/etc/haproxy/akprox.lua', lua],
+        ...overSockets(
+          place,
+          '  server outpost1 127.0.0.1:9000 check pool-purge-delay 4s\n',
+          '  # server worker',
+          '  server worker',
+        ),
         ['127.0.0.1:9000', `127.0.0.1:${place.outpost}`],
         ['127.0.0.1:5000', `127.0.0.1:${place.application}`],
         ...(place.edits ?? []),
@@ -157,7 +173,17 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
         ['address: 0.0.0.0, port_value: 443', `address: 127.0.0.1, port_value: ${place.port}`],
         ['/etc/envoy/tls/company.tld.crt', certificate.cert],
         ['/etc/envoy/tls/company.tld.key', certificate.key],
-        ['address: akprox, port_value: 9000', `address: 127.0.0.1, port_value: ${place.outpost}`],
+        ...(place.sockets === undefined
+          ? [['address: akprox, port_value: 9000', `address: 127.0.0.1, port_value: ${place.outpost}`] as const]
+          : [
+              ['- name: akprox\n      type: STRICT_DNS', '- name: akprox\n      type: STATIC'] as const,
+              ...overSockets(
+                place,
+                '              - endpoint: { address: { socket_address: { address: akprox, port_value: 9000 } } }\n',
+                '              # - endpoint',
+                '              - endpoint',
+              ),
+            ]),
         ['address: whoami, port_value: 5000', `address: 127.0.0.1, port_value: ${place.application}`],
         ...(place.edits ?? []),
       ]),
@@ -166,6 +192,22 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
     return { args, check: ['--mode', 'validate', ...args] };
   },
 } satisfies Record<ProxyName, (place: Place) => Command>;
+
+/** In the files, for a daemon with two workers. */
+const SOCKETS = ['/run/akprox/akprox.sock', '/run/akprox/akprox.sock.2'];
+
+/** What the file says: lines in place of `line`, which stand in it as comments. */
+function overSockets(
+  { sockets }: Place,
+  line: string,
+  comment: string,
+  without: string,
+): (readonly [from: string, to: string])[] {
+  if (sockets === undefined) return [];
+  // The longer path first: it begins as the other does.
+  const paths = SOCKETS.map((path, i) => [path, sockets[i] ?? ''] as const).reverse();
+  return [[line, ''], [comment, without], ...paths];
+}
 
 /** Every one of the replacements must have something to replace, or the file and the tests have parted ways. */
 export function replaced(file: string, replacements: readonly (readonly [from: string, to: string])[]): string {

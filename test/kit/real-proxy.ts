@@ -92,14 +92,15 @@ export interface Surroundings {
 
 /**
  * `allowList` instead of /public/; `application`: one of the test's own, which is closed with the rest; `listen`: more listeners of
- * the daemon.
+ * the daemon; `settings`: more of the daemon's.
  */
 export async function startSurroundings(
   mode: Mode,
   own: {
     readonly allowList?: readonly string[];
     readonly application?: Application;
-    readonly listen?: Record<string, string>;
+    readonly listen?: Record<string, unknown>;
+    readonly settings?: Record<string, unknown>;
   } = {},
 ): Promise<Surroundings> {
   const cleanups: (() => unknown)[] = [];
@@ -114,6 +115,7 @@ export async function startSurroundings(
     cleanups.push(idp.close);
     const daemon = await startDaemon({
       workers: 1,
+      ...own.settings,
       providers: providers(idp.issuer, mode, own.allowList),
       listen: own.listen ?? {},
     });
@@ -146,7 +148,9 @@ export async function startRealWorld(
     const around = options.around ?? (await startSurroundings(mode));
     if (around !== options.around) cleanups.push(() => around[Symbol.asyncDispose]());
     const { daemon, application, issuer } = around;
-    const outpost = await startRelay(Number(new URL(daemon.http).port));
+    // On unix sockets the proxy and the daemon have them in common, and nothing stands between.
+    const sockets = (await daemon.waitFor(({ msg }) => msg === 'listening'))['sockets'] as string[] | undefined;
+    const outpost = await startRelay(sockets === undefined ? Number(new URL(daemon.http).port) : 0);
     cleanups.push(outpost.close);
 
     const { edits, script } = options;
@@ -155,6 +159,7 @@ export async function startRealWorld(
       application: application.port,
       ...(edits && { edits }),
       ...(script && { script }),
+      ...(sockets && { sockets }),
     };
     const { port, close } = await startProxy(program, name, mode, directory, wanted, options.prepare);
     cleanups.push(close);
@@ -231,7 +236,7 @@ async function startProxy(
   name: ProxyName,
   mode: Mode,
   directory: string,
-  wanted: Pick<Place, 'outpost' | 'application' | 'script' | 'edits'>,
+  wanted: Pick<Place, 'outpost' | 'application' | 'script' | 'edits' | 'sockets'>,
   prepare: Prepare = PREPARE[name],
 ): Promise<{ port: number; close(): Promise<void> }> {
   const certificate = await writeCertificate(directory);
