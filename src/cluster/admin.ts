@@ -2,6 +2,7 @@
 // how a second daemon on this host is noticed (the workers' ports can be shared: SO_REUSEPORT).
 import http from 'node:http';
 import { PING, PREFIXES } from '../application/own-paths.js';
+import { InFlight } from '../http/in-flight.js';
 import { answering } from '../http/node-answer.js';
 import { AkproxError } from '../infra/errors.js';
 import { hostPortOf } from '../infra/host-port.js';
@@ -32,6 +33,7 @@ export async function startAdmin(address: string | null, options: AdminOptions):
         const { status, type, body } = await answer(req, options);
         return { status, headers: ['Content-Type', type, 'Cache-Control', 'no-store'], body };
       },
+      new InFlight(),
       (error) => options.log.error({ err: error }, 'the metrics listener failed'),
     ),
   );

@@ -1,95 +1,52 @@
-// The HTTPS listener of a worker and its certificates, which change while it runs. Everything that the rest of the room knows
-// of certificates in a worker is `startHttps`.
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+// The HTTPS listener of a worker and its certificates. Workers share its port through the primary, which deals connections to them in
+// turn: a proxy has few of HTTP/2, and the kernel would deal them by chance.
 import type { Application } from '../application/application.js';
-import { createServer, type Server, type ServerOptions, type TlsFiles } from '../http/server.js';
+import type { Config } from '../config/schema.js';
+import type { NodeListenerOptions } from '../http/http1-listener.js';
+import { createHttpsServer } from '../http/https-server.js';
 import { explain } from '../infra/errors.js';
-import { listenOn } from './ports.js';
+import { Certificates } from './certificates.js';
+import type { Pem } from './messages.js';
+import { listenShared } from './ports.js';
 
 export interface HttpsOptions {
-  readonly server: ServerOptions;
+  readonly server: NodeListenerOptions;
+  readonly listen: Config['listen'];
   /** Of the configuration. */
   readonly address: string;
-  /** For names without a certificate of their own. */
-  readonly selfSigned: TlsFiles;
-  /** Called at the start for each certificate that cannot be read. */
-  readonly badCertificate: (host: string, error: unknown) => void;
+  /** For names without a certificate of their own, unless there is `listen.tls`. */
+  readonly selfSigned: Pem;
+  /** Called at the start for each certificate that cannot be used. `name`: whose it is. */
+  readonly badCertificate: (name: string, error: unknown) => void;
 }
 
 export interface Https {
-  /** Resolves with null, or with why the certificates stay as they were. */
-  apply(applications: readonly Application[]): Promise<string | null>;
-  drain(graceMs: number): Promise<void>;
+  /** Null, or which certificates stay as they were, and why. */
+  apply(applications: readonly Application[], listen: Config['listen']): string | null;
+  drain(): Promise<void>;
 }
-
-type ByName = ReadonlyMap<string, TlsFiles>;
 
 /**
- * Rejects when it cannot listen. A name whose files cannot be read is left out and reported: a worker that replaces another must
- * come up whatever has become of them since the configuration was read.
+ * Rejects when it cannot listen. A certificate that cannot be used is left out and reported: a worker that replaces another must
+ * come up whatever has become of its files since the configuration was read.
  */
 export async function startHttps(options: HttpsOptions, applications: readonly Application[]): Promise<Https> {
-  const readable = new Map<string, TlsFiles>();
-  /** A hash of each name's certificate and key. */
-  let versions = new Map<string, string>();
-  for (const [name, files] of certificatesOf(applications)) {
-    try {
-      versions.set(name, versionOf(files));
-      readable.set(name, files);
-    } catch (error) {
-      options.badCertificate(name, error);
-    }
-  }
-  let server = await listen(readable);
-  /** Changes come one after the other. */
-  let last: Promise<unknown> = Promise.resolve();
-
-  async function listen(byName: ByName): Promise<Server> {
-    const made = createServer(options.server, { fallback: options.selfSigned, byName });
-    await listenOn(made, 'listen.https', options.address);
-    return made;
-  }
-
-  /**
-   * A new name is added to the listener that runs; when a certificate has changed or gone, a successor takes over the port, and
-   * connections that wait to be accepted at that moment are reset.
-   */
-  async function change(byName: ByName): Promise<void> {
-    const wanted = new Map([...byName].map(([name, files]) => [name, versionOf(files)]));
-    if ([...versions].every(([name, version]) => wanted.get(name) === version)) {
-      for (const [name, files] of byName) if (!versions.has(name)) server.addCertificate(name, files);
-    } else {
-      const successor = await listen(byName);
-      server.retire();
-      server = successor;
-    }
-    versions = wanted;
-  }
-
+  const { listen, address, selfSigned, badCertificate } = options;
+  const { server, drain } = createHttpsServer({
+    ...options.server,
+    fallback: selfSigned,
+    contextOf: (servername) => certificates.contextOf(servername),
+  });
+  const certificates = new Certificates({ selfSigned, setFallback: (pem) => server.setSecureContext(pem) });
+  certificates.apply(applications, listen.tls, badCertificate);
+  await listenShared(server, 'listen.https', address);
+  server.on('error', options.server.onError);
   return {
-    apply(current) {
-      const byName = certificatesOf(current);
-      const applied = last
-        .then(() => change(byName))
-        .then(
-          () => null,
-          (error: unknown) => `certificates not changed: ${explain(error)}`,
-        );
-      last = applied;
-      return applied;
+    apply(current, { tls }) {
+      const problems: string[] = [];
+      certificates.apply(current, tls, (name, error) => problems.push(`${name}: ${explain(error)}`));
+      return problems.length === 0 ? null : `certificates not changed: ${problems.join('; ')}`;
     },
-    drain: (graceMs) => server.drain(graceMs),
+    drain,
   };
-}
-
-function certificatesOf(applications: readonly Application[]): ByName {
-  return new Map(applications.flatMap(({ hostname, config: { tls } }) => (tls === undefined ? [] : [[hostname, tls]])));
-}
-
-/** A renewed certificate often has the same file name, so the content decides. */
-function versionOf({ cert, key }: TlsFiles): string {
-  const hash = createHash('sha256');
-  for (const part of [readFileSync(cert), readFileSync(key)]) hash.update(part).update('\0');
-  return hash.digest('hex');
 }

@@ -1,16 +1,27 @@
 // Every message between the primary and its workers, in one union per direction. Plain JSON: IPC serializes it.
 import type { Misconfiguration } from '../authentik/events.js';
 import type { Config } from '../config/schema.js';
-import type { TlsFiles } from '../http/server.js';
 import type { Counts } from '../metrics/metric.js';
 import type { Revocation } from '../session/revocation.js';
 import type { SocketFile } from './publish-socket.js';
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A certificate and its key themselves. */
+export interface Pem {
+  readonly cert: string;
+  readonly key: string;
+}
 
 /** What a worker needs before it can serve. */
 export interface WorkerSetup {
   readonly config: Config;
   /** For names without a certificate of their own; null when HTTPS is off. */
-  readonly selfSigned: TlsFiles | null;
+  readonly selfSigned: Pem | null;
   /** Where this worker listens, when `listen.http` is a unix socket. */
   readonly socket: SocketFile | null;
 }

@@ -67,3 +67,13 @@ export async function listenOn(
     throw new AkproxError('listen_failed', `${setting}: ${explain(cause)}; is another program on that port?`, cause);
   }
 }
+
+/** The same for a server of Node.js: the primary accepts, and deals connections to the workers in turn. */
+export async function listenShared(server: Server, setting: string, address: string): Promise<void> {
+  const { host, port } = hostPortOf(address);
+  try {
+    await once(server.listen(port, host), 'listening');
+  } catch (cause) {
+    throw new AkproxError('listen_failed', `${setting}: cannot listen on ${address}`, cause);
+  }
+}

@@ -19,13 +19,14 @@ import { Totals } from '../metrics/totals.js';
 import { openStore } from '../session/open-store.js';
 import type { SessionStore } from '../session/store.js';
 import { type Admin, startAdmin } from './admin.js';
+import { CertificateWatch } from './certificate-watch.js';
 import { withoutIpv6 } from './every-address.js';
 import { type Managed, startManaged } from './managed.js';
-import type { ToPrimary } from './messages.js';
+import type { Pem, ToPrimary } from './messages.js';
 import { choosePorts } from './ports.js';
 import { Questions } from './questions.js';
 import { RunningConfig } from './running-config.js';
-import { openSelfSigned, type SelfSigned } from './self-signed.js';
+import { makeSelfSigned } from './self-signed.js';
 import { createStatus } from './status.js';
 import { Supervisor } from './supervisor.js';
 import { UnfinishedDeletions } from './unfinished-deletions.js';
@@ -73,8 +74,9 @@ class Primary {
   private admin: Admin | null = null;
   private store: SessionStore | null = null;
   private managed: Managed | null = null;
-  private tls: SelfSigned | null = null;
+  private selfSigned: Pem | null = null;
   private sockets: UnixSockets | null = null;
+  private readonly certificates: CertificateWatch;
 
   constructor(options: ServeOptions, log: Logger) {
     this.options = options;
@@ -99,13 +101,14 @@ class Primary {
       load: options.reload,
       merge: (config) => this.managed?.merge(config) ?? config,
       workers: this.workers,
-      beforeApply: ({ providers }) => {
-        this.tls?.restore();
-        this.totals.update(providers);
+      beforeApply: (next) => {
+        this.certificates.update(next);
+        this.totals.update(next.providers);
       },
       timers: systemTimers,
       log,
     });
+    this.certificates = new CertificateWatch({ timers: systemTimers, changed: () => this.renewCertificates() });
     this.unfinished = new UnfinishedDeletions({
       store: () => this.store,
       now: this.clock.now,
@@ -126,8 +129,9 @@ class Primary {
     this.sockets = await claimSockets(listen, count);
     // Opened here first: an unusable path is one clear error, not one per worker.
     this.store = await openStore(config.store, this.clock.now);
-    this.tls = await openSelfSigned(config, log);
-    this.config.current = { ...config, listen: this.tls === null ? { ...listen, https: null } : listen };
+    if (listen.https !== null) this.selfSigned = await makeSelfSigned();
+    this.config.current = { ...config, listen };
+    this.certificates.update(this.config.current);
 
     cluster.on('message', (worker, message: unknown) => this.receive(worker, message));
     process.on('SIGTERM', () => this.drain('SIGTERM'));
@@ -200,14 +204,19 @@ class Primary {
     }
   }
 
+  /** The workers read them anew with the configuration that they have. */
+  private renewCertificates(): void {
+    this.log.info('the file of a certificate has changed');
+    void this.config.apply(this.config.current);
+  }
+
   private setUp(worker: Worker): void {
     const state = this.workers.get(worker);
     if (state === undefined) return;
     state.setUp = true;
     this.totals.joined(worker.id);
-    this.tls?.restore();
     const socket = this.sockets?.files[state.slot.place] ?? null;
-    const setup = { config: this.config.current, selfSigned: this.tls?.paths ?? null, socket };
+    const setup = { config: this.config.current, selfSigned: this.selfSigned, socket };
     this.workers.send(worker, { type: 'setup', setup });
     for (const revocation of this.unfinished.revocations()) this.workers.send(worker, { type: 'revoked', revocation });
   }
@@ -250,7 +259,7 @@ class Primary {
   cleanUp(): void {
     this.managed?.stop();
     this.admin?.close();
-    this.tls?.remove();
+    this.certificates.close();
     this.sockets?.remove();
     this.supervisor.close();
     this.store?.close().catch((error: unknown) => this.log.warn(explain(error)));

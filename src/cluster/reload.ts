@@ -30,8 +30,16 @@ export function withoutRestart(
     Config,
     (typeof AT_RESTART_ONLY)[number]
   >;
+  const { tls } = next.listen;
+  const text = (config: Config, setting: (typeof AT_RESTART_ONLY)[number]): string =>
+    JSON.stringify(setting === 'listen' ? withoutTls(config.listen) : config[setting]);
   return {
-    config: { ...next, ...kept },
-    ignored: AT_RESTART_ONLY.filter((setting) => JSON.stringify(next[setting]) !== JSON.stringify(started[setting])),
+    config: { ...next, ...kept, listen: { ...withoutTls(running.listen), ...(tls && { tls }) } },
+    ignored: AT_RESTART_ONLY.filter((setting) => text(next, setting) !== text(started, setting)),
   };
+}
+
+/** A certificate changes in place, another address does not. */
+function withoutTls({ tls: _, ...addresses }: Config['listen']): Config['listen'] {
+  return addresses;
 }

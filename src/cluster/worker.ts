@@ -165,7 +165,10 @@ export class Worker {
       socket,
       applications: this.applications.all,
       badCertificate: (host, error) =>
-        log.error({ host, err: error }, 'a certificate cannot be used: HTTPS answers with the self-signed one'),
+        log.error(
+          { host, err: error },
+          'a certificate cannot be used: HTTPS answers with that of listen.tls or a self-signed one',
+        ),
     });
   }
 
@@ -182,7 +185,7 @@ export class Worker {
     switch (message.type) {
       case 'configure':
         this.configure(message.config);
-        void this.acknowledge(message.generation);
+        this.acknowledge(message.generation);
         break;
       case 'revoked':
         this.parts.channel.receive(message.revocation);
@@ -226,8 +229,8 @@ export class Worker {
     this.parts.clients.update(this.applications.all);
   }
 
-  private async acknowledge(generation: number): Promise<void> {
-    const problem = (await this.listeners?.applyCertificates(this.applications.all)) ?? null;
+  private acknowledge(generation: number): void {
+    const problem = this.listeners?.applyCertificates(this.applications.all, this.config.listen) ?? null;
     this.parts.send({ type: 'configured', generation, problem });
   }
 

@@ -162,6 +162,7 @@ function normalise(config: ParsedConfig, directory: string, readFile: ReadFile, 
   return {
     ...config,
     pages: { ...config.pages, logo },
+    listen: { ...config.listen, ...(config.listen.tls && { tls: absolutePair(config.listen.tls, absolute) }) },
     store: withAbsolutePems(config.store, absolute),
     providers: config.providers.map((provider) => normaliseProvider(provider, absolute, readFile)),
   };
@@ -181,8 +182,15 @@ function normaliseProvider(
     origin,
     external_host: origin.origin,
     cookie_domain: parseCookieDomain(provider.cookie_domain) ?? '',
-    ...(provider.tls && { tls: { cert: absolute(provider.tls.cert), key: absolute(provider.tls.key) } }),
+    ...(provider.tls && { tls: absolutePair(provider.tls, absolute) }),
   };
+}
+
+function absolutePair(
+  { cert, key }: { readonly cert: string; readonly key: string },
+  absolute: (file: string) => string,
+): { cert: string; key: string } {
+  return { cert: absolute(cert), key: absolute(key) };
 }
 
 function withAbsolutePems(store: Config['store'], absolute: (file: string) => string): Config['store'] {

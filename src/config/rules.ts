@@ -119,8 +119,8 @@ function tlsProblems(raw: unknown, sources: RuleSources): Problem[] {
 
 /** A certificate and a key that do not fit each other would be refused by the listener without a word. */
 function pairProblems(raw: unknown, sources: RuleSources): Problem[] {
-  return list(valueAt(raw, ['providers'])).flatMap((provider, index) => {
-    const [cert, key] = ['cert', 'key'].map((name) => valueAt(provider, ['tls', name]));
+  return pairs(raw).flatMap(({ path, pair }) => {
+    const [cert, key] = ['cert', 'key'].map((name) => valueAt(pair, [name]));
     if (typeof cert !== 'string' || typeof key !== 'string') return [];
     try {
       const [certificate, privateKey] = [cert, key].map((file) => sources.readFile(resolve(sources.directory, file)));
@@ -128,9 +128,18 @@ function pairProblems(raw: unknown, sources: RuleSources): Problem[] {
       return [];
     } catch (error) {
       const message = `certificate and key cannot be used together (${readFailure(error)})`;
-      return [{ path: `providers[${index}].tls`, message }];
+      return [{ path, message }];
     }
   });
+}
+
+/** Certificates that the HTTPS listener may show. */
+function pairs(raw: unknown): { readonly path: string; readonly pair: unknown }[] {
+  const providers = list(valueAt(raw, ['providers']));
+  return [
+    { path: 'listen.tls', pair: valueAt(raw, ['listen', 'tls']) },
+    ...providers.map((provider, index) => ({ path: `providers[${index}].tls`, pair: valueAt(provider, ['tls']) })),
+  ];
 }
 
 /** OpenSSL takes a file without a certificate for no CA at all, and then nobody is trusted. */
@@ -154,8 +163,8 @@ function fileProblems(raw: unknown, sources: RuleSources): Problem[] {
       file: valueAt(provider, ['oidc', 'ca']),
     })),
     ...['ca', 'cert', 'key'].map((key) => ({ path: `store.tls.${key}`, file: valueAt(raw, ['store', 'tls', key]) })),
-    ...list(valueAt(raw, ['providers'])).flatMap((provider, index) =>
-      ['cert', 'key'].map((key) => ({ path: `providers[${index}].tls.${key}`, file: valueAt(provider, ['tls', key]) })),
+    ...pairs(raw).flatMap(({ path, pair }) =>
+      ['cert', 'key'].map((key) => ({ path: `${path}.${key}`, file: valueAt(pair, [key]) })),
     ),
   ];
   return paths.flatMap(({ path, file }) => {

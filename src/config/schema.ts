@@ -57,6 +57,11 @@ const shownName = (about: string) =>
 
 const claimPaths = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]);
 
+const certificate = z.strictObject({
+  cert: z.string().describe('Certificate chain, PEM file.'),
+  key: z.string().describe('Private key, PEM file.'),
+});
+
 export const providerSchema = z
   .strictObject({
     name: z
@@ -232,13 +237,7 @@ export const providerSchema = z
       .describe('Bearer tokens in `Authorization`.'),
     intercept_header_auth: z.boolean().default(true).describe('Accept `Authorization: Bearer` and `Basic` as a login.'),
     allow_preflight: z.boolean().default(false).describe('Let CORS preflight requests through without a session.'),
-    tls: z
-      .strictObject({
-        cert: z.string().describe('Certificate chain, PEM file.'),
-        key: z.string().describe('Private key, PEM file.'),
-      })
-      .optional()
-      .describe('Certificate for this host on the HTTPS listener, chosen by SNI.'),
+    tls: certificate.optional().describe('Certificate for this host on the HTTPS listener, chosen by SNI.'),
   })
   .describe('One OIDC client and the host or domain that it protects.');
 
@@ -285,7 +284,12 @@ export const configSchema = z.strictObject({
         '[::]:9000',
         'The HTTP listener: `ADDRESS:PORT`, or `unix:/PATH`: one socket for each worker, the others with `.2`, `.3` and so on behind the path. `[::]` is every address, of IPv4 too, and `0.0.0.0` where the host has no IPv6.',
       ),
-      https: address('[::]:9443', 'The HTTPS listener, self-signed until a provider has a certificate; null: none.'),
+      https: address('[::]:9443', 'The HTTPS listener, HTTP/2 and HTTP/1.1; null: none.'),
+      tls: certificate
+        .optional()
+        .describe(
+          'Certificate of the HTTPS listener, for every name that no provider has one for. Without it that is a self-signed one, which no proxy can verify.',
+        ),
       compat: address(null, 'A listener that speaks HTTP/1.0 too, for stock nginx; null: none.'),
       metrics: address('[::]:9300', 'Metrics, liveness and readiness.'),
       socket: z

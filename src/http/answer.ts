@@ -163,7 +163,8 @@ function fieldLines(first: string, rest: Reply['headers']): string {
   return lines;
 }
 
-function uncontrolled(text: string): string {
+/** `text`, which has no control character. */
+export function uncontrolled(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (/[\x00-\x1f\x7f]/.test(text)) throw new AkproxError('internal', 'a header of an answer has a control character');
   return text;

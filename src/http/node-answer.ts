@@ -3,6 +3,7 @@
 // only the end of the response, which is what closes, waits for the body.
 import type http from 'node:http';
 import { INTERNAL } from './exchange.js';
+import type { InFlight } from './in-flight.js';
 import { LINGER, RequestBody } from './request-body.js';
 
 export interface NodeAnswer {
@@ -19,22 +20,25 @@ export interface NodeAnswer {
 export function answering(
   keep: number,
   work: (req: http.IncomingMessage, body: RequestBody) => Promise<NodeAnswer>,
+  inFlight: InFlight,
   onError: (error: unknown) => void,
 ): http.RequestListener {
   return (req, res) => {
+    inFlight.begin();
+    res.once('close', () => inFlight.end());
     // Or `flushHeaders` writes the head as UTF-8, and every byte of a name above ASCII would be encoded once more.
     req.socket.setDefaultEncoding('latin1');
     const body = bodyOf(req, keep);
     const fail = (error: unknown): void => {
       onError(error);
       if (res.headersSent) res.destroy();
-      else send(req, res, body, { ...INTERNAL, headers: INTERNAL.headers.flat() });
+      else send(req, res, body, { ...INTERNAL, headers: INTERNAL.headers.flat() }, inFlight);
     };
     work(req, body)
       .then(async (answer) => {
         // Until all that has arrived is read, nobody can say whether the body has come.
         if (!body.complete) await new Promise(setImmediate);
-        send(req, res, body, answer);
+        send(req, res, body, answer, inFlight);
       })
       .catch(fail);
   };
@@ -51,13 +55,20 @@ function bodyOf(req: http.IncomingMessage, keep: number): RequestBody {
   return body;
 }
 
-function send(req: http.IncomingMessage, res: http.ServerResponse, body: RequestBody, answer: NodeAnswer): void {
+function send(
+  req: http.IncomingMessage,
+  res: http.ServerResponse,
+  body: RequestBody,
+  answer: NodeAnswer,
+  { isDraining }: InFlight,
+): void {
   // As text: Node.js puts the head of a Buffer that has to wait in front of the `100 Continue` that waits before it, and the body
   // behind that.
   const content = Buffer.from(answer.body).toString('latin1');
   const headers = [...answer.headers];
   if (answer.status !== 204) headers.push('Content-Length', String(content.length));
   if (body.complete) {
+    if (isDraining) headers.push('Connection', 'close');
     res.writeHead(answer.status, headers).end(content, 'latin1');
     return;
   }

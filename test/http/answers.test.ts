@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { testProvider } from '../kit/daemon.js';
+import { Http2Client } from '../kit/http2-client.js';
 import { headerOf, Wire, type WireAnswer } from '../kit/wire.js';
 import { APP, clientFor, startWorld, type World } from '../kit/world.js';
 
@@ -12,10 +13,9 @@ const LOGIN_HOST = 'login.company.localhost:8080';
 const LISTENERS = ['http', 'https', 'compat'] as const;
 type Listener = (typeof LISTENERS)[number];
 /** node:http knows a list of methods and refuses the others. */
-const METHODS = (listener: Listener): readonly string[] => [
-  ...['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'PROPFIND'],
-  ...(listener === 'compat' ? [] : ['BREW', 'head']),
-];
+const METHODS = (listener: Listener): readonly string[] => (listener === 'http' ? ANY_METHODS : KNOWN_METHODS);
+const KNOWN_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'PROPFIND'];
+const ANY_METHODS = [...KNOWN_METHODS, 'BREW', 'head'];
 
 interface Asked {
   readonly path: string;
@@ -234,11 +234,11 @@ for (const listener of LISTENERS) {
               wire.send(text(method, asked).repeat(3) + PING);
               for (let i = 0; i < 3; i += 1) {
                 const answer = await wire.next(method === 'HEAD');
-                if (answer === null && asked.waits && listener !== 'compat') return;
+                if (answer === null && asked.waits && listener === 'http') return;
                 if (saysClose(expectStatus(answer, method, asked, `${method}, no. ${i}`))) return;
               }
               const ping = await wire.next();
-              assert.ok(ping?.status === 204 || (ping === null && asked.waits && listener !== 'compat'));
+              assert.ok(ping?.status === 204 || (ping === null && asked.waits && listener === 'http'));
             } finally {
               wire.close();
             }
@@ -304,6 +304,69 @@ for (const listener of LISTENERS) {
     }
   });
 }
+
+describe('https, HTTP/2', () => {
+  let http2: Http2Client;
+  before(async () => {
+    http2 = await Http2Client.open(originOf('https'));
+  });
+  after(() => http2?.close());
+
+  for (const [name, make] of Object.entries(CASES)) {
+    it(`${name}: every method at once over one connection, as over HTTP/1.1`, async () => {
+      const asked = make();
+      const client = new Client(originOf('http'));
+      try {
+        const streams = ANY_METHODS.map((method) => http2.ask({ method, ...asked }).answer);
+        for (const [i, method] of ANY_METHODS.entries()) {
+          const answer = expectStatus((await streams[i]) ?? null, method, asked, method);
+          const sameOverHttp1 = expectStatus(
+            await client.ask(text(method, asked), method === 'HEAD'),
+            method,
+            asked,
+            method,
+          );
+          assert.deepEqual(shape(answer), shape(sameOverHttp1), method);
+          if (method === 'HEAD') assert.equal(answer.body, '');
+          else if (answer.status !== 204)
+            assert.equal(String(Buffer.byteLength(answer.body)), headerOf(answer, 'content-length'), method);
+        }
+      } finally {
+        client.close();
+      }
+    });
+
+    it(`${name}: a body that has come is thrown away`, async () => {
+      const asked = make();
+      await Promise.all(
+        ANY_METHODS.map(async (method) => {
+          const { answer, closed } = http2.ask({ method, ...asked }, 'a=b&c=d&e=fg');
+          expectStatus(await answer, method, asked, method);
+          assert.equal(await closed, 0, method);
+        }),
+      );
+    });
+
+    it(`${name}: a body that has not come is not waited for, and its stream ends when it has`, async () => {
+      const asked = make();
+      // The one step that wants its body waits for it.
+      const methods = ANY_METHODS.filter((method) => name !== 'backchannel_logout' || method !== 'POST');
+      await Promise.all(
+        methods.map(async (method) => {
+          const { stream, answer, closed } = http2.ask({ method, ...asked }, null);
+          expectStatus(await answer, method, asked, method);
+          stream.end('a=b&c=d&e=fg');
+          assert.equal(await closed, 0, method);
+        }),
+      );
+    });
+  }
+
+  it('needed one connection for all of it', () => {
+    assert.equal(http2.session.closed, false);
+    assert.equal(http2.session.destroyed, false);
+  });
+});
 
 describe('afterwards', () => {
   it('no worker was lost and nothing unexpected happened', async () => {

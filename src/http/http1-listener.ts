@@ -1,0 +1,68 @@
+// The same routes over node:http, for every listener that speaks HTTP/1 by it: compat, and HTTPS for those who do not ask for HTTP/2.
+import type http from 'node:http';
+import { blockHeaders } from '../application/identity.js';
+import { LOGOUT_BODY_LIMIT } from './backchannel-logout.js';
+import type { Allow } from './decision.js';
+import type { Dialect } from './dialects.js';
+import { json, type Reply } from './exchange.js';
+import type { HandlerOptions } from './handlers.js';
+import { Http1Request } from './http1-request.js';
+import type { InFlight } from './in-flight.js';
+import { answering, type NodeAnswer } from './node-answer.js';
+import { isAllow, NodeWork } from './node-work.js';
+import type { RequestBody } from './request-body.js';
+import { checkDialect } from './router.js';
+
+export interface NodeListenerOptions extends HandlerOptions {
+  readonly maxHeaderBytes: number;
+  readonly onError: (error: unknown) => void;
+}
+
+/** How long a connection is kept for the next request, in milliseconds. Longer than proxies keep theirs: the proxy closes first. */
+export const KEEP_ALIVE_MS = 120_000;
+/** Of a request's head, in milliseconds. */
+export const HEAD_MS = 10_000;
+
+const MOST_HEADERS = 200;
+
+/** What bounds a connection of HTTP/1, for `http.Server` and what takes its place behind TLS. */
+export function http1Bounds(maxHeaderBytes: number): Partial<http.Server> & { maxHeaderSize: number } {
+  return {
+    maxHeaderSize: maxHeaderBytes,
+    maxHeadersCount: MOST_HEADERS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: HEAD_MS,
+  };
+}
+
+/** Node.js reads no header behind that many and says nothing: among them may be the second of one that must not come twice. */
+const TOO_MANY_HEADERS: Reply = json(431, {
+  error: 'too_many_headers',
+  message: `a request may have at most ${MOST_HEADERS - 1} headers`,
+});
+
+export function http1Listener(options: NodeListenerOptions, inFlight: InFlight): http.RequestListener {
+  const work = new NodeWork(options);
+  return answering(LOGOUT_BODY_LIMIT, (req, body) => answer(work, req, body), inFlight, options.onError);
+}
+
+async function answer(work: NodeWork, req: http.IncomingMessage, body: RequestBody): Promise<NodeAnswer> {
+  if (req.rawHeaders.length >= 2 * MOST_HEADERS) return replied(TOO_MANY_HEADERS);
+  const request = new Http1Request(req, body);
+  const dialect = checkDialect(request.getUrl(), request.getQuery());
+  if (dialect === null) return replied(await work.step(request));
+  const outcome = await work.check(request, dialect);
+  return isAllow(outcome) ? allowed(outcome, dialect) : replied(outcome);
+}
+
+function allowed({ block, application }: Allow, dialect: Dialect): NodeAnswer {
+  const headers = blockHeaders(block).flat();
+  if (dialect.removeHeader !== '' && application.headersToRemove !== '') {
+    headers.push(dialect.removeHeader, application.headersToRemove);
+  }
+  return { status: 200, headers, body: '' };
+}
+
+function replied({ status, headers, body }: Reply): NodeAnswer {
+  return { status, headers: headers.flat(), body };
+}

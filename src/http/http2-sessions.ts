@@ -1,0 +1,116 @@
+// What a connection of HTTP/2 may do, and how long it lives. nghttp2 bounds what arrives faster than it can be read (streams, header
+// blocks, CONTINUATION frames, resets, answers that nobody fetches); here are the bounds that take time, by one sweep over all
+// connections: one that asks nothing ends, one that chatters ends, and an old one is asked to go, so that clients spread over the
+// workers again. Connections end by GOAWAY, first with the highest stream there can be: what a client sends until it has read that is
+// answered (RFC 9113 §6.8).
+import { constants, type ServerHttp2Session } from 'node:http2';
+import type { Timers } from '../infra/timers.js';
+import type { Peer } from './http2-request.js';
+
+const SWEEP_MS = 5_000;
+/** Sweeps without a request after which a connection ends: 2 min for one that has asked, longer than proxies keep theirs; 10 s for one that has not. */
+const IDLE_SWEEPS = 25;
+const SILENT_SWEEPS = 2;
+/** Sweeps after which a connection is asked to go: 5 to 10 min, so that those of a fleet do not go together. */
+const AGE_SWEEPS = 60;
+/** PING and SETTINGS frames between two sweeps. Proxies send a handful a minute. */
+const MOST_CONTROL = 100;
+/** How long a client has to read that its connection ends, in milliseconds. */
+const NOTICE_MS = 500;
+const HIGHEST_STREAM = 2 ** 31 - 1;
+const { NGHTTP2_NO_ERROR, NGHTTP2_ENHANCE_YOUR_CALM } = constants;
+
+export interface Http2SessionsOptions {
+  readonly timers: Timers;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+}
+
+export class Http2Connection implements Peer {
+  readonly session: ServerHttp2Session;
+  /** Since the last sweep. */
+  wasUsed = false;
+  control = 0;
+  unused = IDLE_SWEEPS - SILENT_SWEEPS;
+  age = 0;
+  isLeaving = false;
+  private address: string | null = null;
+
+  constructor(session: ServerHttp2Session) {
+    this.session = session;
+  }
+
+  peer(): string {
+    this.address ??= this.session.destroyed ? '' : (this.session.socket.remoteAddress ?? '');
+    return this.address;
+  }
+}
+
+export class Http2Sessions {
+  private readonly options: Http2SessionsOptions;
+  private readonly connections = new Set<Http2Connection>();
+  private whenEmpty: (() => void) | null = null;
+  private isDraining = false;
+  private sweeps: (() => void) | null = null;
+
+  constructor(options: Http2SessionsOptions) {
+    this.options = options;
+  }
+
+  add(session: ServerHttp2Session): Http2Connection {
+    const connection = new Http2Connection(session);
+    connection.age = -Math.floor(AGE_SWEEPS * this.options.random());
+    const chatter = (): void => {
+      connection.control += 1;
+      if (connection.control > MOST_CONTROL) session.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM);
+    };
+    session.on('ping', chatter);
+    session.on('remoteSettings', chatter);
+    session.once('close', () => {
+      this.connections.delete(connection);
+      if (this.connections.size === 0) this.whenEmpty?.();
+    });
+    this.connections.add(connection);
+    if (this.isDraining) this.leave(connection);
+    this.sweeps ??= this.options.timers.after(SWEEP_MS, () => this.sweep());
+    return connection;
+  }
+
+  private sweep(): void {
+    for (const connection of this.connections) this.look(connection);
+    this.sweeps = this.connections.size === 0 ? null : this.options.timers.after(SWEEP_MS, () => this.sweep());
+  }
+
+  private look(connection: Http2Connection): void {
+    connection.control = 0;
+    connection.unused = connection.wasUsed ? 0 : connection.unused + 1;
+    connection.wasUsed = false;
+    connection.age += 1;
+    if (connection.unused >= IDLE_SWEEPS) {
+      // It has had its notice, and has streams that are never answered, or never read.
+      if (connection.isLeaving) connection.session.destroy();
+      else this.leave(connection);
+    } else if (connection.age >= AGE_SWEEPS) this.leave(connection);
+  }
+
+  private leave(connection: Http2Connection): void {
+    if (connection.isLeaving) return;
+    connection.isLeaving = true;
+    const { session } = connection;
+    if (session.destroyed) return;
+    session.goaway(NGHTTP2_NO_ERROR, HIGHEST_STREAM);
+    this.options.timers.after(NOTICE_MS, () => {
+      if (!session.destroyed) session.close();
+    });
+  }
+
+  /** Resolves when the last of them has had its answers and is closed. */
+  drain(): Promise<void> {
+    this.isDraining = true;
+    for (const connection of this.connections) this.leave(connection);
+    return new Promise((resolve) => {
+      if (this.connections.size === 0) resolve();
+      else this.whenEmpty = resolve;
+    });
+  }
+}
