@@ -90,6 +90,20 @@ export async function startNodeHttp(answers: ReadonlyMap<string, Recorded>): Pro
   };
 }
 
+export async function startNodeHttp2(answers: ReadonlyMap<string, Recorded>): Promise<Target> {
+  const { origin, pid, close } = await startScript('node-http2.ts', answers);
+  const secure = origin.replace('http:', 'https:');
+  return {
+    name: 'node-http2',
+    title: 'node:http2, same answer',
+    only: null,
+    url: (scenario) => secure + pathOf(scenario),
+    answers: 'exact',
+    pids: [pid],
+    close,
+  };
+}
+
 /** Another outpost: asked with the same headers, so it has to know the same host and session to be measured at all. */
 export function peerTarget(peer: Peer): Target {
   return {

@@ -26,6 +26,8 @@ export interface Place extends Changes {
   readonly application: number;
   /** Unix sockets at which the outpost is asked, in place of the port: two, as the files have them. Not Traefik, which has none. */
   readonly sockets?: readonly string[];
+  /** The outpost is asked over HTTPS, and this file has the certificate that it must have; absent: over HTTP. Traefik only. */
+  readonly outpostCa?: string;
 }
 
 export interface Command {
@@ -146,7 +148,8 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
     writeFileSync(
       dynamic,
       replaced('traefik/dynamic.yaml', [
-        ['http://akprox:9000', `http://127.0.0.1:${place.outpost}`],
+        ...(place.outpostCa === undefined ? [] : overHttps(place.outpostCa)),
+        ['http://akprox:9000', `http${place.outpostCa === undefined ? '' : 's'}://127.0.0.1:${place.outpost}`],
         ['http://whoami:5000', `http://127.0.0.1:${place.application}`],
         ...edits(false),
       ]) + tls,
@@ -207,6 +210,16 @@ function overSockets(
   // The longer path first: it begins as the other does.
   const paths = SOCKETS.map((path, i) => [path, sockets[i] ?? ''] as const).reverse();
   return [[line, ''], [comment, without], ...paths];
+}
+
+/** What its page says of an outpost whose certificate is of a CA of one's own. */
+function overHttps(ca: string): [from: string, to: string][] {
+  const transport = `serversTransports:\n    akprox: { rootCAs: [${ca}] }\n`;
+  return [
+    ['trustForwardHeader: false', `trustForwardHeader: false\n        tls: { ca: ${ca} }`],
+    ['- url: http://akprox:9000', '- url: http://akprox:9000\n        serversTransport: akprox'],
+    ['\n  services:', `\n  ${transport}\n  services:`],
+  ];
 }
 
 /** Every one of the replacements must have something to replace, or the file and the tests have parted ways. */

@@ -36,6 +36,7 @@ export const LOGIN = 'https://login.company.tld';
 const OPEN = 'https://open.company.tld';
 
 const TRIES = 3;
+const TLS_APPLICATION_DATA = 0x17;
 
 /** Group names as directories have them, in both families of headers: `carol` has just less than `headers.max_bytes`, `dave` more. */
 const groups = (count: number): string[] => [
@@ -129,11 +130,14 @@ export async function startSurroundings(
   }
 }
 
-/** With `around`, what is there already serves, and stays. `prepare`: other files than those of both modes. */
+/**
+ * With `around`, what is there already serves, and stays. `prepare`: other files than those of both modes. `secure`: the proxy asks over
+ * HTTPS, and verifies whom (Traefik only).
+ */
 export async function startRealWorld(
   name: ProxyName,
   mode: Mode,
-  options: Changes & { readonly around?: Surroundings; readonly prepare?: Prepare } = {},
+  options: Changes & { readonly around?: Surroundings; readonly prepare?: Prepare; readonly secure?: boolean } = {},
 ): Promise<RealWorld> {
   const program = findProxy(name);
   if (program === null) throw new Error(`${name} is not installed`);
@@ -145,12 +149,16 @@ export async function startRealWorld(
     const directory = mkdtempSync(join(tmpdir(), `akprox-${name}-`));
     chmodSync(directory, 0o755);
     cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
-    const around = options.around ?? (await startSurroundings(mode));
+    const own = options.secure ? await writeCertificate(directory, 'outpost') : null;
+    const listen = own === null ? {} : { https: '127.0.0.1:0', tls: { cert: own.cert, key: own.key } };
+    const around = options.around ?? (await startSurroundings(mode, { listen }));
     if (around !== options.around) cleanups.push(() => around[Symbol.asyncDispose]());
     const { daemon, application, issuer } = around;
     // On unix sockets the proxy and the daemon have them in common, and nothing stands between.
     const sockets = (await daemon.waitFor(({ msg }) => msg === 'listening'))['sockets'] as string[] | undefined;
-    const outpost = await startRelay(sockets === undefined ? Number(new URL(daemon.http).port) : 0);
+    const outpost = await startRelay(
+      sockets === undefined ? Number(new URL((own === null ? daemon.http : daemon.https) ?? '').port) : 0,
+    );
     cleanups.push(outpost.close);
 
     const { edits, script } = options;
@@ -160,6 +168,7 @@ export async function startRealWorld(
       ...(edits && { edits }),
       ...(script && { script }),
       ...(sockets && { sockets }),
+      ...(own && { outpostCa: own.cert }),
     };
     const { port, close } = await startProxy(program, name, mode, directory, wanted, options.prepare);
     cleanups.push(close);
@@ -236,7 +245,7 @@ async function startProxy(
   name: ProxyName,
   mode: Mode,
   directory: string,
-  wanted: Pick<Place, 'outpost' | 'application' | 'script' | 'edits' | 'sockets'>,
+  wanted: Pick<Place, 'outpost' | 'application' | 'script' | 'edits' | 'sockets' | 'outpostCa'>,
   prepare: Prepare = PREPARE[name],
 ): Promise<{ port: number; close(): Promise<void> }> {
   const certificate = await writeCertificate(directory);
@@ -267,12 +276,16 @@ async function startProxy(
   }
 }
 
-async function writeCertificate(directory: string): Promise<Place['certificate']> {
-  const pems = await generate([{ name: 'commonName', value: 'company.tld' }], { keyType: 'ec', curve: 'P-256' });
+async function writeCertificate(directory: string, name = 'tls'): Promise<Place['certificate']> {
+  const pems = await generate([{ name: 'commonName', value: 'company.tld' }], {
+    keyType: 'ec',
+    curve: 'P-256',
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+  });
   const certificate = {
-    cert: join(directory, 'tls.crt'),
-    key: join(directory, 'tls.key'),
-    both: join(directory, 'tls.pem'),
+    cert: join(directory, `${name}.crt`),
+    key: join(directory, `${name}.key`),
+    both: join(directory, `${name}.pem`),
   };
   writeFileSync(certificate.cert, pems.cert);
   writeFileSync(certificate.key, pems.private);
@@ -332,7 +345,8 @@ async function startRelay(target: number): Promise<Relay> {
       from.pipe(to);
     }
     client.on('data', (chunk: Buffer) => {
-      if (chunk.includes('/akprox/auth/')) checked.add(client);
+      // What is encrypted says nothing: a handshake and a byte more may be a check.
+      if (chunk.includes('/akprox/auth/') || chunk[0] === TLS_APPLICATION_DATA) checked.add(client);
     });
   });
   return {
