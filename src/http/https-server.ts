@@ -4,7 +4,7 @@ import type { SecureContext } from 'node:tls';
 import { systemTimers } from '../infra/timers.js';
 import { HEAD_MS, http1Bounds, http1Listener, type NodeListenerOptions } from './http1-listener.js';
 import { Http2Listener } from './http2-listener.js';
-import { Http2Sessions } from './http2-sessions.js';
+import { Http2Sessions, MOST_STREAMS_AT_FIRST } from './http2-sessions.js';
 import { InFlight } from './in-flight.js';
 
 export interface HttpsServerOptions extends NodeListenerOptions {
@@ -20,12 +20,6 @@ export interface HttpsServer {
   drain(): Promise<void>;
 }
 
-/**
- * How many checks a connection may have in flight. A client opens the next connection, at another worker, when that many wait: so a
- * worker has at most so many of one client before another helps. See docs/decisions/4-http2-for-proxies.md.
- */
-export const MOST_STREAMS = 100;
-
 export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
   const { maxHeaderBytes, contextOf, fallback } = options;
   const inFlight = new InFlight();
@@ -35,7 +29,7 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
     allowHTTP1: true,
     SNICallback: (servername, done) => done(null, contextOf(servername)),
     handshakeTimeout: HEAD_MS,
-    settings: { maxConcurrentStreams: MOST_STREAMS, maxHeaderListSize: maxHeaderBytes, enablePush: false },
+    settings: { maxConcurrentStreams: MOST_STREAMS_AT_FIRST, maxHeaderListSize: maxHeaderBytes, enablePush: false },
     // HTTP/2 cuts a Cookie header into as many as it has cookies; each counts for 32 bytes more than it has (RFC 9113 §6.5.2).
     maxHeaderListPairs: Math.ceil(maxHeaderBytes / 33),
     // MiB: of all that a connection makes us keep.
