@@ -30,6 +30,12 @@ const USUAL: ReadonlyMap<string, Dialect> = new Map(
   ),
 );
 
+/** nghttp2 refuses it too, but only of a client that has acknowledged our SETTINGS. */
+const HEAD_TOO_LARGE: Reply = json(431, {
+  error: 'head_too_large',
+  message: 'the headers of this request have more bytes than max_header_bytes',
+});
+
 const CONTRADICTION: Reply = json(400, {
   error: 'request_invalid',
   message: 'host contradicts :authority',
@@ -75,7 +81,8 @@ export class Http2Listener {
       const request = this.live.of(headers, raw, connection, body);
       const path = headers[':path'] ?? '';
       const dialect = USUAL.get(path) ?? checkDialect(request.getUrl(), request.getQuery());
-      if (request.contradictsItself()) answerReply(stream, CONTRADICTION);
+      if (request.headLength() > this.options.maxHeaderBytes) answerReply(stream, HEAD_TOO_LARGE);
+      else if (request.contradictsItself()) answerReply(stream, CONTRADICTION);
       else if (dialect === null) this.onStep(stream, request, headers, body);
       else {
         const outcome = this.work.check(request, dialect);

@@ -34,6 +34,13 @@ export class Http2Request implements NodeRequest {
     return new Http2Request().of(this.headers, this.raw, this.from, this.body);
   }
 
+  /** HOT PATH. Characters of names and values. */
+  headLength(): number {
+    let length = 0;
+    for (let i = 0; i < this.raw.length; i += 1) length += (this.raw[i] as string).length;
+    return length;
+  }
+
   /** Two names for the host: which of them somebody else believed, nobody can say. */
   contradictsItself(): boolean {
     const { host } = this.headers;
