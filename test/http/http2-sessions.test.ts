@@ -1,0 +1,152 @@
+// How long a connection of HTTP/2 lives, by a clock of the test's own and sessions that only note what is asked of them.
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import type { ServerHttp2Session } from 'node:http2';
+import { describe, it } from 'node:test';
+import { type Http2Connection, Http2Sessions } from '../../src/http/http2-sessions.js';
+
+class FakeSession extends EventEmitter {
+  readonly done: string[] = [];
+  destroyed = false;
+  settings({ maxConcurrentStreams }: { maxConcurrentStreams: number }): void {
+    this.done.push(`settings ${maxConcurrentStreams}`);
+  }
+  goaway(code: number, last: number): void {
+    this.done.push(`goaway ${code} ${last}`);
+  }
+  close(): void {
+    this.done.push('close');
+  }
+  destroy(_: undefined, code?: number): void {
+    this.done.push(`destroy ${code ?? ''}`.trim());
+    this.destroyed = true;
+    this.emit('close');
+  }
+}
+
+class FakeTimers {
+  private time = 0;
+  private waiting: { at: number; work: () => void }[] = [];
+  after(ms: number, work: () => void): () => void {
+    const entry = { at: this.time + ms, work };
+    this.waiting.push(entry);
+    return () => {
+      this.waiting = this.waiting.filter((other) => other !== entry);
+    };
+  }
+  pass(ms: number): void {
+    const end = this.time + ms;
+    for (;;) {
+      const next = this.waiting.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
+      if (next === undefined) break;
+      this.time = next.at;
+      this.waiting = this.waiting.filter((other) => other !== next);
+      next.work();
+    }
+    this.time = end;
+  }
+}
+
+const LEAVES = ['goaway 0 2147483647', 'close'];
+/** Longer than a client needs to read that its connection ends. */
+const NOTICE = 1_000;
+
+function start(random = 0): {
+  readonly timers: FakeTimers;
+  readonly sessions: Http2Sessions;
+  connect(): { session: FakeSession; connection: Http2Connection };
+} {
+  const timers = new FakeTimers();
+  const sessions = new Http2Sessions({ timers, random: () => random });
+  const connect = () => {
+    const session = new FakeSession();
+    return { session, connection: sessions.add(session as unknown as ServerHttp2Session) };
+  };
+  return { timers, sessions, connect };
+}
+
+describe('a connection of HTTP/2', () => {
+  it('that asks nothing ends after 10 s, and one that has asked after two minutes', () => {
+    const { timers, connect } = start();
+    const silent = connect();
+    const idle = connect();
+    idle.connection.wasUsed = true;
+    timers.pass(9_000);
+    assert.deepEqual(silent.session.done, []);
+    timers.pass(1_000 + NOTICE);
+    assert.deepEqual(silent.session.done, LEAVES);
+    timers.pass(109_000);
+    assert.deepEqual(idle.session.done, []);
+    timers.pass(10_000 + NOTICE);
+    assert.deepEqual(idle.session.done, LEAVES);
+  });
+
+  it('that is used ends after 5 to 10 minutes, each at another time', () => {
+    for (const [random, seconds] of [
+      [0, 300],
+      [0.999, 595],
+    ] as const) {
+      const { timers, connect } = start(random);
+      const { session, connection } = connect();
+      for (let second = 0; second < seconds - 1; second += 1) {
+        connection.wasUsed = true;
+        timers.pass(1_000);
+      }
+      assert.deepEqual(session.done, [], `${random}`);
+      connection.wasUsed = true;
+      timers.pass(1_000 + NOTICE);
+      assert.deepEqual(session.done, LEAVES, `${random}`);
+    }
+  });
+
+  it('that has had its notice and never ends is cut off', () => {
+    const { timers, connect } = start();
+    const { session } = connect();
+    timers.pass(60_000);
+    assert.deepEqual(session.done, [...LEAVES, 'destroy']);
+  });
+
+  for (const event of ['ping', 'remoteSettings']) {
+    it(`that sends 100 ${event} frames in 5 s goes on, and with more it ends`, () => {
+      const { timers, connect } = start();
+      const { session, connection } = connect();
+      for (let round = 0; round < 3; round += 1) {
+        for (let i = 0; i < 100; i += 1) session.emit(event);
+        connection.wasUsed = true;
+        timers.pass(5_000);
+      }
+      assert.deepEqual(session.done, []);
+      for (let i = 0; i < 101; i += 1) session.emit(event);
+      assert.deepEqual(session.done, ['destroy 11']);
+    });
+  }
+
+  it('has fewer streams once it has read how many it may have at first', () => {
+    const { connect } = start();
+    const { session } = connect();
+    session.emit('localSettings');
+    session.emit('localSettings');
+    assert.deepEqual(session.done, ['settings 16']);
+  });
+});
+
+describe('a drain', () => {
+  it('asks every connection to go, new ones too, and is over with the last', async () => {
+    const { timers, sessions, connect } = start();
+    const first = connect();
+    let over = false;
+    const drained = sessions.drain().then(() => {
+      over = true;
+    });
+    const second = connect();
+    timers.pass(NOTICE);
+    for (const { session } of [first, second]) assert.deepEqual(session.done, LEAVES);
+    first.session.destroy(undefined);
+    await new Promise(setImmediate);
+    assert.equal(over, false);
+    second.session.destroy(undefined);
+    await drained;
+  });
+
+  it('is over at once where there is no connection', () => start().sessions.drain());
+});
