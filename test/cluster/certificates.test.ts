@@ -1,15 +1,19 @@
 // The files of certificates: when they vanish under a running daemon, and where authentik's go; and HTTPS without any.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { connect } from 'node:tls';
 import { generate } from 'selfsigned';
+import { CertificateWatch } from '../../src/cluster/certificate-watch.js';
+import { Certificates } from '../../src/cluster/certificates.js';
 import { makePrivateDirectory } from '../../src/infra/private-directory.js';
+import { configOf, makeApplication } from '../kit/application.js';
 import { type Daemon, request, startDaemon, testProvider } from '../kit/daemon.js';
 
+const EC = { keyType: 'ec' } as const;
 const providers = [testProvider('http://127.0.0.1:9')];
 
 async function nameShown(daemon: Daemon, servername: string): Promise<string> {
@@ -84,6 +88,122 @@ describe('files that vanish under a running daemon', () => {
       await replaceWorker(daemon);
       assert.equal(await nameShown(daemon, 'one.localhost'), 'one');
       assert.equal(await daemon.stop(), 0);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('Certificates', () => {
+  it('keeps what it had of a name whose files are gone or do not fit each other, and takes the others', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'akprox-test-'));
+    try {
+      const pems = await Promise.all([1, 2, 3].map((i) => generate([{ name: 'commonName', value: `${i}` }], EC)));
+      const write = (name: string, cert: number, key: number) => {
+        const files = { cert: join(directory, `${name}.pem`), key: join(directory, `${name}-key.pem`) };
+        writeFileSync(files.cert, pems[cert]?.cert ?? '');
+        writeFileSync(files.key, pems[key]?.private ?? '');
+        return files;
+      };
+      const own = write('own', 0, 0);
+      const [one, two] = ['one', 'two'].map((name) =>
+        makeApplication({ name, external_host: `https://${name}.example`, tls: write(name, 0, 0) }),
+      );
+      assert.ok(one && two);
+      const fallbacks: string[] = [];
+      const certificates = new Certificates({
+        selfSigned: { cert: 'self-signed', key: '' },
+        setFallback: ({ cert }) => fallbacks.push(cert),
+      });
+      const apply = (applications = [one, two], tls: typeof own | undefined = own): string[] => {
+        const bad: string[] = [];
+        certificates.apply(applications, tls, (name) => bad.push(name));
+        return bad;
+      };
+      assert.deepEqual(apply(), []);
+      const [first, second] = ['ONE.example', 'two.example'].map((name) => certificates.contextOf(name));
+      assert.ok(first && second);
+      assert.equal(certificates.contextOf('three.example'), undefined);
+      assert.deepEqual(fallbacks, [pems[0]?.cert]);
+
+      assert.deepEqual(apply(), []);
+      assert.equal(certificates.contextOf('one.example'), first);
+      assert.equal(fallbacks.length, 1);
+
+      write('one', 1, 1);
+      write('two', 1, 2);
+      write('own', 1, 2);
+      assert.deepEqual(apply(), ['two.example', 'the setting listen.tls']);
+      assert.notEqual(certificates.contextOf('one.example'), first);
+      assert.equal(certificates.contextOf('two.example'), second);
+      assert.equal(fallbacks.length, 1);
+
+      write('own', 2, 2);
+      rmSync(join(directory, 'two.pem'));
+      assert.deepEqual(apply(), ['two.example']);
+      assert.equal(certificates.contextOf('two.example'), second);
+      assert.deepEqual(fallbacks.slice(1), [pems[2]?.cert]);
+
+      certificates.apply([one], undefined, () => assert.fail());
+      assert.equal(certificates.contextOf('two.example'), undefined);
+      assert.deepEqual(fallbacks.slice(2), ['self-signed']);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('CertificateWatch', () => {
+  const config = configOf({ listen: { https: '127.0.0.1:0' } });
+  /** What changes a file of the pair, again and again until it is seen: the first look at a file only remembers it. */
+  async function sees(own: { cert: string; key: string }, change: () => void): Promise<void> {
+    let seen = (): void => {};
+    const changed = new Promise<void>((resolve) => {
+      seen = resolve;
+    });
+    const timers = {
+      after: (_: number, work: () => void) => {
+        setImmediate(work);
+        return () => {};
+      },
+    };
+    const watch = new CertificateWatch({ interval: 5, timers, changed: seen });
+    watch.update({ listen: { ...config.listen, tls: own }, providers: [] });
+    const again = setInterval(change, 20);
+    try {
+      await changed;
+    } finally {
+      clearInterval(again);
+      watch.close();
+    }
+  }
+
+  it('sees a file that is written anew, one that goes or comes back, and a link that leads elsewhere', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'akprox-test-'));
+    try {
+      const path = (name: string): string => join(directory, name);
+      const own = { cert: path('own.crt'), key: path('own.key') };
+      let times = 0;
+      for (const file of [own.cert, own.key]) {
+        writeFileSync(file, '');
+        await sees(own, () => {
+          times += 1;
+          writeFileSync(file, 'x'.repeat(times));
+        });
+        await sees(own, () => (existsSync(file) ? rmSync(file) : writeFileSync(file, '')));
+      }
+      // As Kubernetes mounts a secret: the file is a link into a directory that is exchanged.
+      for (const version of ['1', '2']) {
+        mkdirSync(path(version));
+        for (const file of ['tls.crt', 'tls.key']) writeFileSync(path(`${version}/${file}`), 'as long as the other');
+      }
+      symlinkSync('1', path('data'));
+      for (const file of ['tls.crt', 'tls.key']) symlinkSync(`data/${file}`, path(file));
+      await sees({ cert: path('tls.crt'), key: path('tls.key') }, () => {
+        times += 1;
+        symlinkSync(String((times % 2) + 1), path('next'));
+        renameSync(path('next'), path('data'));
+      });
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }

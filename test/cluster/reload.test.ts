@@ -4,10 +4,11 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { stringify } from 'yaml';
-import { refusal } from '../../src/cluster/reload.js';
+import { refusal, withoutRestart } from '../../src/cluster/reload.js';
 import { Rollout } from '../../src/cluster/rollout.js';
 import { loadConfig } from '../../src/config/load.js';
 import type { Timers } from '../../src/infra/timers.js';
+import { configOf } from '../kit/application.js';
 import { type Daemon, type LogLine, startDaemon, testProvider, traefikCheck } from '../kit/daemon.js';
 import { APP } from '../kit/world.js';
 
@@ -178,5 +179,23 @@ describe('Rollout', () => {
     one.acknowledged(1, 3, null);
     timeIsUp();
     assert.deepEqual(said, [['done', 3]]);
+  });
+});
+
+describe('what a reload changes of `listen`', () => {
+  it('is its certificate; an address waits for a restart, and is named', () => {
+    const pair = { cert: '/run/a.pem', key: '/run/a-key.pem' };
+    const started = configOf({ listen: { https: '127.0.0.1:0' } });
+    const running = { ...started, listen: { ...started.listen, https: '127.0.0.1:4711' } };
+    const renewed = { ...started, listen: { ...started.listen, tls: pair } };
+    assert.deepEqual(withoutRestart(renewed, running, started).config.listen, { ...running.listen, tls: pair });
+    assert.deepEqual(withoutRestart(renewed, running, started).ignored, []);
+    const moved = { ...renewed, listen: { ...renewed.listen, https: '127.0.0.1:1' } };
+    assert.deepEqual(withoutRestart(moved, running, started).config.listen, { ...running.listen, tls: pair });
+    assert.deepEqual(withoutRestart(moved, running, started).ignored, ['listen']);
+    assert.deepEqual(withoutRestart(started, { ...running, listen: { ...running.listen, tls: pair } }, renewed), {
+      config: running,
+      ignored: [],
+    });
   });
 });

@@ -76,18 +76,22 @@ describe('a good configuration', () => {
   test('has absolute PEM paths, relative to the file', () => {
     const files = { '/etc/akprox/c.pem': PAIR.cert, '/run/k.pem': PAIR.private, '/etc/akprox/ca.pem': PEM };
     const raw = {
+      listen: { tls: { cert: 'c.pem', key: '/run/k.pem' } },
       store: { kind: 'redis', cluster: ['a:6379', '[::1]:6379'], tls: { ca: 'ca.pem' } },
       providers: [provider({ tls: { cert: 'c.pem', key: '/run/k.pem' } })],
     };
     const { config } = loaded(load(raw, { files }));
-    assert.deepEqual(config.providers[0]?.tls, { cert: '/etc/akprox/c.pem', key: '/run/k.pem' });
+    const pair = { cert: '/etc/akprox/c.pem', key: '/run/k.pem' };
+    assert.deepEqual(config.listen.tls, pair);
+    assert.deepEqual(config.providers[0]?.tls, pair);
     assert.deepEqual(config.store.kind === 'redis' && config.store.tls, { ca: '/etc/akprox/ca.pem', insecure: false });
   });
 
   test('has certificates and keys that fit each other', () => {
     const files = { '/etc/akprox/c.pem': PAIR.cert, '/etc/akprox/k.pem': OTHER.private };
-    const result = load({ providers: [provider({ tls: { cert: 'c.pem', key: 'k.pem' } })] }, { files });
-    assert.deepEqual(result.ok ? [] : result.problems.map(({ path }) => path), ['providers[0].tls']);
+    const tls = { cert: 'c.pem', key: 'k.pem' };
+    const result = load({ listen: { tls }, providers: [provider({ tls })] }, { files });
+    assert.deepEqual(result.ok ? [] : result.problems.map(({ path }) => path), ['listen.tls', 'providers[0].tls']);
   });
 
   test('is not changed by YAML aliases', () => {

@@ -324,8 +324,10 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
   ],
   [
     'a certificate that is missing',
-    { providers: [provider({ tls: { cert: 'a', key: 'akprox.yaml' } })] },
+    { listen: { tls: { cert: 'b' } }, providers: [provider({ tls: { cert: 'a', key: 'akprox.yaml' } })] },
     {
+      'listen.tls.cert': 'file b cannot be read (ENOENT)',
+      'listen.tls.key': 'is required',
       'providers[0].tls.cert': 'file a cannot be read (ENOENT)',
       'providers[0].tls.key': 'file akprox.yaml is not a PEM file',
     },

@@ -1,12 +1,16 @@
-// HTTPS: a self-signed certificate until a provider has its own, chosen by SNI, and a new one after SIGHUP.
+// HTTPS: a self-signed certificate until the listener or a provider has its own, chosen by SNI, and a new one while it runs: no
+// connection is cut.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { connect } from 'node:tls';
 import { generate } from 'selfsigned';
-import { request, startDaemon, testProvider } from '../kit/daemon.js';
+import { type Daemon, request, startDaemon, testProvider } from '../kit/daemon.js';
+import { Http2Client } from '../kit/http2-client.js';
+import { Wire } from '../kit/wire.js';
 
 /** Common name of the certificate for a server name, and the answer to one check over that connection. */
 async function ask(url: string, servername: string): Promise<{ name: string; answer: string }> {
@@ -74,5 +78,96 @@ describe('the HTTPS listener', () => {
     await reload(undefined);
     assert.equal((await ask(daemon.https, 'one.localhost')).name, 'akprox self-signed');
     assert.equal((await request(`${daemon.http}/akprox/ping`)).status, 204);
+  });
+});
+
+/** Common name of the certificate, and what was agreed on; `servername` '' for a client that names nobody. */
+async function shown(
+  url: string,
+  servername = '',
+  ALPNProtocols?: string[],
+): Promise<{ name: string; protocol: string | false | null }> {
+  const { hostname: host, port } = new URL(url);
+  const options = { host, port: Number(port), servername, rejectUnauthorized: false };
+  const socket = connect({ ...options, ...(ALPNProtocols && { ALPNProtocols }) });
+  await once(socket, 'secureConnect');
+  const name = String(socket.getPeerCertificate().subject.CN);
+  socket.destroy();
+  return { name, protocol: socket.alpnProtocol };
+}
+
+describe('the certificate of the listener', () => {
+  const applied = (daemon: Daemon, generation: number): Promise<unknown> =>
+    daemon.waitFor((line) => line.msg === 'the configuration was changed' && line['generation'] === generation);
+
+  it('is shown to whoever names nobody, changes while it runs, and no connection is cut', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'akprox-test-'));
+    try {
+      const own = await certificate(directory, 'own', 'first');
+      const other = await certificate(directory, 'other', 'other');
+      const one = { name: 'one', external_host: 'https://one.localhost' };
+      const write = (daemon: Daemon, tls: unknown, providerTls?: unknown): void =>
+        daemon.writeConfig({
+          store: { kind: 'embedded', path: join(daemon.directory, 'data') },
+          listen: { tls },
+          providers: [testProvider('http://127.0.0.1:9', { ...one, ...(providerTls ? { tls: providerTls } : {}) })],
+        });
+      await using daemon = await startDaemon({
+        workers: 1,
+        listen: { https: '127.0.0.1:0', tls: own },
+        providers: [testProvider('http://127.0.0.1:9', one)],
+      });
+      const url = daemon.https ?? assert.fail();
+      for (const servername of ['', 'one.localhost', 'outpost.internal'])
+        assert.equal((await shown(url, servername)).name, 'first', servername);
+
+      const http2 = await Http2Client.open(url);
+      const http1 = await Wire.open(url);
+      const stillServed = async (): Promise<void> => {
+        const { answer } = http2.ask({ method: 'GET', path: '/akprox/ping', headers: {} });
+        assert.equal((await answer).status, 204);
+        http1.send('GET /akprox/ping HTTP/1.1\r\nHost: x\r\n\r\n');
+        assert.equal((await http1.next())?.status, 204);
+      };
+      await stillServed();
+
+      // Renewed, and nobody says so: both files of it.
+      await certificate(directory, 'own', 'second');
+      await daemon.waitFor((line) => line.msg === 'the file of a certificate has changed');
+      await applied(daemon, 1);
+      assert.equal((await shown(url)).name, 'second');
+      await stillServed();
+
+      // One for a name, and another one for all others.
+      write(daemon, other, own);
+      daemon.child.kill('SIGHUP');
+      await applied(daemon, 2);
+      assert.equal((await shown(url)).name, 'other');
+      assert.equal((await shown(url, 'ONE.localhost')).name, 'second');
+      await stillServed();
+
+      write(daemon, undefined);
+      daemon.child.kill('SIGHUP');
+      await applied(daemon, 3);
+      assert.equal((await shown(url)).name, 'akprox self-signed');
+      await stillServed();
+      http2.close();
+      http1.close();
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
+  it('speaks HTTP/2 where the client does, else HTTP/1.1', async () => {
+    await using daemon = await startDaemon({
+      workers: 1,
+      listen: { https: '127.0.0.1:0' },
+      providers: [testProvider('http://127.0.0.1:9')],
+    });
+    const url = daemon.https ?? assert.fail();
+    assert.equal((await shown(url, '', ['http/1.1', 'h2'])).protocol, 'h2');
+    assert.equal((await shown(url, '', ['http/1.1'])).protocol, 'http/1.1');
+    assert.equal((await shown(url)).protocol, false);
+    await assert.rejects(shown(url, '', ['spdy/3']));
   });
 });
