@@ -41,9 +41,15 @@ export class Http2Client {
       { endStream: body === '' },
     );
     if (body !== null && body !== '') stream.end(body);
-    stream.on('error', () => {});
     const closed = new Promise<number>((resolve) => stream.once('close', () => resolve(stream.rstCode)));
-    const answer = new Promise<WireAnswer>((resolve, reject) => {
+    return { stream, answer: this.answerOf(stream), closed };
+  }
+
+  /** Rejects when the stream ends without an answer. `body`: sent first. */
+  answerOf(stream: ClientHttp2Stream, body?: string): Promise<WireAnswer> {
+    stream.on('error', () => {});
+    if (body !== undefined) stream.end(body);
+    return new Promise((resolve, reject) => {
       let head: Omit<WireAnswer, 'body'> | null = null;
       let text = '';
       stream.setEncoding('utf8');
@@ -58,11 +64,8 @@ export class Http2Client {
       stream.on('end', () => {
         if (head !== null) resolve({ ...head, body: text });
       });
-      stream.on('close', () =>
-        reject(new Error(`no answer to ${method} ${path}: the stream ended with ${stream.rstCode}`)),
-      );
+      stream.on('close', () => reject(new Error(`no answer: the stream ended with ${stream.rstCode}`)));
     });
-    return { stream, answer, closed };
   }
 
   close(): void {
