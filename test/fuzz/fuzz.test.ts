@@ -36,7 +36,7 @@ describe('the fuzzer', () => {
     assert.ok(figures.requests >= REQUESTS);
     assert.equal(figures.answers + figures.ended, figures.requests);
     // It would find nothing if it reached nothing.
-    for (const listener of ['http', 'https', 'compat']) {
+    for (const listener of ['http', 'https', 'http2', 'compat']) {
       for (const status of [200, 302, 400, 401, 403]) {
         const seen = figures.counts.get(`${listener} check ${status}`) ?? 0;
         assert.ok(seen > 0, `no check on ${listener} was answered ${status}`);

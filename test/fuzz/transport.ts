@@ -1,5 +1,4 @@
-// How requests get to a listener and answers back. HTTP/1.1 over a socket, plain or with TLS; the one file to exchange for another
-// version of HTTP.
+// How requests get to a listener and answers back. HTTP/1.1 over a socket, plain or with TLS; HTTP/2 is http2-transport.ts.
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type Answer, AnswerReader } from './answers.js';
