@@ -20,6 +20,9 @@ export interface HttpsServer {
   drain(): Promise<void>;
 }
 
+/** In bytes: nghttp2 ends a connection on which a head has more than 8 CONTINUATION frames of 16 KiB. */
+const MOST_HEAD = 131_072;
+
 export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
   const { maxHeaderBytes, contextOf, fallback } = options;
   const inFlight = new InFlight();
@@ -29,12 +32,19 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
     allowHTTP1: true,
     SNICallback: (servername, done) => done(null, contextOf(servername)),
     handshakeTimeout: HEAD_MS,
-    settings: { maxConcurrentStreams: MOST_STREAMS_AT_FIRST, maxHeaderListSize: maxHeaderBytes, enablePush: false },
+    settings: {
+      maxConcurrentStreams: MOST_STREAMS_AT_FIRST,
+      maxHeaderListSize: Math.min(maxHeaderBytes, MOST_HEAD),
+      enablePush: false,
+    },
     // HTTP/2 cuts a Cookie header into as many as it has cookies; each counts for 32 bytes more than it has (RFC 9113 §6.5.2).
     maxHeaderListPairs: Math.ceil(maxHeaderBytes / 33),
     // MiB: of all that a connection makes us keep.
     maxSessionMemory: 4,
-    maxSessionInvalidFrames: 100,
+    // Over the life of a connection, which is a proxy's and carries many people's checks: one of them must not be able to end it with
+    // requests that are malformed, or too large. What a client does on purpose is bounded by http2-sessions.ts.
+    maxSessionInvalidFrames: 100_000,
+    maxSessionRejectedStreams: 100_000,
   });
   // What http.Server would have set for HTTP/1.1 connections.
   Object.assign(server, http1Bounds(maxHeaderBytes), { requireHostHeader: true, connectionsCheckingInterval: HEAD_MS });
