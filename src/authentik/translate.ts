@@ -128,7 +128,7 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
   const certificate = textOf(raw['certificate']);
   const tls = certificate === '' ? undefined : input.certificates.get(certificate);
   if (certificate !== '' && !tls) {
-    warnings.push(`${quote(name)}: its certificate cannot be used, HTTPS answers with the self-signed one`);
+    warnings.push(`${quote(name)}: its certificate cannot be used, HTTPS answers without it`);
   }
   return {
     warnings,

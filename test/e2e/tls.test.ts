@@ -171,3 +171,29 @@ describe('the certificate of the listener', () => {
     await assert.rejects(shown(url, '', ['spdy/3']));
   });
 });
+
+describe('the end of the daemon', () => {
+  it('is told to connections of HTTP/2, which have what is in flight answered first, and close', async () => {
+    await using daemon = await startDaemon({
+      workers: 2,
+      listen: { https: '127.0.0.1:0' },
+      providers: [testProvider('http://127.0.0.1:9')],
+    });
+    const url = daemon.https ?? assert.fail();
+    const [idle, busy] = await Promise.all([Http2Client.open(url), Http2Client.open(url)]);
+    const ended = [idle, busy].map(({ session }) => once(session, 'close'));
+    const told = [idle, busy].map(({ session }) => once(session, 'goaway'));
+    const logout = { method: 'POST', path: '/akprox/backchannel_logout', headers: { Host: 'whoami.localhost:8080' } };
+    const { stream, answer } = busy.ask(logout, null);
+    // Behind it on the connection: once it is answered, that has come too.
+    const { answer: behind } = busy.ask({ method: 'GET', path: '/akprox/ping', headers: {} });
+    assert.equal((await behind).status, 204);
+
+    const exit = daemon.stop();
+    await Promise.all(told);
+    stream.end('no_token=x');
+    assert.equal((await answer).status, 400);
+    await Promise.all(ended);
+    assert.equal(await exit, 0);
+  });
+});
