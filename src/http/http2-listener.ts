@@ -70,11 +70,11 @@ export class Http2Listener {
     flags: number,
     raw: readonly string[],
   ): void {
-    connection.wasUsed = true;
     // A client that resets its stream; without a listener Node.js would throw.
     stream.on('error', ignore);
     // Reset before we came to it.
     if (stream.destroyed || stream.closed) return;
+    connection.use(stream);
     let body: RequestBody | null = null;
     try {
       if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0) body = bodyOf(stream, LOGOUT_BODY_LIMIT);

@@ -3,7 +3,7 @@
 // connections: one that asks nothing ends, one that chatters ends, and an old one is asked to go, so that clients spread over the
 // workers again. Connections end by GOAWAY, first with the highest stream there can be: what a client sends until it has read that is
 // answered (RFC 9113 §6.8).
-import { constants, type ServerHttp2Session } from 'node:http2';
+import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Timers } from '../infra/timers.js';
 import type { Peer } from './http2-request.js';
 
@@ -23,8 +23,9 @@ const NOTICE_MS = 500;
  */
 export const MOST_STREAMS_AT_FIRST = 100;
 /**
- * And as soon as the client has read that. A client opens its next connection when so many are in flight, and the next connection is
- * another worker's: with many, one worker has all of a proxy's load while the others have nothing to do. bench/streams.ts shows it.
+ * And as soon as the client has read that and has not had more for a while, because those would be refused. A client opens its next connection
+ * when so many are in flight, and the next connection is another worker's: with many, one worker has all of a proxy's load while the
+ * others have nothing to do. bench/streams.ts shows it.
  */
 const MOST_STREAMS = 16;
 const HIGHEST_STREAM = 2 ** 31 - 1;
@@ -44,10 +45,37 @@ export class Http2Connection implements Peer {
   unused = IDLE_SWEEPS - SILENT_SWEEPS;
   age = 0;
   isLeaving = false;
+  /** Whether the client has read our first SETTINGS, and whether it has been told `MOST_STREAMS`. */
+  hasRead = false;
+  isBounded = false;
+  /** Streams in flight, and the most of them since the last sweep; counted until it is bounded. */
+  private open = 0;
+  private peak = 0;
   private address: string | null = null;
 
   constructor(session: ServerHttp2Session) {
     this.session = session;
+  }
+
+  /** HOT PATH. A request has come. */
+  use(stream: ServerHttp2Stream): void {
+    this.wasUsed = true;
+    if (!this.isBounded) this.count(stream);
+  }
+
+  private count(stream: ServerHttp2Stream): void {
+    this.open += 1;
+    this.peak = Math.max(this.peak, this.open);
+    stream.once('close', () => {
+      this.open -= 1;
+    });
+  }
+
+  bound(): void {
+    if (this.isBounded || !this.hasRead || this.session.destroyed) return;
+    this.isBounded = this.peak <= MOST_STREAMS;
+    this.peak = this.open;
+    if (this.isBounded) this.session.settings({ maxConcurrentStreams: MOST_STREAMS });
   }
 
   peer(): string {
@@ -76,7 +104,8 @@ export class Http2Sessions {
     };
     // Not before it has read the first: what it sends until then is refused by the number that it has not read yet.
     session.once('localSettings', () => {
-      if (!session.destroyed) session.settings({ maxConcurrentStreams: MOST_STREAMS });
+      connection.hasRead = true;
+      connection.bound();
     });
     session.on('ping', chatter);
     session.on('remoteSettings', chatter);
@@ -97,6 +126,7 @@ export class Http2Sessions {
 
   private look(connection: Http2Connection): void {
     connection.control = 0;
+    connection.bound();
     connection.unused = connection.wasUsed ? 0 : connection.unused + 1;
     connection.wasUsed = false;
     connection.age += 1;

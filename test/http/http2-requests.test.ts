@@ -148,7 +148,9 @@ describe('over HTTP/2', () => {
     for (let i = 0; i < 20; i += 1) {
       const stream = client.session.request({ ':method': 'GET', ':path': '/akprox/start', ':authority': HOST });
       stream.on('error', () => {});
+      const closed = new Promise((resolve) => stream.once('close', resolve));
       stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      await closed;
     }
     assert.equal((await ask({ ...FORWARDED, cookie })).status, 200);
   });

@@ -1,7 +1,7 @@
 // How long a connection of HTTP/2 lives, by a clock of the test's own and sessions that only note what is asked of them.
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
-import type { ServerHttp2Session } from 'node:http2';
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import { describe, it } from 'node:test';
 import { type Http2Connection, Http2Sessions } from '../../src/http/http2-sessions.js';
 
@@ -121,12 +121,36 @@ describe('a connection of HTTP/2', () => {
     });
   }
 
-  it('has fewer streams once it has read how many it may have at first', () => {
+  it('has 16 streams at most once it has read how many it may have at first', () => {
     const { connect } = start();
     const { session } = connect();
     session.emit('localSettings');
     session.emit('localSettings');
     assert.deepEqual(session.done, ['settings 16']);
+  });
+
+  it('is told so only when it has not had more for a while: those would be refused', () => {
+    const { timers, connect } = start();
+    const { session, connection } = connect();
+    const streams = Array.from({ length: 18 }, () => new EventEmitter());
+    for (const stream of streams) connection.use(stream as unknown as ServerHttp2Stream);
+    session.emit('localSettings');
+    streams[0]?.emit('close');
+    timers.pass(5_000);
+    for (const stream of streams) stream.emit('close');
+    // It has had more since the last look, and may have more again.
+    timers.pass(5_000);
+    assert.deepEqual(session.done, []);
+    timers.pass(5_000);
+    assert.equal(session.done[0], 'settings 16');
+  });
+
+  it('is told nothing before it has read the first', () => {
+    const { timers, connect } = start();
+    const { session, connection } = connect();
+    connection.wasUsed = true;
+    timers.pass(15_000);
+    assert.deepEqual(session.done, []);
   });
 });
 
