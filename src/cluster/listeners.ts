@@ -2,10 +2,11 @@
 import type { Application } from '../application/application.js';
 import type { Config } from '../config/schema.js';
 import { createCompatServer } from '../http/compat.js';
+import type { NodeListenerOptions } from '../http/http1-listener.js';
 import { InFlight } from '../http/in-flight.js';
 import { createServer, type Server, type ServerOptions } from '../http/server.js';
 import { systemTimers } from '../infra/timers.js';
-import { startHttps } from './https.js';
+import type { Https } from './https.js';
 import type { Pem } from './messages.js';
 import { listenOn, listenShared } from './ports.js';
 import { publishSocket, type SocketFile } from './publish-socket.js';
@@ -30,18 +31,11 @@ export interface Listeners {
 
 /** Rejects with `listen_failed` when one of them cannot listen. */
 export async function startListeners(options: ListenersOptions): Promise<Listeners> {
-  const { server, config, selfSigned, socket, applications, badCertificate } = options;
+  const { server, config, selfSigned, socket } = options;
   const { listen } = config;
-  const nodeServer = { ...server, maxHeaderBytes: config.max_header_bytes };
   const plain = listen.http === null ? null : await startPlain(server, listen.http, socket);
-  const https =
-    listen.https === null || selfSigned === null
-      ? null
-      : await startHttps(
-          { server: nodeServer, listen, address: listen.https, selfSigned, badCertificate },
-          applications,
-        );
-  const drainCompat = listen.compat === null ? null : await startCompat(nodeServer, listen.compat);
+  const https = selfSigned === null ? null : await startSecure(options, selfSigned);
+  const drainCompat = listen.compat === null ? null : await startCompat(nodeOptions(options), listen.compat);
   return {
     applyCertificates: (current, next) => https?.apply(current, next) ?? null,
     async drain(graceMs) {
@@ -52,6 +46,20 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
   };
 }
 
+function nodeOptions({ server, config }: ListenersOptions): NodeListenerOptions {
+  return { ...server, maxHeaderBytes: config.max_header_bytes };
+}
+
+/** Null where HTTPS is off: nothing of TLS and HTTP/2 is loaded then. */
+async function startSecure(options: ListenersOptions, selfSigned: Pem): Promise<Https | null> {
+  const { applications, badCertificate } = options;
+  const { listen } = options.config;
+  if (listen.https === null) return null;
+  const { startHttps } = await import('./https.js');
+  const server = nodeOptions(options);
+  return startHttps({ server, listen, address: listen.https, selfSigned, badCertificate }, applications);
+}
+
 async function startPlain(options: ServerOptions, address: string, socket: SocketFile | null): Promise<Server> {
   const server = createServer(options);
   await (socket === null ? listenOn(server, 'listen.http', address) : publishSocket(server, socket));
@@ -59,10 +67,7 @@ async function startPlain(options: ServerOptions, address: string, socket: Socke
 }
 
 /** The result drains it. */
-async function startCompat(
-  options: Parameters<typeof createCompatServer>[0],
-  address: string,
-): Promise<() => Promise<void>> {
+async function startCompat(options: NodeListenerOptions, address: string): Promise<() => Promise<void>> {
   const inFlight = new InFlight();
   const server = createCompatServer(options, inFlight);
   await listenShared(server, 'listen.compat', address);
