@@ -10,6 +10,7 @@ import { connect } from 'node:tls';
 import { generate } from 'selfsigned';
 import { type Daemon, request, startDaemon, testProvider } from '../kit/daemon.js';
 import { Http2Client } from '../kit/http2-client.js';
+import { until } from '../kit/until.js';
 import { Wire } from '../kit/wire.js';
 
 /** Common name of the certificate for a server name, and the answer to one check over that connection. */
@@ -97,8 +98,9 @@ async function shown(
 }
 
 describe('the certificate of the listener', () => {
-  const applied = (daemon: Daemon, generation: number): Promise<unknown> =>
-    daemon.waitFor((line) => line.msg === 'the configuration was changed' && line['generation'] === generation);
+  /** Two files of a certificate may be seen one after the other, so the configuration may be changed once more than was asked for. */
+  const shows = (url: string, servername: string, name: string): Promise<unknown> =>
+    until(async () => (await shown(url, servername)).name === name);
 
   it('is shown to whoever names nobody, changes while it runs, and no connection is cut', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'akprox-test-'));
@@ -134,22 +136,19 @@ describe('the certificate of the listener', () => {
       // Renewed, and nobody says so: both files of it.
       await certificate(directory, 'own', 'second');
       await daemon.waitFor((line) => line.msg === 'the file of a certificate has changed');
-      await applied(daemon, 1);
-      assert.equal((await shown(url)).name, 'second');
+      await shows(url, '', 'second');
       await stillServed();
 
       // One for a name, and another one for all others.
       write(daemon, other, own);
       daemon.child.kill('SIGHUP');
-      await applied(daemon, 2);
-      assert.equal((await shown(url)).name, 'other');
+      await shows(url, '', 'other');
       assert.equal((await shown(url, 'ONE.localhost')).name, 'second');
       await stillServed();
 
       write(daemon, undefined);
       daemon.child.kill('SIGHUP');
-      await applied(daemon, 3);
-      assert.equal((await shown(url)).name, 'akprox self-signed');
+      await shows(url, '', 'akprox self-signed');
       await stillServed();
       http2.close();
       http1.close();
