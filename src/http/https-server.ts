@@ -1,5 +1,7 @@
 // The HTTPS listener: TLS, and behind it HTTP/2 or HTTP/1.1, as the client and ALPN agree.
+import type http from 'node:http';
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
+import { Server as NetServer } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { systemTimers } from '../infra/timers.js';
 import { HEAD_MS, http1Bounds, http1Listener, type NodeListenerOptions } from './http1-listener.js';
@@ -56,7 +58,10 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
   return {
     server,
     async drain() {
-      server.close();
+      // Not `server.close()`: from Node.js 24 on it ends connections of HTTP/2 without a notice, and what is on its way is refused.
+      NetServer.prototype.close.call(server);
+      // Of HTTP/1.1; missing in the typings.
+      (server as unknown as Pick<http.Server, 'closeIdleConnections'>).closeIdleConnections();
       await Promise.all([sessions.drain(), inFlight.drain()]);
     },
   };
