@@ -48,9 +48,10 @@ export class Http2Connection implements Peer {
   /** Whether the client has read our first SETTINGS, and whether it has been told `MOST_STREAMS`. */
   hasRead = false;
   isBounded = false;
-  /** Streams in flight, and the most of them since the last sweep; counted until it is bounded. */
+  /** Streams in flight, and the most of them since the last sweep and in the time before that; counted until it is bounded. */
   private open = 0;
   private peak = 0;
+  private peakBefore = 0;
   private address: string | null = null;
 
   constructor(session: ServerHttp2Session) {
@@ -68,14 +69,25 @@ export class Http2Connection implements Peer {
     this.peak = Math.max(this.peak, this.open);
     stream.once('close', () => {
       this.open -= 1;
+      if (this.open === 0) this.bound();
     });
   }
 
-  bound(): void {
+  /** At a moment without requests, and one with no more of them in sight: whoever asks nothing yet may be about to ask much at once. */
+  private bound(): void {
     if (this.isBounded || !this.hasRead || this.session.destroyed) return;
-    this.isBounded = this.peak <= MOST_STREAMS;
+    if (Math.max(this.peak, this.peakBefore) > MOST_STREAMS) return;
+    this.isBounded = true;
+    this.session.settings({ maxConcurrentStreams: MOST_STREAMS });
+  }
+
+  sweep(): void {
+    this.control = 0;
+    this.unused = this.wasUsed ? 0 : this.unused + 1;
+    this.wasUsed = false;
+    this.age += 1;
+    this.peakBefore = this.peak;
     this.peak = this.open;
-    if (this.isBounded) this.session.settings({ maxConcurrentStreams: MOST_STREAMS });
   }
 
   peer(): string {
@@ -105,7 +117,6 @@ export class Http2Sessions {
     // Not before it has read the first: what it sends until then is refused by the number that it has not read yet.
     session.once('localSettings', () => {
       connection.hasRead = true;
-      connection.bound();
     });
     session.on('ping', chatter);
     session.on('remoteSettings', chatter);
@@ -125,11 +136,7 @@ export class Http2Sessions {
   }
 
   private look(connection: Http2Connection): void {
-    connection.control = 0;
-    connection.bound();
-    connection.unused = connection.wasUsed ? 0 : connection.unused + 1;
-    connection.wasUsed = false;
-    connection.age += 1;
+    connection.sweep();
     if (connection.unused >= IDLE_SWEEPS) {
       // It has had its notice, and has streams that are never answered, or never read.
       if (connection.isLeaving) connection.session.destroy();

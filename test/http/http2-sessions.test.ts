@@ -121,36 +121,39 @@ describe('a connection of HTTP/2', () => {
     });
   }
 
-  it('has 16 streams at most once it has read how many it may have at first', () => {
+  /** So many streams that come at once and end one after the other. */
+  const ask = (connection: Http2Connection, times: number): void => {
+    const streams = Array.from({ length: times }, () => new EventEmitter());
+    for (const stream of streams) connection.use(stream as unknown as ServerHttp2Stream);
+    for (const stream of streams) stream.emit('close');
+  };
+
+  it('is told of 16 streams behind its first requests, once it has read of 100', () => {
     const { connect } = start();
-    const { session } = connect();
+    const { session, connection } = connect();
+    ask(connection, 3);
+    assert.deepEqual(session.done, []);
     session.emit('localSettings');
+    // It has asked nothing since, and may be about to ask much at once.
+    assert.deepEqual(session.done, []);
+    ask(connection, 16);
+    ask(connection, 16);
     session.emit('localSettings');
     assert.deepEqual(session.done, ['settings 16']);
   });
 
-  it('is told so only when it has not had more for a while: those would be refused', () => {
+  it('is not told of them while it has more in flight now and then: those would be refused', () => {
     const { timers, connect } = start();
     const { session, connection } = connect();
-    const streams = Array.from({ length: 18 }, () => new EventEmitter());
-    for (const stream of streams) connection.use(stream as unknown as ServerHttp2Stream);
     session.emit('localSettings');
-    streams[0]?.emit('close');
+    ask(connection, 17);
+    ask(connection, 1);
     timers.pass(5_000);
-    for (const stream of streams) stream.emit('close');
-    // It has had more since the last look, and may have more again.
-    timers.pass(5_000);
+    ask(connection, 1);
     assert.deepEqual(session.done, []);
     timers.pass(5_000);
-    assert.equal(session.done[0], 'settings 16');
-  });
-
-  it('is told nothing before it has read the first', () => {
-    const { timers, connect } = start();
-    const { session, connection } = connect();
-    connection.wasUsed = true;
-    timers.pass(15_000);
-    assert.deepEqual(session.done, []);
+    ask(connection, 1);
+    assert.deepEqual(session.done, ['settings 16']);
   });
 });
 
