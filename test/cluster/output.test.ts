@@ -19,7 +19,7 @@ const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const APP = 'http://whoami.localhost:8080';
 
 describe('standard output', () => {
-  it('is NDJSON, whatever uWebSockets.js prints about certificates and names', async () => {
+  it('is NDJSON, with certificates and names too', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'akprox-test-'));
     const providers = await Promise.all(
       ['one', 'two'].map(async (name) => {
