@@ -13,6 +13,7 @@ import { claimSockets, socketPath } from '../../src/cluster/unix-sockets.js';
 import { configSchema } from '../../src/config/schema.js';
 import { AkproxError } from '../../src/infra/errors.js';
 import { startDaemon, testProvider, traefikCheck } from '../kit/daemon.js';
+import { endsWithTest } from '../kit/ends-with-test.js';
 
 const providers = [testProvider('http://127.0.0.1:9')];
 
@@ -61,7 +62,7 @@ const check = (socket: string, headers: Record<string, string> = {}): Promise<To
 /** Leaves the file behind, as a daemon that was killed does. */
 async function leaveStale(socket: string): Promise<void> {
   const script = `require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
-  await once(spawn(process.execPath, ['-e', script, socket], { stdio: 'ignore' }), 'exit');
+  await once(endsWithTest(spawn(process.execPath, ['-e', script, socket], { stdio: 'ignore' })), 'exit');
   assert.ok(lstatSync(socket).isSocket());
 }
 

@@ -1,0 +1,56 @@
+// `npm test`: every test file, or those that the command line names. They are compiled here, once: when each process compiled what it runs,
+// that was a sixth of the CPU time of the whole. `node --import tsx --test FILE` runs a file just as well.
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { transformSync } from 'esbuild';
+import { endsWithTest } from './kit/ends-with-test.js';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const OPTIONS = [
+  '--enable-source-maps',
+  '--test',
+  '--test-reporter=spec',
+  '--test-concurrency=3',
+  '--test-timeout=600000',
+];
+
+// Inside node_modules, where the compiled files find packages, and no tool of ours looks.
+const cache = join(ROOT, 'node_modules/.cache');
+mkdirSync(cache, { recursive: true });
+const directory = mkdtempSync(join(cache, 'tests-'));
+const remove = (): void => rmSync(directory, { recursive: true, force: true });
+for (const end of ['exit', 'SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(end, remove);
+
+writeFileSync(join(directory, 'package.json'), '{"type":"module"}');
+const sources = ['src', 'bench', 'test'].flatMap((room) =>
+  readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => join(room, name)),
+);
+for (const source of sources) compile(source);
+
+const named = process.argv.slice(2).map((file) => relative(ROOT, file));
+const files = (named.length > 0 ? named : sources.filter((source) => source.endsWith('.test.ts')).sort()).map(compiled);
+const child = endsWithTest(spawn(process.execPath, [...OPTIONS, ...files], { cwd: ROOT, stdio: 'inherit' }), 'SIGTERM');
+child.on('exit', (code) => process.exit(code ?? 1));
+
+function compile(source: string): void {
+  const { code } = transformSync(readFileSync(join(ROOT, source), 'utf8'), {
+    loader: 'ts',
+    format: 'esm',
+    target: 'node20',
+    sourcemap: 'inline',
+    sourcefile: join(ROOT, source),
+    // Tests find files of the repository beside their own.
+    define: { 'import.meta.url': JSON.stringify(pathToFileURL(join(ROOT, source)).href) },
+  });
+  const target = compiled(source);
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(target, code);
+}
+
+function compiled(source: string): string {
+  return join(directory, source.replace(/ts$/, 'js'));
+}
