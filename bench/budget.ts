@@ -1,8 +1,9 @@
 // The budget as a test, in under two minutes: exits with 1 when a ratio is missed, and says by
 // how much. Ratios are taken within each round and their median counts, so that a noisy minute hits both sides.
 import { request } from '../test/kit/daemon.js';
-import { type Cell, makeCells, measure, median, type Sample } from './measure.js';
+import { type Cell, makeCells, measure, type Sample } from './measure.js';
 import { installed, pinning, type Settings } from './options.js';
+import { median } from './percentiles.js';
 import { SCENARIOS } from './scenarios.js';
 import { progressLine, startBench } from './session.js';
 

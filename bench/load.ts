@@ -12,6 +12,10 @@ export interface LoadPlan {
   readonly seconds: number;
   /** File with a Cookie header on each line (`-`: none), sent in turn; null: `headers` says it all. */
   readonly cookies?: string | null;
+  /** A unix socket that is asked instead of the URL's host. h2load only. */
+  readonly socket?: string;
+  /** Checks per second, instead of as many as there can be. autocannon only. */
+  readonly rate?: number;
 }
 
 export interface LoadResult {

@@ -1,6 +1,6 @@
 // The engine: every target asked every scenario, in rounds, with the targets taking turns so that a noisy minute hits all of
 // them. A cell in which one answer was wrong has no figures, only the reason.
-import { STATUS_CODES } from 'node:http';
+import http, { STATUS_CODES } from 'node:http';
 import https from 'node:https';
 import { type Answer, request } from '../test/kit/daemon.js';
 import { type LoadResult, load } from './load.js';
@@ -17,6 +17,16 @@ export interface Sample {
   readonly p99: number;
   readonly p999: number;
   readonly rss: number | null;
+  /** Where the target has a meter (target.ts). */
+  readonly proxyCpu?: number | null;
+  readonly opened?: number | null;
+}
+
+/** Milliseconds, of checks that came at a fixed rate. */
+export interface Paced {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
 }
 
 export interface Cell {
@@ -24,6 +34,8 @@ export interface Cell {
   readonly target: Target;
   readonly headers: Readonly<Record<string, string>>;
   readonly samples: Sample[];
+  /** What `pace` has measured. */
+  readonly paced: Paced[];
   /** Why there are no figures. */
   fault: string | null;
   /** What the last run showed besides. */
@@ -40,7 +52,7 @@ export async function recordAnswers(
 ): Promise<ReadonlyMap<string, Recorded>> {
   const answers = new Map<string, Recorded>();
   for (const scenario of scenarios) {
-    const answer = await ask(outpost.url(scenario.name), scenario.headers(outpost.session));
+    const answer = await ask(outpost.url(scenario.name), scenario.headers(outpost.session), outpost.socket);
     const fault = scenario.fault(answer);
     if (fault !== null) throw new Error(`${outpost.title}, ${scenario.title}: ${fault}`);
     answers.set(scenario.name, record(answer));
@@ -59,6 +71,7 @@ export function makeCells(scenarios: readonly Scenario[], targets: readonly Targ
           target,
           headers: scenario.headers(target.session ?? session),
           samples: [],
+          paced: [],
           fault: null,
         }),
       ),
@@ -89,6 +102,27 @@ export async function measure(
   for (const cell of cells) if (cell.fault !== null) cell.samples.length = 0;
 }
 
+/** So many checks a second by autocannon, in rounds as above: how long an answer takes while nobody is at the limit. */
+export async function pace(
+  cells: readonly Cell[],
+  settings: Settings,
+  rate: number,
+  progress: (text: string) => void,
+): Promise<void> {
+  for (let round = 1; round <= settings.rounds; round += 1) {
+    for (const cell of round % 2 === 1 ? cells : cells.toReversed()) {
+      if (cell.fault !== null) continue;
+      const { scenario, target, headers } = cell;
+      progress(`${rate} checks/s, round ${round}/${settings.rounds}: ${scenario.title}, ${target.title}`);
+      const url = target.url(scenario.name);
+      const plan = { url, headers, connections: settings.connections, seconds: Math.max(2, settings.seconds), rate };
+      const result = await load('autocannon', plan, settings.loadCpus);
+      if (result.errors > 0 || result.failures > 0 || result.checks === 0) continue;
+      cell.paced.push({ p50: result.p50, p99: result.p99, p999: result.p999 });
+    }
+  }
+}
+
 /** One run with a probe before and behind it. Null, and the cell's fault set, when anything was not as it must be. */
 async function once(
   cell: Cell,
@@ -104,14 +138,17 @@ async function once(
     connections: scenario.connections ?? settings.connections,
     seconds,
     cookies: scenario.cookies?.() ?? null,
+    ...(target.socket !== undefined && { socket: target.socket }),
   };
   try {
     const wire = await probe(cell, answers);
     const watched = await target.watch?.();
+    const metered = await target.meter?.(plan.connections);
     const accepted = acceptedConnections();
     const before = cpuMicros(target.pids);
     const result = await load(settings.generator, plan, settings.loadCpus);
     const after = cpuMicros(target.pids);
+    const meters = await metered?.(result.checks);
     if (watched !== undefined) cell.note = await watched();
     await probe(cell, answers);
     const status = target.answers === 'empty' ? 200 : (answers.get(scenario.name)?.status ?? 0);
@@ -125,6 +162,7 @@ async function once(
       p99: result.p99,
       p999: result.p999,
       rss: residentBytes(target.pids),
+      ...meters,
     };
   } catch (error) {
     cell.fault = error instanceof Error ? error.message : String(error);
@@ -141,7 +179,7 @@ function keptAlive(checks: number, before: number | null, after: number | null):
 
 /** Asks once and gives the size of the answer on the wire; throws when it is not the right one. */
 async function probe({ scenario, target, headers }: Cell, answers: ReadonlyMap<string, Recorded>): Promise<number> {
-  const answer = await ask(target.url(scenario.name), headers);
+  const answer = await ask(target.url(scenario.name), headers, target.socket);
   const wanted = target.answers === 'empty' ? EMPTY : answers.get(scenario.name);
   const fault =
     target.answers === 'outpost'
@@ -175,15 +213,17 @@ function faultOf(result: LoadResult, scenario: Scenario, status: number, wire: n
     : null;
 }
 
-function ask(url: string, headers: Readonly<Record<string, string>>): Promise<Answer> {
-  return url.startsWith('https:') ? askTls(url, headers) : request(url, { headers: { ...headers } });
-}
-
-/** Any certificate will do: it is self-signed, and of this machine. */
-function askTls(url: string, headers: Readonly<Record<string, string>>): Promise<Answer> {
+function ask(url: string, headers: Readonly<Record<string, string>>, socket?: string): Promise<Answer> {
+  if (socket === undefined && url.startsWith('http:')) return request(url, { headers: { ...headers } });
+  // Any certificate will do: it is self-signed, and of this machine.
+  const options = {
+    headers: { ...headers },
+    rejectUnauthorized: false,
+    agent: false as const,
+    ...(socket !== undefined && { socketPath: socket }),
+  };
   return new Promise((resolve, reject) => {
-    const options = { headers: { ...headers }, rejectUnauthorized: false, agent: false as const };
-    const req = https.get(url, options, (res) => {
+    const req = (socket === undefined ? https : http).get(url, options, (res) => {
       let body = '';
       res.setEncoding('utf8').on('data', (text: string) => {
         body += text;
@@ -194,25 +234,4 @@ function askTls(url: string, headers: Readonly<Record<string, string>>): Promise
     });
     req.on('error', reject);
   });
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
-}
-
-/** The median over the rounds of one cell; null when it was not measured. */
-export function middleOf(cell: Cell, pick: (sample: Sample) => number | null): number | null {
-  const values = cell.samples.map(pick).filter((value) => value !== null);
-  return values.length === 0 ? null : median(values);
-}
-
-/** Half the distance between the best and the worst round, as a share of the median. */
-export function spreadOf(cell: Cell, pick: (sample: Sample) => number | null): number | null {
-  const values = cell.samples.map(pick).filter((value) => value !== null);
-  const middle = middleOf(cell, pick);
-  if (middle === null || values.length < 2) return null;
-  return (Math.max(...values) - Math.min(...values)) / 2 / middle;
 }

@@ -4,7 +4,7 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { CAPACITY_USAGE } from './capacity.js';
 
-export type Generator = 'wrk' | 'autocannon';
+export type Generator = 'wrk' | 'autocannon' | 'h2load';
 
 export interface Peer {
   readonly name: string;
@@ -19,6 +19,8 @@ export interface Settings {
   /** CPU numbers; null when nothing is pinned. */
   readonly serverCpus: string | null;
   readonly loadCpus: string | null;
+  /** Checks per second of the rounds in which autocannon asks at a fixed rate; none when there are none. */
+  readonly rate?: number;
 }
 
 export interface Options extends Settings {

@@ -29,14 +29,27 @@ export function residentBytes(pids: readonly number[]): number | null {
 
 /** Connections that this machine has accepted so far, over all processes; null when it cannot be read. */
 export function acceptedConnections(): number | null {
+  return tcpCounter('PassiveOpens');
+}
+
+/** Connections that processes of this machine have opened so far; null when it cannot be read. */
+export function openedConnections(): number | null {
+  return tcpCounter('ActiveOpens');
+}
+
+function tcpCounter(name: string): number | null {
   try {
-    const [names = '', values = ''] = readFileSync('/proc/net/snmp', 'latin1')
-      .split('\n')
-      .filter((line) => line.startsWith('Tcp:'));
-    return Number(values.split(' ')[names.split(' ').indexOf('PassiveOpens')]);
+    return snmpCounter(readFileSync('/proc/net/snmp', 'latin1'), name);
   } catch {
     return null;
   }
+}
+
+/** A counter of TCP in the text of /proc/net/snmp; null when it has none of that name. */
+export function snmpCounter(text: string, name: string): number | null {
+  const [names = '', values = ''] = text.split('\n').filter((line) => line.startsWith('Tcp:'));
+  const at = names.split(' ').indexOf(name);
+  return at === -1 ? null : Number(values.split(' ')[at]);
 }
 
 export function childrenOf(parent: number): number[] {

@@ -1,7 +1,8 @@
 // From samples to what is shown: the result object (which is the JSON) and the table for a terminal.
 import { cpus, loadavg, release } from 'node:os';
-import { type Cell, middleOf, type Sample, spreadOf } from './measure.js';
+import type { Cell, Paced, Sample } from './measure.js';
 import type { Settings } from './options.js';
+import { median } from './percentiles.js';
 import type { Revision } from './saved.js';
 
 export interface Figure {
@@ -25,6 +26,13 @@ export interface ResultCell {
   readonly p99Ms: Figure | null;
   readonly p999Ms: Figure | null;
   readonly rssBytes: Figure | null;
+  /** Those below are not in results that were saved before they were measured. */
+  readonly proxyMicrosPerCheck?: Figure | null;
+  readonly openedPerCheck?: Figure | null;
+  /** At a fixed rate (`Settings.rate`). */
+  readonly pacedP50Ms?: Figure | null;
+  readonly pacedP99Ms?: Figure | null;
+  readonly pacedP999Ms?: Figure | null;
 }
 
 export interface Result {
@@ -43,7 +51,7 @@ export interface Result {
 }
 
 export function result(cells: readonly Cell[], settings: Settings, revision: Revision): Result {
-  const { generator, connections, rounds, seconds, serverCpus, loadCpus } = settings;
+  const { generator, connections, rounds, seconds, serverCpus, loadCpus, rate } = settings;
   return {
     at: new Date().toISOString(),
     ...revision,
@@ -52,7 +60,7 @@ export function result(cells: readonly Cell[], settings: Settings, revision: Rev
     kernel: release(),
     node: process.version,
     loadAverage: loadavg()[0] ?? 0,
-    settings: { generator, connections, rounds, seconds, serverCpus, loadCpus },
+    settings: { generator, connections, rounds, seconds, serverCpus, loadCpus, ...(rate && { rate }) },
     cells: cells.map((cell) => ({
       scenario: cell.scenario.name,
       scenarioTitle: cell.scenario.title,
@@ -66,35 +74,74 @@ export function result(cells: readonly Cell[], settings: Settings, revision: Rev
       p99Ms: figure(cell, (sample) => sample.p99),
       p999Ms: figure(cell, (sample) => sample.p999),
       rssBytes: figure(cell, (sample) => sample.rss),
+      proxyMicrosPerCheck: figure(cell, (sample) => sample.proxyCpu),
+      openedPerCheck: figure(cell, (sample) => sample.opened),
+      pacedP50Ms: pacedFigure(cell, ({ p50 }) => p50),
+      pacedP99Ms: pacedFigure(cell, ({ p99 }) => p99),
+      pacedP999Ms: pacedFigure(cell, ({ p999 }) => p999),
     })),
   };
 }
 
-function figure(cell: Cell, pick: (sample: Sample) => number | null): Figure | null {
-  const median = middleOf(cell, pick);
-  return median === null ? null : { median, spread: spreadOf(cell, pick) };
+function figure({ samples }: Cell, pick: (sample: Sample) => number | null | undefined): Figure | null {
+  return figureOf(samples.map(pick));
 }
 
-const COLUMNS: readonly (readonly [string, (cell: ResultCell) => string])[] = [
-  ['checks/s', (cell) => withSpread(cell.checksPerSecond, 0)],
-  ['CPU µs/check', (cell) => withSpread(cell.cpuMicrosPerCheck, 2)],
-  ['p50 ms', (cell) => plain(cell.p50Ms)],
-  ['p99 ms', (cell) => plain(cell.p99Ms)],
-  ['p99.9 ms', (cell) => plain(cell.p999Ms)],
-  ['RSS MiB', (cell) => (cell.rssBytes === null ? '–' : (cell.rssBytes.median / 1_048_576).toFixed(0))],
+function pacedFigure({ paced }: Cell, pick: (paced: Paced) => number): Figure | null {
+  return figureOf(paced.map(pick));
+}
+
+/** The median of the rounds; null when there is none. */
+function figureOf(rounds: readonly (number | null | undefined)[]): Figure | null {
+  const values = rounds.filter((value) => value !== null && value !== undefined);
+  if (values.length === 0) return null;
+  const middle = median(values);
+  const spread = values.length < 2 || middle === 0 ? null : (Math.max(...values) - Math.min(...values)) / 2 / middle;
+  return { median: middle, spread };
+}
+
+interface Column {
+  readonly title: string;
+  /** Undefined in an old result. */
+  readonly figure: (cell: ResultCell) => Figure | null | undefined;
+  readonly show: (figure: Figure) => string;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'checks/s', figure: (cell) => cell.checksPerSecond, show: (figure) => withSpread(figure, 0) },
+  { title: 'CPU µs/check', figure: (cell) => cell.cpuMicrosPerCheck, show: (figure) => withSpread(figure, 2) },
+  { title: 'proxy µs/check', figure: (cell) => cell.proxyMicrosPerCheck, show: (figure) => withSpread(figure, 0) },
+  { title: 'opened/check', figure: (cell) => cell.openedPerCheck, show: ({ median }) => median.toFixed(3) },
+  { title: 'p50 ms', figure: (cell) => cell.p50Ms, show: ({ median }) => median.toFixed(2) },
+  { title: 'p99 ms', figure: (cell) => cell.p99Ms, show: ({ median }) => median.toFixed(2) },
+  { title: 'p99.9 ms', figure: (cell) => cell.p999Ms, show: ({ median }) => median.toFixed(2) },
+  { title: 'p50 ms at rate', figure: (cell) => cell.pacedP50Ms, show: ({ median }) => median.toFixed(2) },
+  { title: 'p99 ms at rate', figure: (cell) => cell.pacedP99Ms, show: ({ median }) => median.toFixed(2) },
+  { title: 'RSS MiB', figure: (cell) => cell.rssBytes, show: ({ median }) => (median / 1_048_576).toFixed(0) },
 ];
+
+/** Those that have something to say in one of the cells. */
+function columnsOf(cells: readonly ResultCell[]): readonly Column[] {
+  return COLUMNS.filter(({ figure }) => cells.some((cell) => figure(cell)));
+}
+
+function shown({ figure, show }: Column, cell: ResultCell): string {
+  const value = figure(cell);
+  return value ? show(value) : '–';
+}
 
 export function table(outcome: Result): string {
   const lines: string[] = [];
   for (const name of new Set(outcome.cells.map(({ scenario }) => scenario))) {
     const cells = outcome.cells.filter(({ scenario }) => scenario === name);
+    const columns = columnsOf(cells);
     lines.push('', cells[0]?.scenarioTitle ?? name);
-    lines.push(row('', ...COLUMNS.map(([title]) => title)));
+    lines.push(row('', ...columns.map(({ title }) => title)));
     for (const cell of cells) {
       lines.push(
         cell.fault === null
-          ? row(cell.targetTitle, ...COLUMNS.map(([, show]) => show(cell)))
-          : `  ${cell.targetTitle.padEnd(28)}no figures: ${cell.fault}`,
+          ? row(cell.targetTitle, ...columns.map((column) => shown(column, cell)))
+          : `  ${cell.targetTitle.padEnd(TARGET)}no figures: ${cell.fault}`,
       );
       if (cell.note !== null) lines.push(`    ${cell.note}`);
     }
@@ -112,6 +159,9 @@ export function conditions(outcome: Result): string {
   return [
     `commit ${outcome.commit}${outcome.dirty ? ' with changes' : ''}, Node ${outcome.node}, ${outcome.cpu}, ${outcome.cores} cores (${pinned}), load average ${outcome.loadAverage.toFixed(1)}`,
     `${settings.generator}, ${settings.connections} connections, medians of ${settings.rounds} interleaved rounds of ${settings.seconds} s; ± is half the range; CPU and RSS are of the serving processes together`,
+    ...(settings.rate === undefined
+      ? []
+      : [`at rate: autocannon, ${settings.rate} checks/s, in rounds of their own behind the others`]),
     ...(settings.generator === 'autocannon'
       ? ['autocannon is at its own limit before a server is: read the CPU column, not checks/s']
       : []),
@@ -120,16 +170,20 @@ export function conditions(outcome: Result): string {
 
 /** The table for docs/cost.md and for the saved result. */
 export function markdown(outcome: Result, isShown: (cell: ResultCell) => boolean = () => true): string {
-  const cells = outcome.cells.filter(isShown).map((cell) => {
-    const shown =
-      cell.fault === null ? COLUMNS.map(([, show]) => show(cell)) : [`no figures: ${cell.fault}`, ...Array(5).fill('')];
+  const cells = outcome.cells.filter(isShown);
+  const columns = columnsOf(cells);
+  const rows = cells.map((cell) => {
+    const figures =
+      cell.fault === null
+        ? columns.map((column) => shown(column, cell))
+        : [`no figures: ${cell.fault}`, ...Array(columns.length - 1).fill('')];
     const title = cell.note === null ? cell.scenarioTitle : `${cell.scenarioTitle} (${cell.note})`;
-    return `| ${[title, cell.targetTitle, ...shown].join(' | ').replaceAll('\n', ' ')} |`;
+    return `| ${[title, cell.targetTitle, ...figures].join(' | ').replaceAll('\n', ' ')} |`;
   });
   return [
-    `| scenario | target | ${COLUMNS.map(([title]) => title).join(' | ')} |`,
-    `|---|---|${'---:|'.repeat(COLUMNS.length)}`,
-    ...cells,
+    `| scenario | target | ${columns.map(({ title }) => title).join(' | ')} |`,
+    `|---|---|${'---:|'.repeat(columns.length)}`,
+    ...rows,
     '',
     ...conditions(outcome)
       .split('\n')
@@ -139,16 +193,13 @@ export function markdown(outcome: Result, isShown: (cell: ResultCell) => boolean
     .trimEnd();
 }
 
+/** Room for the name of a target. */
+const TARGET = 34;
+
 function row(first: string, ...rest: string[]): string {
-  return `  ${first.padEnd(28)}${rest.map((text) => text.padStart(17)).join('')}`;
+  return `  ${first.padEnd(TARGET)}${rest.map((text) => text.padStart(17)).join('')}`;
 }
 
-function withSpread(value: Figure | null, digits: number): string {
-  if (value === null) return '–';
-  const spread = value.spread === null ? '' : ` ±${(value.spread * 100).toFixed(0)} %`;
-  return `${value.median.toFixed(digits)}${spread}`;
-}
-
-function plain(value: Figure | null): string {
-  return value === null ? '–' : value.median.toFixed(2);
+function withSpread({ median, spread }: Figure, digits: number): string {
+  return `${median.toFixed(digits)}${spread === null ? '' : ` ±${(spread * 100).toFixed(0)} %`}`;
 }

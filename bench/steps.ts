@@ -25,7 +25,7 @@ import { makeApplication } from '../test/kit/application.js';
 import { pageContext } from '../test/kit/checks.js';
 import { MemoryStore } from '../test/kit/memory-store.js';
 import { ACCOUNTS, APP } from '../test/kit/world.js';
-import { median } from './measure.js';
+import { median } from './percentiles.js';
 import { SCENARIOS } from './scenarios.js';
 
 /** A request with these headers, found by name in a Map. */

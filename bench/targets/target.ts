@@ -6,6 +6,14 @@ import { fileURLToPath } from 'node:url';
 import type { Peer } from '../options.js';
 import type { Recorded } from '../scenarios.js';
 
+/** What else a run has cost. */
+export interface Meters {
+  /** CPU µs per check of the proxy in front. */
+  readonly proxyCpu: number | null;
+  /** Connections per check that were opened to what is measured. */
+  readonly opened: number | null;
+}
+
 export interface Target {
   readonly name: string;
   readonly title: string;
@@ -20,6 +28,10 @@ export interface Target {
   readonly pids: readonly number[];
   /** Called before a run; what it gives is called behind it, for a remark beside the figures. */
   watch?(): Promise<() => Promise<string>>;
+  /** Called before a run with the generator's connections; what it gives is called behind it, with the checks that were answered. */
+  meter?(connections: number): Promise<(checks: number) => Promise<Meters>>;
+  /** A unix socket that is asked instead of the URL's host. */
+  readonly socket?: string;
   close(): Promise<void>;
 }
 

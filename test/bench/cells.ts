@@ -32,6 +32,7 @@ export function makeCell(parts: { cpu?: readonly number[]; fault?: string; title
       close: async () => {},
     },
     headers: {},
+    paced: [],
     samples: cpu.map((micros) => ({
       checksPerSecond: 1e6 / micros,
       cpu: micros,
