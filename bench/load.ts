@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { h2load } from './load-h2load.js';
 import type { Generator } from './options.js';
 
 export interface LoadPlan {
@@ -44,18 +45,32 @@ const WRK_REPORT = fileURLToPath(new URL('wrk-report.lua', import.meta.url));
 const AUTOCANNON = fileURLToPath(new URL('load-autocannon.ts', import.meta.url));
 
 export async function load(generator: Generator, plan: LoadPlan, cpus: string | null): Promise<LoadResult> {
+  if (generator === 'h2load') {
+    const { command, read, clean } = h2load(plan);
+    try {
+      return read(await output(command, plan, cpus));
+    } finally {
+      clean();
+    }
+  }
   const command =
     generator === 'wrk'
       ? ['wrk', '-t1', `-c${plan.connections}`, `-d${plan.seconds}s`, '-s', WRK_REPORT, ...wrkHeaders(plan), plan.url]
       : [process.execPath, '--import', 'tsx', AUTOCANNON, JSON.stringify(plan)];
-  const [program = '', ...args] = cpus === null ? command : ['taskset', '-c', cpus, ...command];
-  const { stdout } = await run(program, args, {
-    timeout: plan.seconds * 1_000 + 30_000,
-    env: { ...process.env, ...(plan.cookies && { BENCH_COOKIES: plan.cookies }) },
-  });
+  const stdout = await output(command, plan, cpus);
   const line = stdout.split('\n').find((text) => text.startsWith('{'));
   if (line === undefined) throw new Error(`${generator} reported nothing:\n${stdout}`);
   return JSON.parse(line) as LoadResult;
+}
+
+async function output(command: readonly string[], plan: LoadPlan, cpus: string | null): Promise<string> {
+  const [program = '', ...args] = cpus === null ? command : ['taskset', '-c', cpus, ...command];
+  const { stdout } = await run(program, args, {
+    timeout: plan.seconds * 1_000 + 30_000,
+    maxBuffer: 16 * 1_048_576,
+    env: { ...process.env, ...(plan.cookies && { BENCH_COOKIES: plan.cookies }) },
+  });
+  return stdout;
 }
 
 function wrkHeaders(plan: LoadPlan): string[] {

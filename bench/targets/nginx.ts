@@ -10,7 +10,10 @@ import { childrenOf } from '../processes.js';
 import type { Recorded } from '../scenarios.js';
 import { pathOf, type Target } from './target.js';
 
-export async function startNginx(answers: ReadonlyMap<string, Recorded>): Promise<Target> {
+/** It listens on `unixSocket` too. */
+export async function startNginx(
+  answers: ReadonlyMap<string, Recorded>,
+): Promise<Target & { readonly unixSocket: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'akprox-bench-nginx-'));
   const port = await freePort();
   const allowed = [...answers].filter(([, answer]) => answer.status === 200);
@@ -28,12 +31,17 @@ export async function startNginx(answers: ReadonlyMap<string, Recorded>): Promis
     url: (scenario) => origin + pathOf(scenario),
     answers: 'exact',
     pids: childrenOf(child.pid ?? 0),
+    unixSocket: socketIn(directory),
     close: async () => {
       child.kill('SIGTERM');
       await exited;
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+function socketIn(directory: string): string {
+  return join(directory, 'nginx.sock');
 }
 
 function configuration(directory: string, port: number, answers: readonly (readonly [string, Recorded])[]): string {
@@ -48,7 +56,7 @@ function configuration(directory: string, port: number, answers: readonly (reado
 events { worker_connections 4096; }
 http {
   access_log off; default_type ''; server_tokens off; keepalive_requests 1000000000; ${paths}
-  server { listen 127.0.0.1:${port} backlog=4096; ${locations.join('\n')} }
+  server { listen 127.0.0.1:${port} backlog=4096; listen unix:${socketIn(directory)} backlog=4096; ${locations.join('\n')} }
 }
 `;
 }
