@@ -9,6 +9,9 @@ export type Mode = 'single' | 'domain';
 
 export const DEPLOY = fileURLToPath(new URL('../../deploy/proxies/', import.meta.url));
 
+/** `http`: over HTTP. A CA: over HTTPS, and the outpost's certificate must be of the one in this file. */
+export type Variant = 'http' | { readonly ca: string };
+
 /** Deliberate changes: `script` of akprox.lua, `edits` of the configuration, everywhere in it. */
 export interface Changes {
   readonly script?: readonly [from: string, to: string];
@@ -23,11 +26,13 @@ export interface Place extends Changes {
   readonly check: number;
   readonly plain: number;
   readonly outpost: number;
+  /** The same over HTTPS. */
+  readonly secureOutpost: number;
   readonly application: number;
   /** Unix sockets at which the outpost is asked, in place of the port: two, as the files have them. Not Traefik, which has none. */
   readonly sockets?: readonly string[];
-  /** The outpost is asked over HTTPS, and this file has the certificate that it must have; absent: over HTTP. Traefik only. */
-  readonly outpostCa?: string;
+  /** How the outpost is asked, where the file has it as a variant; absent: as the file is. */
+  readonly variant?: Variant;
 }
 
 export interface Command {
@@ -148,8 +153,18 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
     writeFileSync(
       dynamic,
       replaced('traefik/dynamic.yaml', [
-        ...(place.outpostCa === undefined ? [] : overHttps(place.outpostCa)),
-        ['http://akprox:9000', `http${place.outpostCa === undefined ? '' : 's'}://127.0.0.1:${place.outpost}`],
+        ...asVariant(place, {
+          http: [['address: https://akprox:9443', 'address: http://akprox:9000']],
+          ca: (ca) => [
+            ['          insecureSkipVerify: true\n', ''],
+            ['# ca: /etc/traefik/akprox-ca.crt', `ca: ${ca}`],
+            ['url: http://akprox:9000', 'url: https://akprox:9443'],
+            ['# serversTransport: akprox', 'serversTransport: akprox'],
+            ['# serversTransports:\n  #', 'serversTransports:\n  '],
+            ['/etc/traefik/akprox-ca.crt', ca],
+          ],
+        }),
+        ...addresses(place),
         ['http://whoami:5000', `http://127.0.0.1:${place.application}`],
         ...edits(false),
       ]) + tls,
@@ -212,14 +227,22 @@ function overSockets(
   return [[line, ''], [comment, without], ...paths];
 }
 
-/** What its page says of an outpost whose certificate is of a CA of one's own. */
-function overHttps(ca: string): [from: string, to: string][] {
-  const transport = `serversTransports:\n    akprox: { rootCAs: [${ca}] }\n`;
-  return [
-    ['trustForwardHeader: false', `trustForwardHeader: false\n        tls: { ca: ${ca} }`],
-    ['- url: http://akprox:9000', '- url: http://akprox:9000\n        serversTransport: akprox'],
-    ['\n  services:', `\n  ${transport}\n  services:`],
-  ];
+type Replacement = readonly [from: string, to: string];
+
+/** What a file says to write in place of what it has. */
+export function asVariant(
+  { variant }: Place,
+  variants: { readonly http: readonly Replacement[]; ca(ca: string): readonly Replacement[] },
+): readonly Replacement[] {
+  if (variant === undefined) return [];
+  return variant === 'http' ? variants.http : variants.ca(variant.ca);
+}
+
+/** Where the outpost really is, in place of what it is called; a variant leaves only one of the two in the file. */
+export function addresses({ variant, outpost, secureOutpost }: Place, host = 'akprox'): readonly Replacement[] {
+  const http = [`http://${host}:9000`, `http://127.0.0.1:${outpost}`] as const;
+  const https = [`https://${host}:9443`, `https://127.0.0.1:${secureOutpost}`] as const;
+  return variant === undefined ? [http, https] : [variant === 'http' ? http : https];
 }
 
 /** Every one of the replacements must have something to replace, or the file and the tests have parted ways. */

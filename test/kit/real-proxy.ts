@@ -5,18 +5,19 @@ import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { generate } from 'selfsigned';
 import { WebSocketServer } from 'ws';
 import { type Browser, createBrowser } from './browser.js';
+import { certify } from './certify.js';
 import { type Daemon, startDaemon, testProvider } from './daemon.js';
 import { findProgram } from './demo/proxies.js';
 import { endsWithTest } from './ends-with-test.js';
 import { startIdp } from './idp.js';
 import { listenLocally } from './listening.js';
+import { type Relay, startRelay } from './outpost-relay.js';
 import { freePorts } from './ports.js';
 import {
   type Changes,
@@ -26,6 +27,7 @@ import {
   PREPARE,
   type Prepare,
   type ProxyName,
+  type Variant,
 } from './proxy-commands.js';
 import { PATIENCE_MS } from './until.js';
 import { ACCOUNTS, clientFor } from './world.js';
@@ -36,7 +38,6 @@ export const LOGIN = 'https://login.company.tld';
 const OPEN = 'https://open.company.tld';
 
 const TRIES = 3;
-const TLS_APPLICATION_DATA = 0x17;
 
 /** Group names as directories have them, in both families of headers: `carol` has just less than `headers.max_bytes`, `dave` more. */
 const groups = (count: number): string[] => [
@@ -88,12 +89,14 @@ export interface Surroundings {
   readonly daemon: Daemon;
   readonly issuer: string;
   readonly application: Application;
+  /** Whose certificate the outpost has at `listen.https`, as a file; absent: its own. */
+  readonly ca?: string;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
  * `allowList` instead of /public/; `application`: one of the test's own, which is closed with the rest; `listen`: more listeners of
- * the daemon; `settings`: more of the daemon's.
+ * the daemon than HTTP and HTTPS; `settings`: more of the daemon's; `certified`: by a CA of one's own.
  */
 export async function startSurroundings(
   mode: Mode,
@@ -102,6 +105,7 @@ export async function startSurroundings(
     readonly application?: Application;
     readonly listen?: Record<string, unknown>;
     readonly settings?: Record<string, unknown>;
+    readonly certified?: boolean;
   } = {},
 ): Promise<Surroundings> {
   const cleanups: (() => unknown)[] = [];
@@ -114,16 +118,26 @@ export async function startSurroundings(
     const clients = [clientFor('whoami', origin), clientFor('open', OPEN)];
     const idp = await startIdp({ clients, accounts: { ...ACCOUNTS, ...LARGE_ACCOUNTS } });
     cleanups.push(idp.close);
+    const certified = own.certified ? await certify() : null;
+    if (certified !== null) cleanups.push(certified.remove);
     const daemon = await startDaemon({
       workers: 1,
       ...own.settings,
       providers: providers(idp.issuer, mode, own.allowList),
-      listen: own.listen ?? {},
+      listen: { https: '127.0.0.1:0', ...(certified && { tls: certified.tls }), ...own.listen },
     });
     cleanups.push(() => daemon[Symbol.asyncDispose]());
     const application = own.application ?? (await startApplication());
     if (own.application === undefined) cleanups.push(application.close);
-    return { mode, daemon, issuer: idp.issuer, application, [Symbol.asyncDispose]: cleanUp };
+    const { issuer } = idp;
+    return {
+      mode,
+      daemon,
+      issuer,
+      application,
+      ...(certified && { ca: certified.ca }),
+      [Symbol.asyncDispose]: cleanUp,
+    };
   } catch (error) {
     await cleanUp();
     throw error;
@@ -131,13 +145,17 @@ export async function startSurroundings(
 }
 
 /**
- * With `around`, what is there already serves, and stays. `prepare`: other files than those of both modes. `secure`: the proxy asks over
- * HTTPS, and verifies whom (Traefik only).
+ * With `around`, what is there already serves, and stays. `prepare`: other files than those of both modes. `variant`: how the outpost is
+ * asked, where that is not as the file is; `ca`: over HTTPS, by the CA of `around`.
  */
 export async function startRealWorld(
   name: ProxyName,
   mode: Mode,
-  options: Changes & { readonly around?: Surroundings; readonly prepare?: Prepare; readonly secure?: boolean } = {},
+  options: Changes & {
+    readonly around?: Surroundings;
+    readonly prepare?: Prepare;
+    readonly variant?: 'http' | 'ca';
+  } = {},
 ): Promise<RealWorld> {
   const program = findProxy(name);
   if (program === null) throw new Error(`${name} is not installed`);
@@ -149,26 +167,26 @@ export async function startRealWorld(
     const directory = mkdtempSync(join(tmpdir(), `akprox-${name}-`));
     chmodSync(directory, 0o755);
     cleanups.push(() => rmSync(directory, { recursive: true, force: true }));
-    const own = options.secure ? await writeCertificate(directory, 'outpost') : null;
-    const listen = own === null ? {} : { https: '127.0.0.1:0', tls: { cert: own.cert, key: own.key } };
-    const around = options.around ?? (await startSurroundings(mode, { listen }));
+    const around = options.around ?? (await startSurroundings(mode));
     if (around !== options.around) cleanups.push(() => around[Symbol.asyncDispose]());
     const { daemon, application, issuer } = around;
     // On unix sockets the proxy and the daemon have them in common, and nothing stands between.
-    const sockets = (await daemon.waitFor(({ msg }) => msg === 'listening'))['sockets'] as string[] | undefined;
-    const outpost = await startRelay(
-      sockets === undefined ? Number(new URL((own === null ? daemon.http : daemon.https) ?? '').port) : 0,
-    );
+    const sockets = daemon.http.startsWith('unix:')
+      ? ((await daemon.waitFor(({ msg }) => msg === 'listening'))['sockets'] as string[])
+      : undefined;
+    const portOf = (origin: string | null): number => Number(new URL(origin ?? 'none:').port);
+    const outpost = await startRelay(portOf(daemon.http), portOf(daemon.https));
     cleanups.push(outpost.close);
 
     const { edits, script } = options;
     const wanted = {
       outpost: outpost.port,
+      secureOutpost: outpost.securePort,
       application: application.port,
       ...(edits && { edits }),
       ...(script && { script }),
       ...(sockets && { sockets }),
-      ...(own && { outpostCa: own.cert }),
+      ...(options.variant && { variant: variantOf(options.variant, around) }),
     };
     const { port, close } = await startProxy(program, name, mode, directory, wanted, options.prepare);
     cleanups.push(close);
@@ -204,8 +222,9 @@ export async function checkFile(name: ProxyName, mode: Mode): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), `akprox-${name}-`));
   try {
     const certificate = await writeCertificate(directory);
-    const [port = 0, check = 0, plain = 0, outpost = 0, application = 0] = await freePorts(5);
-    const command: Command = PREPARE[name]({ mode, directory, certificate, port, check, plain, outpost, application });
+    const [port = 0, check = 0, plain = 0, outpost = 0, secureOutpost = 0, application = 0] = await freePorts(6);
+    const place = { mode, directory, certificate, port, check, plain, outpost, secureOutpost, application };
+    const command: Command = PREPARE[name](place);
     if (command.check === undefined) throw new Error(`${name} has no check`);
     const env = { PATH: process.env['PATH'], ...command.env };
     const { status, stdout, stderr } = spawnSync(program, command.check, { encoding: 'utf8', env });
@@ -214,6 +233,12 @@ export async function checkFile(name: ProxyName, mode: Mode): Promise<string> {
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+function variantOf(variant: 'http' | 'ca', { ca }: Surroundings): Variant {
+  if (variant === 'http') return variant;
+  if (ca === undefined) throw new Error('what stands around has no CA');
+  return { ca };
 }
 
 /** All of them run in one process here, so nothing is left behind. */
@@ -245,7 +270,7 @@ async function startProxy(
   name: ProxyName,
   mode: Mode,
   directory: string,
-  wanted: Pick<Place, 'outpost' | 'application' | 'script' | 'edits' | 'sockets' | 'outpostCa'>,
+  wanted: Omit<Place, 'mode' | 'directory' | 'certificate' | 'port' | 'check' | 'plain'>,
   prepare: Prepare = PREPARE[name],
 ): Promise<{ port: number; close(): Promise<void> }> {
   const certificate = await writeCertificate(directory);
@@ -276,21 +301,17 @@ async function startProxy(
   }
 }
 
-async function writeCertificate(directory: string, name = 'tls'): Promise<Place['certificate']> {
-  const pems = await generate([{ name: 'commonName', value: 'company.tld' }], {
-    keyType: 'ec',
-    curve: 'P-256',
-    extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
-  });
-  const certificate = {
-    cert: join(directory, `${name}.crt`),
-    key: join(directory, `${name}.key`),
-    both: join(directory, `${name}.pem`),
-  };
-  writeFileSync(certificate.cert, pems.cert);
-  writeFileSync(certificate.key, pems.private);
-  writeFileSync(certificate.both, `${pems.cert}\n${pems.private}`);
-  return certificate;
+async function writeCertificate(directory: string): Promise<Place['certificate']> {
+  const pems = await generate([{ name: 'commonName', value: 'company.tld' }], { keyType: 'ec', curve: 'P-256' });
+  const [cert, key, both] = ['tls.crt', 'tls.key', 'tls.pem'].map((file) => join(directory, file)) as [
+    string,
+    string,
+    string,
+  ];
+  writeFileSync(cert, pems.cert);
+  writeFileSync(key, pems.private);
+  writeFileSync(both, `${pems.cert}\n${pems.private}`);
+  return { cert, key, both };
 }
 
 /**
@@ -322,41 +343,6 @@ async function serves(
     });
   for (const origin of origins) while (!(await answers(origin))) if (ended()) return false;
   return !ended();
-}
-
-/** A TCP relay in front of the outpost: it counts connections, and can be taken down. */
-export interface Relay {
-  readonly port: number;
-  /** On how many connections checks were asked since the last call. */
-  takeConnections(): number;
-  close(): Promise<void>;
-}
-
-async function startRelay(target: number): Promise<Relay> {
-  let checked = new Set<Socket>();
-  const server: Server = createServer({ noDelay: true }, (client) => {
-    const upstream = connect({ port: target, host: '127.0.0.1', noDelay: true });
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      from.on('error', () => to.destroy());
-      from.on('close', () => to.destroy());
-      from.pipe(to);
-    }
-    client.on('data', (chunk: Buffer) => {
-      // What is encrypted says nothing: a handshake and a byte more may be a check.
-      if (chunk.includes('/akprox/auth/') || chunk[0] === TLS_APPLICATION_DATA) checked.add(client);
-    });
-  });
-  return {
-    ...(await listenLocally(server)),
-    takeConnections: () => {
-      const { size } = checked;
-      checked = new Set();
-      return size;
-    },
-  };
 }
 
 export interface Application {

@@ -6,7 +6,7 @@ import { generate } from 'selfsigned';
 import { parse, parseAllDocuments } from 'yaml';
 import { type Container, startDockerApi } from './docker-api.js';
 import { type Resource, startKubernetesApi } from './kubernetes-api.js';
-import { type Command, DEPLOY, type Place, type Prepare, replaced } from './proxy-commands.js';
+import { addresses, asVariant, type Command, DEPLOY, type Place, type Prepare, replaced } from './proxy-commands.js';
 
 const QUIET = ['--global.checkNewVersion=false', '--global.sendAnonymousUsage=false'];
 /** Traefik would take up for two seconds no other state of a container than its first. */
@@ -23,18 +23,35 @@ interface Compose {
   >;
 }
 
-export const dockerLabels: Prepare = (place) => composeFile('traefik/docker-compose.yaml', ['akprox'], place);
+export const dockerLabels: Prepare = (place) =>
+  composeFile('traefik/docker-compose.yaml', ['akprox'], place, labelReplacements(place));
 
 /** Where two outposts share their sessions. */
 export const composeLabels: Prepare = (place) =>
   composeFile('../compose.yaml', ['akprox', 'akprox'], place, [
     [`\${WHOAMI_HOST:-whoami.company.tld}`, 'whoami.company.tld'],
     ['--ping=true', '--ping=false'], // it would listen on a port of its own
+    ...labelReplacements(place),
   ]);
+
+function labelReplacements(place: Place): readonly (readonly [from: string, to: string])[] {
+  const label = 'traefik.http.middlewares.akprox.forwardauth';
+  return [
+    ...asVariant(place, {
+      http: [[`${label}.address: https://akprox:9443`, `${label}.address: http://akprox:9000`]],
+      ca: (ca) => [
+        [`${label}.tls.insecureSkipVerify: "true"`, ''],
+        [`# ${label}.tls.ca: /etc/traefik/akprox-ca.crt`, `${label}.tls.ca: ${ca}`],
+      ],
+    }),
+    ...addresses(place),
+  ];
+}
 
 /** What operators copied from the documentation of the akprox era; Traefik 2.2 in their files, a current one here. */
 export const seedLabels: Prepare = (place) =>
   composeFile('../../test/proxies/seed/docker-compose.yaml', ['authentik_proxy'], place, [
+    ['http://authentik_proxy:9000', `http://127.0.0.1:${place.outpost}`],
     ['address=:80', `address=127.0.0.1:${place.plain}`],
     ['*external host that you configured in authentik*', 'whoami.company.tld'],
     ['--log.filepath=/var/log/traefik.log', `--log.filepath=${join(place.directory, 'traefik.log')}`],
@@ -45,14 +62,9 @@ async function composeFile(
   file: string,
   outposts: readonly string[],
   place: Place,
-  more: readonly (readonly [from: string, to: string])[] = [],
+  more: readonly (readonly [from: string, to: string])[],
 ): Promise<Command> {
-  const text = replaced(file, [
-    ['address=:443', `address=127.0.0.1:${place.port}`],
-    [`http://${outposts[0]}:9000`, `http://127.0.0.1:${place.outpost}`],
-    ...more,
-    ...(place.edits ?? []),
-  ]);
+  const text = replaced(file, [['address=:443', `address=127.0.0.1:${place.port}`], ...more, ...(place.edits ?? [])]);
   const { services } = parse(text, { merge: true }) as Compose;
   const container = (name: string, ports: Container['ports'], end = ''): Container => ({
     name: name + end,
@@ -71,20 +83,32 @@ async function composeFile(
 
 /** Beside the file: the Service of deploy/kubernetes, one for the application, what is behind them, and the certificates. */
 export const kubernetesResources: Prepare = async (place) => {
+  const name = 'akprox.akprox.svc.cluster.local';
   const text = replaced('traefik/kubernetes.yaml', [
-    ['http://akprox.akprox.svc.cluster.local:9000', `http://127.0.0.1:${place.outpost}`],
+    ...asVariant(place, {
+      http: [[`address: https://${name}:9443`, `address: http://${name}:9000`]],
+      ca: () => [
+        ['      insecureSkipVerify: true\n', ''],
+        ['# caSecret: akprox-ca', 'caSecret: akprox-ca'],
+        ['port: 9000', ['port: 9443', 'scheme: https', 'serversTransport: akprox'].join('\n          ')],
+      ],
+    }),
+    ...addresses(place, name),
     ...(place.edits ?? []),
   ]);
+  // What stands at its end as a comment.
+  const transport = text.slice(text.indexOf('# ---\n')).replaceAll(/^# /gm, '');
   const [entryPoint] = /--entryPoints\.\S+=\w+/.exec(text) ?? [];
   if (entryPoint === undefined) throw new Error('deploy/proxies/traefik/kubernetes.yaml names no option of Traefik');
   const [outpost] = documents<Service>(readFileSync(join(DEPLOY, '../kubernetes/base/service.yaml'), 'utf8'));
   if (outpost === undefined) throw new Error('deploy/kubernetes has no Service');
   const resources = [
     ...documents(text),
+    ...(typeof place.variant === 'object' ? [...documents(transport), ...authority(place.variant.ca)] : []),
     ...(await certificates()),
     // The namespace is that of the kustomization.
-    ...withEndpoints('akprox', outpost, place.outpost),
-    ...withEndpoints('apps', service('whoami', 80), place.application),
+    ...withEndpoints('akprox', outpost, { http: place.outpost, https: place.secureOutpost }),
+    ...withEndpoints('apps', service('whoami', 80), { http: place.application }),
   ];
   return cluster(resources, [`--entryPoints.websecure.address=127.0.0.1:${place.port}`, entryPoint]);
 };
@@ -99,8 +123,8 @@ export const seedResources: Prepare = (place) => {
   ]);
   const resources = [
     ...documents(text),
-    ...withEndpoints('authentik', service(outpost, 9000), place.outpost),
-    ...withEndpoints('authentik', service('whoami', 80), place.application),
+    ...withEndpoints('authentik', service(outpost, 9000), { http: place.outpost }),
+    ...withEndpoints('authentik', service('whoami', 80), { http: place.application }),
   ];
   const entry = [`--entryPoints.websecure.address=127.0.0.1:${place.port}`, '--entryPoints.websecure.http.tls=true'];
   return cluster(resources, entry);
@@ -120,8 +144,8 @@ function service(name: string, port: number): Service {
   return { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports: [{ name: 'http', port }] } };
 }
 
-/** The service in its namespace, and its one pod, which serves `http` on the loopback address. */
-function withEndpoints(namespace: string, service: Service, port: number): Resource[] {
+/** The service in its namespace, and its one pod, which serves these of its ports on the loopback address. */
+function withEndpoints(namespace: string, service: Service, served: Readonly<Record<string, number>>): Resource[] {
   const { name } = service.metadata;
   const slice = {
     apiVersion: 'discovery.k8s.io/v1',
@@ -129,9 +153,18 @@ function withEndpoints(namespace: string, service: Service, port: number): Resou
     metadata: { name: `${name}-1`, namespace, labels: { 'kubernetes.io/service-name': name } },
     addressType: 'IPv4',
     endpoints: [{ addresses: ['127.0.0.1'], conditions: { ready: true, serving: true } }],
-    ports: service.spec.ports.filter((own) => own.name === 'http').map((own) => ({ ...own, port, protocol: 'TCP' })),
+    ports: Object.entries(served).map(([name, port]) => ({ name, port, protocol: 'TCP' })),
   };
   return [{ ...service, metadata: { name, namespace } }, slice];
+}
+
+/** Of the outpost's certificate, where the middleware is and where the outpost is. */
+function authority(ca: string): Resource[] {
+  const data = { 'ca.crt': readFileSync(ca, 'base64') };
+  return ['apps', 'akprox'].map((namespace) => ({
+    ...{ apiVersion: 'v1', kind: 'Secret', type: 'Opaque', data },
+    metadata: { name: 'akprox-ca', namespace },
+  }));
 }
 
 /** The two that kubernetes.yaml names, each for its host. */

@@ -20,7 +20,7 @@ const AT_ONCE = 8;
 describeWith(proxyMissing('traefik'), 'bodies through traefik', () => {
   let around: Surroundings;
   before(async () => {
-    around = await startSurroundings('single', { listen: { compat: '127.0.0.1:0', https: '127.0.0.1:0' } });
+    around = await startSurroundings('single', { listen: { compat: '127.0.0.1:0' } });
   });
   after(() => around?.[Symbol.asyncDispose]());
 
@@ -30,9 +30,8 @@ describeWith(proxyMissing('traefik'), 'bodies through traefik', () => {
       let alice: Browser;
       before(async () => {
         // Straight to the outpost: the relay of these tests would hide a reset.
-        const options = listener === 'https' ? '\n        tls: { insecureSkipVerify: true }' : '';
         const address = `${around.daemon[listener]}/akprox/auth/traefik`;
-        const edit = ['address: http:', `address: ${address}${options}\n        forwardBody: true #`] as const;
+        const edit = ['address: https:', `address: ${address}\n        forwardBody: true #`] as const;
         world = await startRealWorld('traefik', 'single', { around, edits: [edit] });
         alice = world.browser();
         assert.equal((await alice.logIn(`${APP}/`, 'alice')).status, 200);

@@ -50,12 +50,6 @@ function isWhole(answer: string): boolean {
   return end !== -1 && length !== undefined && Buffer.byteLength(answer.slice(end + 4)) >= Number(length);
 }
 
-/** One that asks the outpost over HTTPS and verifies it by `listen.tls`. */
-export function describeSecureProxy(name: ProxyName, traits: Traits): void {
-  const title = `${name}, single, over HTTPS`;
-  describeWith(proxyMissing(name), title, () => cases(title, name, 'single', traits, () => ({ secure: true })));
-}
-
 /** `options`: asked when the tests begin. */
 export function cases(
   title: string,

@@ -1,8 +1,10 @@
 // What each of the files for Traefik says beside its routes: `maxResponseBodySize`, so that what the outpost may answer comes through and
 // not a byte more, and the certificate.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
+import { createSecureServer, type Http2ServerResponse } from 'node:http2';
 import { it } from 'node:test';
+import { generate } from 'selfsigned';
 import type { Daemon } from '../kit/daemon.js';
 import { listenLocally } from '../kit/listening.js';
 import { PREPARE, type Prepare } from '../kit/proxy-commands.js';
@@ -20,20 +22,30 @@ const VARIANTS: Readonly<Record<string, { readonly prepare: Prepare; readonly ce
 
 /** An outpost that denies everything with as many bytes as `X-Bytes` says. */
 async function startDenier(): Promise<Surroundings> {
-  const server = createServer((req, res) => {
-    res.statusCode = req.url === '/akprox/userinfo' ? 401 : 403;
+  const deny = (
+    req: { url?: string | undefined; headers: IncomingHttpHeaders },
+    res: ServerResponse | Http2ServerResponse,
+  ): void => {
+    res.writeHead(req.url === '/akprox/userinfo' ? 401 : 403);
     res.end('x'.repeat(Number(req.headers['x-bytes'] ?? 0)));
+  };
+  const { cert, private: key } = await generate([{ name: 'commonName', value: 'denier' }], {
+    keyType: 'ec',
+    curve: 'P-256',
   });
-  const denier = await listenLocally(server);
+  // The check is asked over HTTP/2, what the test waits for over HTTP.
+  const denier = await listenLocally(createSecureServer({ cert, key }, deny));
+  const plain = await listenLocally(createServer(deny));
   const application = await startApplication();
   return {
     mode: 'single',
-    daemon: { http: `http://127.0.0.1:${denier.port}` } as Daemon,
+    daemon: { http: `http://127.0.0.1:${plain.port}`, https: `https://127.0.0.1:${denier.port}` } as Daemon,
     issuer: '',
     application,
     [Symbol.asyncDispose]: async () => {
       await application.close();
       await denier.close();
+      await plain.close();
     },
   };
 }

@@ -71,8 +71,10 @@ export const REMEDIES = {
     severity: 'error',
     meaning: 'The proxy could not make sense of the answer to its check, and shows an error of its own.',
     change:
-      'read the log of the outpost: it names the header or the host that is wrong. With no line there, the check did not reach it: its address or path, HTTP/1.0 (505), buffers too small for the answer',
+      'read the log of the outpost: it names the header or the host that is wrong. With no line there, the check did not reach it: its address or path, the certificate behind https://, HTTP/1.0 (505), buffers too small for the answer',
     settings: {
+      Traefik:
+        '`forwardAuth.address`; with https:// also `forwardAuth.tls`, or Traefik refuses the certificate of the outpost',
       nginx:
         'in the check location: `proxy_pass` to /akprox/auth/nginx, `proxy_http_version 1.1;`, `proxy_set_header Host $host;` (on a port other than 443 `$host:$server_port`), `proxy_buffer_size 32k;`',
       'ingress-nginx': '`auth-url` must end in /akprox/auth/nginx',
@@ -82,8 +84,10 @@ export const REMEDIES = {
     severity: 'error',
     meaning: 'The proxy says that it cannot reach the outpost. It keeps the door shut.',
     change:
-      'start the outpost, and compare its `listen.http` with the address in the proxy; if it answers, see whether the proxy asks it at all',
-    settings: { HAProxy: '`http-request lua.akprox`, and the address of the frontend akprox-check in akprox.lua' },
+      'start the outpost, and compare its `listen.http` (or `listen.https`) with the address in the proxy; if it answers, see whether the proxy asks it at all',
+    settings: {
+      HAProxy: '`http-request lua.akprox`, and the address of the frontend akprox-check in akprox.lua',
+    },
   },
   outpost_error: {
     severity: 'error',

@@ -21,9 +21,15 @@ export const TRAEFIK: readonly Breakage[] = [
   },
   {
     what: 'the outpost asked through Traefik',
-    edits: [['address: http://akprox:9000', 'address: https://whoami.company.tld']],
+    edits: [['address: https://akprox:9443', 'address: https://whoami.company.tld']],
     code: 'headers_missing',
     only: 'model',
+  },
+  {
+    what: 'the certificate of the outpost is of nobody whom Traefik knows',
+    edits: [['insecureSkipVerify: true', 'insecureSkipVerify: false']],
+    code: 'check_failed',
+    only: 'real',
   },
   {
     what: 'trustForwardHeader',

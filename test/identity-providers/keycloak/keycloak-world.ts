@@ -122,7 +122,10 @@ export async function startKeycloakWorld(
   const application = await startApplication();
   onEnd(application.close);
   const { issuer } = realm;
-  const daemon = await startDaemon({ providers: parts.flatMap(({ providers }) => providers?.(issuer) ?? []) });
+  const daemon = await startDaemon({
+    providers: parts.flatMap(({ providers }) => providers?.(issuer) ?? []),
+    listen: { https: '127.0.0.1:0' }, // where Traefik asks
+  });
   onEnd(() => daemon[Symbol.asyncDispose]());
   const around = { mode: 'single', daemon, issuer, application, [Symbol.asyncDispose]: async () => {} } as const;
   const proxy = await startRealWorld('traefik', 'single', { around });
