@@ -50,7 +50,12 @@ export type ConfigInput = Record<string, unknown> & { listen?: Record<string, un
 /** Starts the daemon; rejects with its output when it exits before it listens. */
 export async function startDaemon(
   config: ConfigInput,
-  options: { directory?: string; env?: Record<string, string>; main?: string } = {},
+  options: {
+    directory?: string;
+    env?: Record<string, string>;
+    main?: string;
+    command?: readonly [string, ...string[]];
+  } = {},
 ): Promise<Daemon> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'akprox-test-'));
   const configPath = join(directory, 'akprox.yaml');
@@ -62,8 +67,9 @@ export async function startDaemon(
     listen: { http: '127.0.0.1:0', https: null, metrics: '127.0.0.1:0', ...config.listen },
   };
   writeConfig(full);
+  const [program, ...args] = options.command ?? [process.execPath, options.main ?? MAIN];
   const child = endsWithTest(
-    spawn(process.execPath, [options.main ?? MAIN], {
+    spawn(program, args, {
       env: { PATH: process.env['PATH'], AKPROX_CONFIG: configPath, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     }),
