@@ -34,6 +34,8 @@ export type Instruction =
   | { readonly type: 'revoked'; readonly revocation: Revocation }
   /** authentik says that its session `sid` is over. */
   | { readonly type: 'session_end'; readonly sid: string }
+  /** Removes from the store what has expired: one for all. */
+  | { readonly type: 'sweep' }
   | { readonly type: 'report'; readonly request: number }
   /** How are you? Much shorter than a report: probes ask it every few seconds. */
   | { readonly type: 'health'; readonly request: number }

@@ -9,6 +9,7 @@ import type { AuthentikEnv } from '../config/environment.js';
 import type { Loaded, LoadResult } from '../config/load.js';
 import { createClock } from '../infra/clock.js';
 import { AkproxError, explain } from '../infra/errors.js';
+import { growAsNeeded } from '../infra/heap.js';
 import { createLog } from '../infra/log.js';
 import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
 import { systemTimers } from '../infra/timers.js';
@@ -16,17 +17,15 @@ import { usableCpus } from '../infra/usable-cpus.js';
 import { VERSION } from '../infra/version.js';
 import { METRICS } from '../metrics/catalogue.js';
 import { Totals } from '../metrics/totals.js';
-import { openStore } from '../session/open-store.js';
 import type { SessionStore } from '../session/store.js';
 import { type Admin, startAdmin } from './admin.js';
 import { CertificateWatch } from './certificate-watch.js';
 import { withoutIpv6 } from './every-address.js';
-import { type Managed, startManaged } from './managed.js';
+import type { Managed } from './managed.js';
 import type { Pem, ToPrimary } from './messages.js';
 import { choosePorts } from './ports.js';
 import { Questions } from './questions.js';
 import { RunningConfig } from './running-config.js';
-import { makeSelfSigned } from './self-signed.js';
 import { createStatus } from './status.js';
 import { Supervisor } from './supervisor.js';
 import { UnfinishedDeletions } from './unfinished-deletions.js';
@@ -34,8 +33,10 @@ import { claimSockets, type UnixSockets } from './unix-sockets.js';
 import type { WorkerState, Workers } from './workers.js';
 
 export interface ServeOptions extends Pick<Loaded, 'config' | 'warnings' | 'settings' | 'authentik'> {
+  /** For names without a certificate of their own; null when HTTPS is off. */
+  readonly selfSigned: Pem | null;
   /** Reads the configuration again, for SIGHUP. */
-  readonly reload: () => LoadResult;
+  readonly reload: () => Promise<LoadResult>;
 }
 
 const DRAIN_GRACE = 10_000;
@@ -72,9 +73,9 @@ class Primary {
   private readonly totals: Totals;
   private readonly unfinished: UnfinishedDeletions;
   private admin: Admin | null = null;
-  private store: SessionStore | null = null;
+  /** Opened at the first need. */
+  private store: Promise<SessionStore> | null = null;
   private managed: Managed | null = null;
-  private selfSigned: Pem | null = null;
   private sockets: UnixSockets | null = null;
   private readonly certificates: CertificateWatch;
 
@@ -110,7 +111,7 @@ class Primary {
     });
     this.certificates = new CertificateWatch({ timers: systemTimers, changed: () => this.renewCertificates() });
     this.unfinished = new UnfinishedDeletions({
-      store: () => this.store,
+      store: () => this.openStore(),
       now: this.clock.now,
       after: systemTimers.after,
       log: this.gated,
@@ -127,22 +128,19 @@ class Primary {
     const listen = await choosePorts(wanted);
     const count = config.workers === 'auto' ? usableCpus(readText, availableParallelism()) : config.workers;
     this.sockets = await claimSockets(listen, count);
-    // Opened here first: an unusable path is one clear error, not one per worker.
-    this.store = await openStore(config.store, this.clock.now);
-    if (listen.https !== null) this.selfSigned = await makeSelfSigned();
     this.config.current = { ...config, listen };
     this.certificates.update(this.config.current);
 
     cluster.on('message', (worker, message: unknown) => this.receive(worker, message));
     process.on('SIGTERM', () => this.drain('SIGTERM'));
     process.on('SIGINT', () => this.drain('SIGINT'));
-    process.on('SIGHUP', () => this.config.reload());
+    process.on('SIGHUP', () => void this.config.reload());
     // Asks authentik anew where there is one (managed.ts). With no listener at all Node.js would open its inspector, through
     // which anybody on this host could run code in here.
     process.on('SIGUSR1', () => {});
-    setInterval(() => this.sweep(), SWEEP_EVERY).unref();
+    setInterval(() => this.workers.sendToOne({ type: 'sweep' }), SWEEP_EVERY).unref();
 
-    if (this.options.authentik !== null) this.managed = this.manage(this.options.authentik);
+    if (this.options.authentik !== null) this.managed = await this.manage(this.options.authentik);
 
     log.info(
       { version: VERSION, workers: count, providers: config.providers.length, store: config.store.kind },
@@ -151,7 +149,8 @@ class Primary {
     supervisor.start(count, { UWS_HTTP_MAX_HEADERS_SIZE: String(config.max_header_bytes) });
   }
 
-  private manage(env: AuthentikEnv): Managed {
+  private async manage(env: AuthentikEnv): Promise<Managed> {
+    const { startManaged } = await import('./managed.js');
     return startManaged({
       env,
       config: this.config.current,
@@ -216,7 +215,7 @@ class Primary {
     state.setUp = true;
     this.totals.joined(worker.id);
     const socket = this.sockets?.files[state.slot.place] ?? null;
-    const setup = { config: this.config.current, selfSigned: this.selfSigned, socket };
+    const setup = { config: this.config.current, selfSigned: this.options.selfSigned, socket };
     this.workers.send(worker, { type: 'setup', setup });
     for (const revocation of this.unfinished.revocations()) this.workers.send(worker, { type: 'revoked', revocation });
   }
@@ -228,15 +227,22 @@ class Primary {
   }
 
   private logListening(): void {
+    growAsNeeded();
     const { http, https, compat } = this.config.current.listen;
     const sockets = this.sockets?.files.map(({ path }) => path);
     const facts = { http, https, compat, metrics: this.admin?.address ?? null, ...(sockets && { sockets }) };
     this.log.info(facts, 'listening');
   }
 
-  private sweep(): void {
-    if (!this.clock.settled()) return;
-    this.store?.sweep().catch((error: unknown) => this.log.warn({ err: error }, 'expired sessions not removed'));
+  private openStore(): Promise<SessionStore> {
+    this.store ??= import('../session/open-store.js').then(({ openStore }) =>
+      openStore(this.options.config.store, this.clock.now),
+    );
+    // The next time it may be there.
+    this.store.catch(() => {
+      this.store = null;
+    });
+    return this.store;
   }
 
   private drain(signal: string): void {
@@ -262,7 +268,7 @@ class Primary {
     this.certificates.close();
     this.sockets?.remove();
     this.supervisor.close();
-    this.store?.close().catch((error: unknown) => this.log.warn(explain(error)));
+    this.store?.then((store) => store.close()).catch((error: unknown) => this.log.warn(explain(error)));
     process.removeAllListeners('SIGHUP');
     cluster.removeAllListeners();
   }

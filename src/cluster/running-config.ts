@@ -12,7 +12,7 @@ export interface RunningConfigOptions {
   /** What the daemon was started with. */
   readonly started: OnDisk;
   /** Reads the disk again. */
-  readonly load: () => LoadResult;
+  readonly load: () => Promise<LoadResult>;
   /** `config` from the disk, with what authentik adds. */
   readonly merge: (config: Config) => Config;
   readonly workers: Workers;
@@ -30,6 +30,7 @@ export class RunningConfig {
   /** The last one from the disk that was taken. */
   private onDisk: OnDisk;
   private whenApplied: (() => void)[] = [];
+  private reloading: Promise<void> = Promise.resolve();
 
   constructor(options: RunningConfigOptions) {
     this.options = options;
@@ -46,9 +47,18 @@ export class RunningConfig {
     });
   }
 
-  /** Takes what is on the disk, or says why not. */
-  reload(): void {
-    const result = this.options.load();
+  /** Takes what is on the disk, or says why not. One after the other: what is read last counts. Never rejects. */
+  reload(): Promise<void> {
+    this.reloading = this.reloading
+      .then(() => this.options.load())
+      .then(
+        (result) => this.take(result),
+        (error: unknown) => this.log.error({ err: error }, 'the configuration was not changed: it could not be read'),
+      );
+    return this.reloading;
+  }
+
+  private take(result: LoadResult): void {
     if (!result.ok) {
       for (const { path, message } of result.problems) this.log.error({ setting: path }, message);
       this.log.error('the configuration was not changed: the new one has problems');

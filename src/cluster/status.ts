@@ -2,7 +2,7 @@
 import { VERSION } from '../infra/version.js';
 import { METRICS } from '../metrics/catalogue.js';
 import type { Facts } from '../metrics/metric.js';
-import { MetricsPage } from '../metrics/page.js';
+import type { MetricsPage } from '../metrics/page.js';
 import type { Totals } from '../metrics/totals.js';
 import type { AdminOptions } from './admin.js';
 import type { Managed } from './managed.js';
@@ -19,7 +19,8 @@ export interface StatusOptions {
 
 export function createStatus({ supervisor, questions, totals, managed }: StatusOptions): Omit<AdminOptions, 'log'> {
   const { workers } = supervisor;
-  const page = new MetricsPage(METRICS);
+  /** Nobody may ever scrape. */
+  let page: MetricsPage | null = null;
 
   function ready(): { ready: boolean; reason: string } {
     if (supervisor.stopping) return { ready: false, reason: 'draining' };
@@ -51,6 +52,8 @@ export function createStatus({ supervisor, questions, totals, managed }: StatusO
     /** A worker that does not answer in time counts with what it has sent by itself. */
     async metrics() {
       await questions.ask('report');
+      const { MetricsPage } = await import('../metrics/page.js');
+      page ??= new MetricsPage(METRICS);
       return page.render(totals, facts());
     },
   };

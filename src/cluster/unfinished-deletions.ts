@@ -10,7 +10,7 @@ const PAUSES = { first: 2_000, longest: 60_000 };
 const MOST = 100_000;
 
 export interface UnfinishedDeletionsOptions {
-  readonly store: () => Pick<SessionStore, 'delete'> | null;
+  readonly store: () => Promise<Pick<SessionStore, 'delete'>>;
   /** Unix milliseconds. */
   readonly now: () => number;
   /** Runs `action` after so many milliseconds; keeps no process alive. */
@@ -70,11 +70,10 @@ export class UnfinishedDeletions {
 
   /** One after the other, until the first that fails. Never rejects. */
   private async retry(): Promise<void> {
-    const store = this.options.store();
     for (const [key, end] of this.refused) {
       try {
         if (this.options.now() < end) {
-          if (store === null) return;
+          const store = await this.options.store();
           await store.delete(key);
         }
       } catch {

@@ -1,5 +1,6 @@
 // The process around a worker: its signals, its end, and the messages that come before it can deal with them.
 import { AkproxError, explain } from '../infra/errors.js';
+import { growAsNeeded } from '../infra/heap.js';
 import type { Instruction, ToPrimary, ToWorker } from './messages.js';
 import { createWorker, type Worker } from './worker.js';
 
@@ -23,6 +24,7 @@ export async function runWorker(): Promise<void> {
           process.on('uncaughtException', (error) => started.reportUnexpected(error));
           process.on('unhandledRejection', (error) => started.reportUnexpected(error));
           for (const missed of early) started.receive(missed);
+          growAsNeeded();
           send({ type: 'ready' });
         },
         (error: unknown) => {

@@ -199,6 +199,9 @@ export class Worker {
           log: this.parts.log,
         });
         break;
+      case 'sweep':
+        this.sweep();
+        break;
       case 'report':
         this.sendCounts();
         this.parts.send({ type: 'report', request: message.request });
@@ -212,6 +215,12 @@ export class Worker {
       default:
         message satisfies never;
     }
+  }
+
+  private sweep(): void {
+    const { clock, store, log } = this.parts;
+    if (!clock.settled()) return;
+    store.sweep().catch((error: unknown) => log.warn({ err: error }, 'expired sessions not removed'));
   }
 
   private sendCounts(): void {

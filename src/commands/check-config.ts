@@ -13,8 +13,8 @@ const KINDS: Readonly<Record<keyof RegisteredUris, string>> = {
 };
 const WIDTH = Math.max(...Object.values(KINDS).map((kind) => kind.length));
 
-export function checkConfig(io: Io): number {
-  const loaded = loadOrPrint(io);
+export async function checkConfig(io: Io): Promise<number> {
+  const loaded = await loadOrPrint(io);
   if (loaded === null) return FAILED;
   const { config, path, authentik, warnings } = loaded;
   for (const warning of warnings) io.stderr(`warning: ${warning}\n`);

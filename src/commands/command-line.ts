@@ -3,25 +3,26 @@
 import { parseArgs } from 'node:util';
 import { nearest } from '../config/near-miss.js';
 import { VERSION } from '../infra/version.js';
-import { checkConfig } from './check-config.js';
 import { type Command, type Io, OK, usage } from './command.js';
-import { healthcheck } from './healthcheck.js';
-import { secret } from './secret.js';
 import { serve } from './serve.js';
 
-// One entry is all that a new command needs. What needs a store or is long is loaded on demand.
+// One entry is all that a new command needs. Each is loaded when it is called: the daemon keeps nothing of them.
 const COMMANDS: readonly Command[] = [
   {
     name: 'check',
     summary: 'validate the configuration, and print the URIs to register at each identity provider',
-    run: withoutArguments(checkConfig),
+    run: withoutArguments(async (io) => (await import('./check-config.js')).checkConfig(io)),
   },
   {
     name: 'healthcheck',
     summary: 'ask the running daemon whether it lives, for container probes',
-    run: withoutArguments(healthcheck),
+    run: withoutArguments(async (io) => (await import('./healthcheck.js')).healthcheck(io)),
   },
-  { name: 'secret', summary: 'print a fresh cookie secret', run: withoutArguments(secret) },
+  {
+    name: 'secret',
+    summary: 'print a fresh cookie secret',
+    run: withoutArguments(async (io) => (await import('./secret.js')).secret(io)),
+  },
   {
     name: 'sessions',
     summary: 'count sessions; with --sub SUB, --sid SID or --all, and --provider NAME, end them',

@@ -1,7 +1,10 @@
 // What every command is given, what it answers with, and how it says that it was called wrongly. Everything from outside comes in
 // through `io`: a command never touches `process`, so that each can be tested.
+
+import type { Pem } from '../cluster/messages.js';
+import type { Read } from '../cluster/read-apart.js';
 import type { Env, ReadFile } from '../config/environment.js';
-import { type Loaded, type LoadOptions, loadConfig } from '../config/load.js';
+import type { Loaded, LoadOptions, LoadResult } from '../config/load.js';
 
 export interface Io {
   readonly env: Env;
@@ -9,8 +12,15 @@ export interface Io {
   readonly readFile?: ReadFile;
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
+  /** Reads the configuration in a process of its own, for the daemon that is to run it. */
+  readonly read: () => Promise<Read>;
   /** Runs the daemon until it is told to stop; resolves with the exit code. */
-  readonly serve: (loaded: Loaded) => Promise<number>;
+  readonly serve: (toServe: ToServe) => Promise<number>;
+}
+
+export interface ToServe {
+  readonly loaded: Loaded;
+  readonly selfSigned: Pem | null;
 }
 
 export interface Command {
@@ -36,8 +46,13 @@ export function usage(message: string, io: Pick<Io, 'stderr'>, command?: string)
 }
 
 /** The configuration, or null after every problem with it has been printed. */
-export function loadOrPrint(io: Io): Loaded | null {
-  const result = loadConfig(sourcesOf(io));
+export async function loadOrPrint(io: Io): Promise<Loaded | null> {
+  const { loadConfig } = await import('../config/load.js');
+  return loadedOrPrinted(loadConfig(sourcesOf(io)), io);
+}
+
+/** The same of what has been read. */
+export function loadedOrPrinted(result: LoadResult, io: Io): Loaded | null {
   if (result.ok) return result;
   for (const { path, message } of result.problems) io.stderr(`${path}: ${message}\n`);
   io.stderr(`${counted(result.problems.length, 'problem')}\n`);

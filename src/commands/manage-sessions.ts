@@ -28,7 +28,7 @@ const CHANNEL_WAIT_MS = 5_000;
 export async function manageSessions(args: string[], io: Io): Promise<number> {
   const request = readRequest(args);
   if (typeof request === 'string') return usage(request, io, 'sessions');
-  const loaded = loadOrPrint(io);
+  const loaded = await loadOrPrint(io);
   return loaded === null ? FAILED : listOrRevoke(request, loaded, io);
 }
 

@@ -1,7 +1,8 @@
 // `akprox`: the daemon. What it does is cluster/; here is only what must be right before it starts.
-import { FAILED, type Io, loadOrPrint } from './command.js';
+import { FAILED, type Io, loadedOrPrinted } from './command.js';
 
 export async function serve(io: Io): Promise<number> {
-  const loaded = loadOrPrint(io);
-  return loaded === null ? FAILED : io.serve(loaded);
+  const { result, selfSigned } = await io.read();
+  const loaded = loadedOrPrinted(result, io);
+  return loaded === null ? FAILED : io.serve({ loaded, selfSigned });
 }

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { Io } from '../../src/commands/command.js';
 import { run } from '../../src/commands/command-line.js';
-import type { Loaded } from '../../src/config/load.js';
+import { type Loaded, loadConfig } from '../../src/config/load.js';
 import { VERSION } from '../../src/infra/version.js';
 
 const GOOD = `
@@ -27,20 +27,22 @@ interface Ran {
 async function akprox(argv: string[], yaml: string | null = GOOD, env: Io['env'] = {}): Promise<Ran> {
   const written = { stdout: '', stderr: '' };
   const served: Loaded[] = [];
+  const readFile = (path: string): string => {
+    if (yaml !== null && path === '/etc/akprox/akprox.yaml') return yaml;
+    throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
+  };
   const code = await run(argv, {
     env,
     cwd: '/etc/akprox',
-    readFile: (path) => {
-      if (yaml !== null && path === '/etc/akprox/akprox.yaml') return yaml;
-      throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
-    },
+    readFile,
     stdout: (text) => {
       written.stdout += text;
     },
     stderr: (text) => {
       written.stderr += text;
     },
-    serve: async (loaded) => {
+    read: async () => ({ result: loadConfig({ env, cwd: '/etc/akprox', readFile }), selfSigned: null }),
+    serve: async ({ loaded }) => {
       served.push(loaded);
       return 7;
     },

@@ -46,6 +46,7 @@ async function akprox(argv: string[], yaml: string, cwd: string, env: Record<str
     stderr: (text) => {
       written.stderr += text;
     },
+    read: () => Promise.reject(new Error('not to be served')),
     serve: () => Promise.reject(new Error('not to be served')),
   });
   return { code, ...written };

@@ -31,6 +31,7 @@ async function check(yaml: string): Promise<{ code: number; said: string }> {
     },
     stdout: hear,
     stderr: hear,
+    read: async () => assert.fail('it only checks'),
     serve: async () => assert.fail('it only checks'),
   });
   return { code, said };

@@ -76,7 +76,7 @@ beforeEach(() => {
   published = [];
   timers = [];
   unfinished = new UnfinishedDeletions({
-    store: () => store,
+    store: async () => store,
     now: () => now,
     after: (_, action) => timers.push(action),
     log,

@@ -1,0 +1,44 @@
+// Has the configuration read by a process of its own (reader-process.ts), which ends with its answer.
+import { fork } from 'node:child_process';
+import type { Env } from '../config/environment.js';
+import type { LoadResult } from '../config/load.js';
+import { AkproxError } from '../infra/errors.js';
+import type { Pem } from './messages.js';
+
+export interface Read {
+  readonly result: LoadResult;
+  /** The certificate of an HTTPS listener without one of its own; null when there is none, or when the daemon runs already. */
+  readonly selfSigned: Pem | null;
+}
+
+export type ReaderAnswer = Read | { readonly failure: string };
+
+/** `program` with `args` answers. Rejects when it cannot be started, or ends without an answer. */
+export async function readApart(program: string, args: readonly string[], env: Env): Promise<Read> {
+  const child = fork(program, args, {
+    env: { ...env },
+    execArgv: process.execArgv.filter((option) => !option.startsWith('--inspect')),
+    // JSON has no `undefined`.
+    serialization: 'advanced',
+    stdio: ['inherit', 'ignore', 'inherit', 'ipc', ...descriptors(env)],
+  });
+  const answer = await new Promise<ReaderAnswer>((resolve, reject) => {
+    child.once('message', (message) => resolve(message as ReaderAnswer));
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      const how = signal ?? `exit code ${code}`;
+      reject(new AkproxError('internal', `the process that reads the configuration ended without it (${how})`));
+    });
+  });
+  if ('failure' in answer) throw new AkproxError('internal', `the configuration cannot be read: ${answer.failure}`);
+  return answer;
+}
+
+/** Node.js hands none on by itself, and the shell's `AKPROX_CONFIG=<(…)` is one. From number 4 on: the channel has the third. */
+function descriptors(env: Env): ('ignore' | number)[] {
+  const named = Object.values(env).map((value) =>
+    Number(/^\/(?:dev|proc\/self)\/fd\/(\d{1,3})$/.exec(value ?? '')?.[1]),
+  );
+  const wanted = new Set(named.filter((descriptor) => descriptor > 3));
+  return Array.from({ length: Math.max(3, ...wanted) - 3 }, (_, i) => (wanted.has(i + 4) ? i + 4 : 'ignore'));
+}
