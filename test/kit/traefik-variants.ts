@@ -13,7 +13,7 @@ const QUIET = ['--global.checkNewVersion=false', '--global.sendAnonymousUsage=fa
 const AT_ONCE = '--providers.providersThrottleDuration=10ms';
 const TOKEN = 'of-a-service-account';
 
-interface Service extends Resource {
+export interface Service extends Resource {
   readonly spec: { readonly ports: readonly { readonly name: string; readonly port: number }[] };
 }
 
@@ -130,7 +130,7 @@ export const seedResources: Prepare = (place) => {
   return cluster(resources, entry);
 };
 
-async function cluster(resources: readonly Resource[], entry: readonly string[]): Promise<Command> {
+export async function cluster(resources: readonly Resource[], entry: readonly string[]): Promise<Command> {
   const api = await startKubernetesApi(resources, TOKEN);
   const own = ['--providers.kubernetescrd=true', `--providers.kubernetescrd.endpoint=http://127.0.0.1:${api.port}`];
   return { args: [...entry, ...own, `--providers.kubernetescrd.token=${TOKEN}`, ...QUIET], close: api.close };
@@ -140,12 +140,16 @@ function documents<T extends Resource>(yaml: string): T[] {
   return parseAllDocuments(yaml).map((document) => document.toJS() as T);
 }
 
-function service(name: string, port: number): Service {
+export function service(name: string, port: number): Service {
   return { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports: [{ name: 'http', port }] } };
 }
 
 /** The service in its namespace, and its one pod, which serves these of its ports on the loopback address. */
-function withEndpoints(namespace: string, service: Service, served: Readonly<Record<string, number>>): Resource[] {
+export function withEndpoints(
+  namespace: string,
+  service: Service,
+  served: Readonly<Record<string, number>>,
+): Resource[] {
   const { name } = service.metadata;
   const slice = {
     apiVersion: 'discovery.k8s.io/v1',
@@ -168,7 +172,7 @@ function authority(ca: string): Resource[] {
 }
 
 /** The two that kubernetes.yaml names, each for its host. */
-async function certificates(): Promise<Resource[]> {
+export async function certificates(): Promise<Resource[]> {
   const secrets = [
     ['apps', 'whoami-tls', 'whoami.company.tld'],
     ['akprox', 'login-tls', 'login.company.tld'],
