@@ -87,6 +87,7 @@ const context: CheckContext = {
   headerAuth: unused,
   log: pino({ level: 'silent' }),
   logChecks: 'none',
+  logAudit: 'subject',
   ...pageContext(() => now),
 };
 const noPeer = (): string => '';

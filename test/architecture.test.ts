@@ -95,9 +95,11 @@ describe('the architecture', () => {
   });
 
   it('writes what a request can cause through the gate of infra/log-gate.ts', () => {
-    // These watch a connection, or hand the log on to what does; check-log writes what the operator has asked for.
+    // These watch a connection, or hand the log on to what does; check-log writes what the operator has asked for, and the audit
+    // has gates of its own.
     const unlimited = [
       'http/check-log.ts',
+      'session/audit.ts',
       'session/open-store.ts',
       'session/redis/redis-channel.ts',
       'session/redis/redis-connection.ts',

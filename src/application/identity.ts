@@ -260,3 +260,21 @@ export function blockHeaders(block: ArrayBuffer): [string, string][] {
     return [line.slice(0, colon), line.slice(colon + 2)];
   });
 }
+
+/** Whose block it is, as far as it says: '' for nobody. */
+export function personOfBlock(block: ArrayBuffer): Pick<Claims, 'sub' | 'preferredUsername'> {
+  const bytes = Buffer.from(block);
+  return {
+    sub: valueIn(bytes, 'X-Forwarded-User') ?? valueIn(bytes, 'X-authentik-uid') ?? '',
+    preferredUsername: valueIn(bytes, 'X-Auth-Username') ?? valueIn(bytes, 'X-authentik-username') ?? '',
+  };
+}
+
+/** No value has a line end in it, and the names of identity headers come but once. */
+function valueIn(block: Buffer, name: string): string | null {
+  const before = `\r\n${name}: `;
+  const at = block.indexOf(before);
+  if (at === -1) return null;
+  const end = block.indexOf('\r\n', at + before.length);
+  return block.toString('utf8', at + before.length, end === -1 ? block.length : end);
+}

@@ -16,10 +16,13 @@ export interface Barred {
   readonly kind: 'forbidden' | 'too_large';
   /** As whom, for the page that says so. */
   readonly user: string;
+  /** The same, for the log. */
+  readonly sub: string;
+  readonly preferredUsername: string;
 }
 
 export function verdictOn(application: Application, claims: Claims, tokens: Tokens, log: GatedLog): Verdict {
-  if (!isAllowed(application.config.access, claims)) return { kind: 'forbidden', user: nameOf(claims) };
+  if (!isAllowed(application.config.access, claims)) return barred('forbidden', claims);
   const { bytes } = renderIdentity(application.identity, claims, tokens, (header) =>
     log.warn(
       { provider: application.name, header },
@@ -39,7 +42,18 @@ export function verdictOn(application: Application, claims: Claims, tokens: Toke
     header_bytes: size,
   };
   log.warn(facts, 'access denied: the identity headers of this user are too large, more than headers.max_bytes');
-  return { kind: 'too_large', user: nameOf(claims) };
+  return barred('too_large', claims);
+}
+
+/** Kept for as long as a session or credentials are: copies, and nothing else of the claims. */
+function barred(kind: Barred['kind'], claims: Claims): Barred {
+  const { sub, preferredUsername } = claims;
+  return {
+    kind,
+    user: nameOf(claims),
+    sub: copyString(sub),
+    preferredUsername: copyString(preferredUsername.slice(0, LONGEST_NAME)),
+  };
 }
 
 /** The e-mail address tells accounts of one name apart. Cut off: it is kept with the session in the cache. */

@@ -17,7 +17,7 @@ import { inBandHandler } from '../http/in-band.js';
 import type { RequestContext } from '../http/router.js';
 import { createTrustedProxies } from '../http/trusted-proxies.js';
 import { type Clock, createClock } from '../infra/clock.js';
-import { createLog, logTo, WORKER_LOG_FD } from '../infra/log.js';
+import { createLog, linesTo, logTo, WORKER_LOG_FD } from '../infra/log.js';
 import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
 import { References } from '../infra/references.js';
 import { systemTimers } from '../infra/timers.js';
@@ -27,6 +27,7 @@ import { Tally } from '../metrics/tally.js';
 import { HeaderAuth } from '../oidc/header-auth.js';
 import { refreshTokens } from '../oidc/refresh.js';
 import { AssertionKeys } from '../session/assertion-keys.js';
+import { type Audit, createAudit } from '../session/audit.js';
 import { openChannel, openStore } from '../session/open-store.js';
 import type { SharedChannel } from '../session/revocation.js';
 import { Sessions } from '../session/sessions.js';
@@ -47,13 +48,15 @@ export async function createWorker(
   { config, selfSigned, socket }: WorkerSetup,
   send: (message: ToPrimary) => void,
 ): Promise<Worker> {
-  const log = createLog(config.log.level, 'worker', logTo(WORKER_LOG_FD));
+  const log = createLog(config.log.level, 'worker', linesTo(WORKER_LOG_FD));
   const clock = createClock(Date.now, () => performance.now());
   const { now, monotonic } = clock;
   const gated = createGatedLog(log, monotonic);
   const store = new MeasuredStore(await openStore(config.store, now, log), () => monotonic() / 1_000);
   const redis = await openChannel(config.store, { log, monotonic, nodeId: `${hostname()}/${process.pid}` });
   const channel = createWorkerChannel(redis, (revocation) => send({ type: 'revoke', revocation }));
+  const running = { config };
+  const audit = createAudit({ log, monotonic, mode: () => running.config.log.audit });
   const clients = new OidcClients({ clock, log: gated, proxies: config.proxies });
   const assertionKeys = new AssertionKeys({ values: store.values, now, monotonic, log: gated });
   const sign = (application: Application, claims: Claims) => signAssertion(assertionKeys, application, claims, now());
@@ -67,6 +70,7 @@ export async function createWorker(
     monotonic,
     random: Math.random,
     log: gated,
+    audit,
   });
   // Cut off for a while: what was revoked meanwhile must not survive in the cache.
   redis?.onGap(() => void clearCacheOnceStoreAnswers(store, sessions, systemTimers));
@@ -74,6 +78,8 @@ export async function createWorker(
     send,
     log,
     gated,
+    audit,
+    running,
     clock,
     store,
     redis,
@@ -94,6 +100,9 @@ interface Parts {
   readonly log: Logger;
   /** For every line that a request can cause. */
   readonly gated: GatedLog;
+  readonly audit: Audit;
+  /** What the audit goes by. */
+  readonly running: { config: Config };
   readonly clock: Clock;
   readonly store: MeasuredStore;
   /** Null with the embedded store. */
@@ -231,6 +240,7 @@ export class Worker {
   /** Swaps the context in place: requests under way keep the old one, the next one gets the new one. */
   private configure(config: Config): void {
     this.config = config;
+    this.parts.running.config = config;
     this.parts.log.level = config.log.level;
     this.applications = updateApplications(this.applications, config.providers);
     this.tally.update(this.applications);
@@ -244,7 +254,7 @@ export class Worker {
   }
 
   private makeContext(): RequestContext {
-    const { sessions, assertionKeys, gated, clients, clock } = this.parts;
+    const { sessions, assertionKeys, gated, audit, clients, clock } = this.parts;
     return {
       applications: this.applications,
       sessions,
@@ -253,6 +263,8 @@ export class Worker {
       inBand: inBandHandler(() => this.context),
       headerAuth: (application, authorization) => this.headerAuth.verify(application, authorization),
       log: gated,
+      audit,
+      logAudit: this.config.log.audit,
       misconfigured: this.misconfigured,
       logChecks: this.config.log.checks,
       oidc: (application) => clients.of(application),

@@ -106,7 +106,7 @@ async function revoke(
   loaded: Loaded,
   io: Io,
 ): Promise<number> {
-  const keys: string[] = [];
+  const ended: Ended[] = [];
   let problem: unknown = null;
   try {
     if (request.kind === 'all') {
@@ -114,17 +114,18 @@ async function revoke(
       const known = applications.some(({ name }) => name === request.provider);
       if (!known && sessions[request.provider] === undefined)
         return failed(`${notThere(request.provider, applications, loaded)}, and it has no sessions in the store`, io);
-      const ended = await store.deleteProvider(request.provider);
-      keys.push(...ended);
-      io.stdout(`${request.provider}: ${counted(ended.length, 'session')} ended\n`);
+      const keys = await store.deleteProvider(request.provider);
+      ended.push({ keys, provider: request.provider, subject: '' });
+      io.stdout(`${request.provider}: ${counted(keys.length, 'session')} ended\n`);
     } else {
       const { kind, value } = request;
       for (const application of applications) {
         if (request.provider !== null && application.name !== request.provider) continue;
         const hash = indexHash(application, kind, value);
-        const ended = await (kind === 'sub' ? store.deleteSubject(hash) : store.deleteSid(hash));
-        keys.push(...ended);
-        io.stdout(`${application.name}: ${counted(ended.length, 'session')} ended, ${kind} ${hash}\n`);
+        const subject = kind === 'sub' ? hash : await subjectOfSid(store, hash);
+        const keys = await (kind === 'sub' ? store.deleteSubject(hash) : store.deleteSid(hash));
+        ended.push({ keys, provider: application.name, subject });
+        io.stdout(`${application.name}: ${counted(keys.length, 'session')} ended, ${kind} ${hash}\n`);
       }
       if (request.provider === null && loaded.authentik)
         io.stderr('The providers that come from authentik are not known here: end their sessions in authentik.\n');
@@ -133,13 +134,26 @@ async function revoke(
     // What has ended so far must be published all the same.
     problem = error;
   }
-  const published = keys.length === 0 || (await publish(keys, loaded, io));
+  const some = ended.filter(({ keys }) => keys.length > 0);
+  const published = some.length === 0 || (await publish(some, loaded, io));
   if (problem !== null) throw problem;
   return published ? OK : FAILED;
 }
 
+/** Whose they are, for the audit of the daemons. */
+interface Ended {
+  readonly keys: readonly string[];
+  readonly provider: string;
+  readonly subject: string;
+}
+
+async function subjectOfSid(store: SessionStore, sid: string): Promise<string> {
+  const [first] = await store.listSid(sid);
+  return first === undefined ? '' : store.subjectOf(first);
+}
+
 /** False when the workers of a running daemon may not have heard of it. */
-async function publish(keys: readonly string[], { config }: Loaded, io: Io): Promise<boolean> {
+async function publish(ended: readonly Ended[], { config }: Loaded, io: Io): Promise<boolean> {
   const { max_age, stale_max } = config.cache;
   const later =
     `Workers that have one of these sessions in their cache read it again at a check, when it was read longer than ` +
@@ -161,8 +175,12 @@ async function publish(keys: readonly string[], { config }: Loaded, io: Io): Pro
     return true;
   }
   try {
-    if (await connected(channel, log)) channel.publish({ keys, source: 'operator', at: Date.now() });
-    else warnings += 1;
+    if (await connected(channel, log)) {
+      for (const { keys, provider, subject } of ended) {
+        const audit = { provider, subject, sessions: keys.length };
+        channel.publish({ keys, source: 'operator', at: Date.now(), audit });
+      }
+    } else warnings += 1;
   } finally {
     await channel.close();
   }

@@ -334,9 +334,15 @@ export const configSchema = z.strictObject({
     .strictObject({
       level: z.enum(LOG_LEVELS).default('info').describe('Least level that is written.'),
       checks: z.enum(['none', 'denied', 'all']).default('none').describe('Which checks are logged.'),
+      audit: z
+        .enum(['subject', 'user', 'none'])
+        .default('subject')
+        .describe(
+          'Whom audit lines and those of `checks` name: a hash of the subject, the user name as well, or `none`: no audit lines, and nobody in the others.',
+        ),
     })
     .prefault({})
-    .describe('Logging, NDJSON on standard output.'),
+    .describe('Logging on standard output: NDJSON, and readable lines where that is a terminal.'),
   pages: z
     .strictObject({
       logo: z

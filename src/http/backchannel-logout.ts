@@ -7,7 +7,7 @@ import { json, type Reply, type Snapshot } from './exchange.js';
 import { isNavigation } from './fetch-metadata.js';
 import { readerOf } from './page-layout.js';
 import { notFoundPage } from './pages.js';
-import type { StepContext } from './steps.js';
+import { asking, type StepContext } from './steps.js';
 
 /** Largest body that is read, in bytes: logout tokens have some hundred, and those of strangers may have to wait for a key. */
 export const LOGOUT_BODY_LIMIT = 16_384;
@@ -24,7 +24,7 @@ export async function backchannelLogout(
     return { ...page, status: 405, headers: [...page.headers, ALLOW] };
   }
   try {
-    return await endSessions(context, application, body);
+    return await endSessions(context, request, application, body);
   } catch (error) {
     if (!(error instanceof AkproxError)) throw error;
     const facts = { err: error, code: error.code, provider: application.name };
@@ -43,7 +43,12 @@ const POST_ONLY: Reply = json(405, { error: 'invalid_request', error_description
 /** Our fault or that of the identity provider, not the token's: a 400 would tell it that there is nothing to try again. */
 const NOT_NOW: Reply = json(503, { error: 'temporarily_unavailable' }, [['Retry-After', '10']]);
 
-async function endSessions(context: StepContext, application: Application, body: string): Promise<Reply> {
+async function endSessions(
+  context: StepContext,
+  request: Snapshot,
+  application: Application,
+  body: string,
+): Promise<Reply> {
   const tokens = new URLSearchParams(body).getAll('logout_token');
   const token = tokens.length === 1 ? tokens[0] : undefined;
   if (token === undefined) return invalid('exactly one logout_token is required');
@@ -57,9 +62,11 @@ async function endSessions(context: StepContext, application: Application, body:
   }
   const { issuer } = application.config.oidc;
   if (await context.sessions.isUsed(issuer, verified.jti)) return invalid('the logout token was used before');
-  let ended = 0;
-  if (verified.sid !== '') ended += await context.sessions.endSid(application, verified.sid, 'backchannel');
-  else ended += await context.sessions.endSubject(application, verified.sub, 'backchannel');
+  const by = asking(context, request);
+  const ended =
+    verified.sid !== ''
+      ? await context.sessions.endSid(application, verified.sid, 'backchannel', by)
+      : await context.sessions.endSubject(application, verified.sub, 'backchannel', by);
   await context.sessions.remember(issuer, verified.jti);
   context.log.info({ provider: application.name, ended }, 'back-channel logout: sessions ended');
   return { status: 200, headers: [['Cache-Control', 'no-store']], body: '' };

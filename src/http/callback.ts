@@ -2,17 +2,27 @@
 import { createHash } from 'node:crypto';
 import type { Application } from '../application/application.js';
 import { CALLBACK_SIGNATURE } from '../application/own-paths.js';
-import { AkproxError } from '../infra/errors.js';
+import { AkproxError, type ErrorCode } from '../infra/errors.js';
 import { adviceOn } from '../oidc/demands.js';
 import { type CallbackOutcome, callbackOutcome, finishLogin, type LoginResult } from '../oidc/flow.js';
+import { personOf } from '../session/audit.js';
 import { type Attempt, dropAttempt, findAttempt } from './attempt.js';
 import { findTickets, sessionCookie } from './cookies.js';
 import { type Reply, redirect, type Snapshot } from './exchange.js';
 import { readerOf } from './page-layout.js';
 import { errorPage } from './pages.js';
-import type { StepContext } from './steps.js';
+import { asking, type StepContext } from './steps.js';
 
 export async function callback(context: StepContext, request: Snapshot, application: Application): Promise<Reply> {
+  try {
+    return await endLogin(context, request, application);
+  } catch (error) {
+    tellRefusal(context, request, application, error instanceof AkproxError ? error.code : 'internal');
+    throw error;
+  }
+}
+
+async function endLogin(context: StepContext, request: Snapshot, application: Application): Promise<Reply> {
   const params = new URLSearchParams(request.query);
   params.delete(CALLBACK_SIGNATURE);
   const outcome = callbackOutcome(params);
@@ -78,6 +88,7 @@ async function complete(
       'login refused by the identity provider',
     );
     await context.logWritten?.();
+    tellRefusal(context, request, application, error.code, reference);
     context.endedLogins.end(application, attempt, error.code, reference);
     return failurePage(context, request, application, attempt, error, reference);
   }
@@ -86,7 +97,6 @@ async function complete(
     const login = await finishLogin(context.oidc(application), { code: outcome.code, iss: outcome.iss }, attempt);
     const { cookie, maxAge } = await beginSession(context, request, application, attempt, login);
     context.endedLogins.end(application, attempt, 'succeeded');
-    context.countLogin(application, 'succeeded');
     const forget = dropAttempt(application, attempt.state);
     return redirect(attempt.target, [sessionCookie(application, cookie, maxAge), forget]);
   } catch (cause) {
@@ -98,10 +108,23 @@ async function complete(
     const facts = { err: cause, code: cause.code, provider: application.name };
     const reference = context.references.write('warn', facts, 'login failed');
     await context.logWritten?.();
+    tellRefusal(context, request, application, cause.code, reference);
     context.endedLogins.end(application, attempt, cause.code, reference);
     // The code is spent or the fault is permanent: a page, never a restart of our own, which could go on for ever.
     return failurePage(context, request, application, attempt, cause, reference);
   }
+}
+
+function tellRefusal(
+  context: StepContext,
+  request: Snapshot,
+  application: Application,
+  reason: ErrorCode,
+  reference?: string | null,
+): void {
+  const result = reason === 'login_denied' ? 'denied' : 'failed';
+  const about = { provider: application.name, result, reason, by: asking(context, request) } as const;
+  context.audit.write({ ...about, audit: 'login', ...(reference && { reference }) });
 }
 
 /** `unlessDenied`: when it was not the person who said no, or about whom no was said. */
@@ -125,11 +148,12 @@ async function beginSession(
   login: LoginResult,
 ): Promise<{ cookie: string; maxAge: number }> {
   const now = context.now();
+  const by = asking(context, request);
   const { lifetime, refresh } = application.config.session;
   const refreshToken = refresh ? login.refreshToken : null;
   const expiresAt = Math.min(login.expiresAt, now + lifetime);
   if (expiresAt <= now) throw new AkproxError('token_invalid', 'the token has expired already: compare the clocks');
-  const cookie = await context.sessions.create(application, {
+  const { cookie, key, kind } = await context.sessions.begin(application, {
     provider: application.id,
     claims: login.claims,
     createdAt: now,
@@ -144,8 +168,15 @@ async function beginSession(
   });
   // A new id at every login (session fixation), and the one before it ends.
   for (const old of findTickets(request.getHeaders('cookie'), application.cookieNeedle)) {
-    await context.sessions.end(old, application, 'replaced');
+    await context.sessions.replaced(old, application, by);
   }
+  const about = { provider: application.name, ...personOf(application, login.claims), session: key, by };
+  context.audit.write(
+    kind === 'allow'
+      ? { ...about, audit: 'login', result: 'succeeded' }
+      : { ...about, audit: 'login', result: 'forbidden', reason: kind },
+  );
+  context.countLogin(application, kind === 'allow' ? 'succeeded' : 'forbidden');
   // A session that is renewed goes on under the same cookie, which an allowed check has no way to set again.
   const lasts = refreshToken === null ? expiresAt - now : lifetime;
   return { cookie, maxAge: Math.ceil(lasts / 1_000) };

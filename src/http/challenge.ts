@@ -21,7 +21,7 @@ export function letPublicPass(inquiry: Inquiry): Decision | null {
   // Whoever is let through is so for headers that were inspected.
   return (
     inspect(inquiry) ??
-    counted(application, 'anonymous', { kind: 'allow', application, block: application.anonymousBlock })
+    counted(application, 'anonymous', { kind: 'allow', application, block: application.anonymousBlock, key: '' })
   );
 }
 

@@ -31,7 +31,11 @@ const BARRED = {
 } as const;
 
 /** Signed in, and may not pass. */
-export function barredPage(context: Context, { req, application, url }: Asked, { kind, user }: Barred): Reply {
+export function barredPage(
+  context: Context,
+  { req, application, url }: Asked,
+  { kind, user }: Pick<Barred, 'kind' | 'user'>,
+): Reply {
   const { code, line, page } = BARRED[kind];
   const reference = context.references.write('info', { provider: application.name, code }, line);
   return page(readerOf(context, req), application, { user, url, reference });

@@ -4,6 +4,8 @@
 import type { Application } from '../application/application.js';
 import { type InBandStep, inBandStep } from '../application/own-paths.js';
 import type { Barred } from '../application/verdict.js';
+import { personOf, type Requester } from '../session/audit.js';
+import type { CacheEntry } from '../session/cache.js';
 import type { Unavailable } from '../session/sessions.js';
 import { verifyTicket } from '../session/ticket.js';
 import { challenge, letPublicPass } from './challenge.js';
@@ -16,7 +18,8 @@ import type { Dialect } from './dialects.js';
 import { type HeaderSource, Snapshot } from './exchange.js';
 import { isNavigation } from './fetch-metadata.js';
 import { AUTHORIZATION } from './header-names.js';
-import { type Candidate, type Inquiry, inspect, readInquiry } from './inquiry.js';
+import { type BarredSession, type Candidate, type Inquiry, inspect, readInquiry } from './inquiry.js';
+import { requesterOf } from './requester.js';
 
 /** Synchronous unless the store, the identity provider or a step of a login has to be asked. `found`: what `check` answered. */
 export function checkSlowly(
@@ -75,8 +78,8 @@ function decideByCache(inquiry: Inquiry, found: Undecided): Decision | null {
     const entry =
       cookie === found.cookie ? found.entry : context.sessions.peek(cookie, application, context.clock.time);
     if (entry === undefined) unknown.push(cookie);
-    else if (entry.kind === 'allow') return allow(inquiry, entry.block);
-    else if (entry.kind !== 'none') inquiry.barred ??= { kind: entry.kind, user: entry.user };
+    else if (entry.kind === 'allow') return allow(inquiry, entry.block, entry.key);
+    else if (entry.kind !== 'none') inquiry.barred ??= barredBy(entry.kind, entry);
   }
   inquiry.candidates = verified(application, unknown);
   return inquiry.candidates.length === 0 && inquiry.barred !== null ? forbid(inquiry, inquiry.barred) : null;
@@ -109,13 +112,13 @@ async function decideByStore(inquiry: Inquiry): Promise<Decision | null> {
     const session = await read;
     switch (session.kind) {
       case 'allow':
-        return allow(inquiry, session.block);
+        return allow(inquiry, session.block, session.key);
       case 'unavailable':
         unavailable = session.what;
         break;
       case 'forbidden':
       case 'too_large':
-        inquiry.barred ??= { kind: session.kind, user: session.user };
+        inquiry.barred ??= barredBy(session.kind, session);
         break;
       case 'none':
         break;
@@ -140,12 +143,12 @@ async function decideByCredentials(inquiry: Inquiry): Promise<Decision> {
   const verdict = await context.headerAuth(application, credentials);
   switch (verdict.kind) {
     case 'allow':
-      return allow(inquiry, verdict.block);
+      return allow(inquiry, verdict.block, '');
     case 'forbidden':
     case 'too_large':
-      return forbid(inquiry, verdict);
+      return forbid(inquiry, { ...verdict, who: { ...personOf(application, verdict), key: '' } });
     case 'refused':
-      return counted(application, 'refused', /^basic/i.test(credentials) ? REFUSED_BASIC : REFUSED_BEARER);
+      return refuse(inquiry, credentials, verdict.reason);
     case 'unavailable':
       return counted(application, 'unavailable', IDP_UNAVAILABLE);
     case 'ignored':
@@ -155,18 +158,39 @@ async function decideByCredentials(inquiry: Inquiry): Promise<Decision> {
   }
 }
 
-const REFUSED_BASIC: Decision = { kind: 'refused', scheme: 'basic' };
-const REFUSED_BEARER: Decision = { kind: 'refused', scheme: 'bearer' };
+const REFUSED_BASIC = { kind: 'refused', scheme: 'basic' } as const;
+const REFUSED_BEARER = { kind: 'refused', scheme: 'bearer' } as const;
 const IDP_UNAVAILABLE: Decision = { kind: 'unavailable', what: 'idp', page: null };
 
 /** `block`: of a verdict that allows. */
-function allow({ application }: Inquiry, block: ArrayBuffer): Decision {
-  return counted(application, 'allowed', { kind: 'allow', application, block });
+function allow({ application }: Inquiry, block: ArrayBuffer, key: string): Decision {
+  return counted(application, 'allowed', { kind: 'allow', application, block, key });
 }
 
-function forbid(inquiry: Inquiry, barred: Barred): Decision {
-  const page = isSeen(inquiry) ? barredPage(inquiry.context, asked(inquiry), barred) : null;
-  return counted(inquiry.application, 'forbidden', { kind: 'forbidden', why: barred.kind, page });
+function refuse(inquiry: Inquiry, credentials: string, reason: string): Decision {
+  const { context, application } = inquiry;
+  const decision = /^basic/i.test(credentials) ? REFUSED_BASIC : REFUSED_BEARER;
+  const about = { provider: application.name, reason, scheme: decision.scheme, by: () => requester(inquiry) };
+  context.audit.write({ ...about, audit: 'credentials_refused' });
+  return counted(application, 'refused', decision);
+}
+
+function barredBy(kind: Barred['kind'], { user, person, key }: CacheEntry): BarredSession {
+  return { kind, user, who: { subject: person?.subject ?? '', user: person?.user ?? '', key } };
+}
+
+function forbid(inquiry: Inquiry, barred: BarredSession): Decision {
+  const { context, application, url } = inquiry;
+  const { kind: reason, who } = barred;
+  const about = { provider: application.name, subject: who.subject, user: who.user, session: who.key };
+  context.audit.write({ ...about, audit: 'access_denied', reason, host: url.host, by: () => requester(inquiry) });
+  const page = isSeen(inquiry) ? barredPage(context, asked(inquiry), barred) : null;
+  return counted(application, 'forbidden', { kind: 'forbidden', why: reason, page, who });
+}
+
+/** Of a live request while its handler runs, of a copy at any time. */
+function requester({ context, req, peer }: Inquiry): Requester {
+  return requesterOf(context, req, req instanceof Snapshot ? req.peer : peer());
 }
 
 function leaveUndecided(inquiry: Inquiry, what: Unavailable['what']): Decision {

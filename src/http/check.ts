@@ -12,6 +12,7 @@ import { mayBeOwnStep } from '../application/own-paths.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { References } from '../infra/references.js';
 import type { HeaderVerdict } from '../oidc/header-auth.js';
+import type { Audit } from '../session/audit.js';
 import type { CacheEntry } from '../session/cache.js';
 import type { Sessions } from '../session/sessions.js';
 import { TICKET_LENGTH } from '../session/ticket.js';
@@ -24,8 +25,9 @@ import type { HeaderSource } from './exchange.js';
 import { COOKIE } from './header-names.js';
 import type { InBandHandler } from './in-band.js';
 import type { PageContext } from './page-layout.js';
+import type { RequesterContext } from './requester.js';
 
-export interface CheckContext extends PageContext {
+export interface CheckContext extends PageContext, RequesterContext {
   /** Replaced as a whole when the configuration changes. */
   readonly applications: ApplicationTable;
   readonly sessions: Sessions;
@@ -37,11 +39,13 @@ export interface CheckContext extends PageContext {
   readonly inBand: InBandHandler;
   readonly headerAuth: (application: Application, authorization: string) => Promise<HeaderVerdict>;
   readonly log: GatedLog;
+  readonly audit: Audit;
   /** For a line whose reference is on a page. */
   readonly references: References;
   /** A proxy that does not send what it must; told to authentik, if there is one. */
   readonly misconfigured?: (message: string, provider: string, req: HeaderSource, peer: string) => void;
   readonly logChecks: 'none' | 'denied' | 'all';
+  readonly logAudit: 'subject' | 'user' | 'none';
 }
 
 /**

@@ -2,6 +2,7 @@
 // `render` never answers 2xx: that is for a decision of kind `allow`, which is none of its cases.
 import { type Application, type CheckResult, countCheck } from '../application/application.js';
 import type { Barred } from '../application/verdict.js';
+import type { Person } from '../session/audit.js';
 import type { BadHeader } from './bad-header.js';
 import type { Dialect } from './dialects.js';
 import { empty, json, type Reply, redirect } from './exchange.js';
@@ -11,6 +12,14 @@ export interface Allow {
   readonly application: Application;
   /** Rendered identity headers, complete. */
   readonly block: ArrayBuffer;
+  /** Name of the session in the store; '' without one. */
+  readonly key: string;
+}
+
+/** Somebody who is signed in, for the log. */
+export interface Known extends Person {
+  /** '' without a session. */
+  readonly key: string;
 }
 
 export type Decision =
@@ -21,6 +30,7 @@ export type Decision =
       readonly why: Barred['kind'];
       /** For a person; null where nobody sees it. */
       readonly page: Reply | null;
+      readonly who: Known;
     }
   | { readonly kind: 'refused'; readonly scheme: 'basic' | 'bearer' }
   | { readonly kind: 'unavailable'; readonly what: 'store' | 'renewal' | 'idp'; readonly page: Reply | null }

@@ -3,7 +3,7 @@
 // them ends nothing.
 import type { Application } from '../application/application.js';
 import { NO_STORE, type Reply, type Snapshot } from './exchange.js';
-import type { StepContext } from './steps.js';
+import { asking, type StepContext } from './steps.js';
 
 export async function frontchannelLogout(
   context: StepContext,
@@ -21,7 +21,7 @@ export async function frontchannelLogout(
     context.log.warn({ ...facts, reason }, text, reason);
     return emptyPage(400, application);
   }
-  const ended = await context.sessions.endSid(application, sid, 'frontchannel');
+  const ended = await context.sessions.endSid(application, sid, 'frontchannel', asking(context, request));
   if (ended > 0) context.log.info({ ...facts, ended }, 'front-channel logout: sessions ended');
   return emptyPage(200, application);
 }

@@ -7,7 +7,7 @@ import type { Ticket } from '../session/ticket.js';
 import { type BadHeader, contradicting, DOUBLED, missingOrDoubled, unreadable } from './bad-header.js';
 import type { CheckContext } from './check.js';
 import type { Undecided } from './check-state.js';
-import type { Decision } from './decision.js';
+import type { Decision, Known } from './decision.js';
 import type { Dialect } from './dialects.js';
 import type { HeaderSource } from './exchange.js';
 import { AUTHORIZATION, COOKIE } from './header-names.js';
@@ -30,7 +30,11 @@ export interface Inquiry extends Request {
   /** Session cookies that the cache does not know and whose MAC is ours: worth asking the store about. */
   candidates: readonly Candidate[];
   /** What one of the cookies is known to be, if it is a session that may not pass. */
-  barred: Barred | null;
+  barred: BarredSession | null;
+}
+
+export interface BarredSession extends Pick<Barred, 'kind' | 'user'> {
+  readonly who: Known;
 }
 
 export interface Candidate {

@@ -18,12 +18,9 @@ import { signOut } from './sign-out.js';
 import { signedOut } from './signed-out.js';
 import { start } from './start.js';
 import { runStep, type Step, type StepContext } from './steps.js';
-import type { TrustedProxies } from './trusted-proxies.js';
 import { userinfo } from './userinfo.js';
 
-export interface RequestContext extends StepContext, CheckContext {
-  readonly trustedProxies: TrustedProxies;
-}
+export interface RequestContext extends StepContext, CheckContext {}
 
 /** Paths of a check, behind a prefix. `null`: the dialect is in the query. A `*` stands for whatever follows. */
 export const CHECK_PATHS: readonly { readonly path: string; readonly dialect: Dialect | null }[] = [

@@ -12,7 +12,7 @@ import { readerOf } from './page-layout.js';
 import { signedOutHerePage } from './pages.js';
 import { type IdpSession, sealSignOut } from './sign-out-state.js';
 import { isForSomebodyElse } from './somebody-else.js';
-import type { StepContext } from './steps.js';
+import { asking, type StepContext } from './steps.js';
 
 /** What a shared browser kept of the application goes too; cookies and storage are the application's own business. */
 const CLEAR = ['Clear-Site-Data', '"cache"'] as const;
@@ -28,7 +28,7 @@ export async function signOut(context: StepContext, request: Snapshot, applicati
   const idTokens: string[] = [];
   let deleted = true;
   for (const cookie of findTickets(request.getHeaders('cookie'), application.cookieNeedle)) {
-    const ended = await context.sessions.signOut(cookie, application);
+    const ended = await context.sessions.signOut(cookie, application, asking(context, request));
     if (ended === null) continue;
     if (ended.idToken !== null) idTokens.push(ended.idToken);
     deleted &&= ended.deleted;

@@ -2,13 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import type { Application } from '../application/application.js';
 import { resolveReturnUrl, returnsToCallback } from '../application/return-url.js';
+import { AkproxError } from '../infra/errors.js';
 import { beginLogin } from '../oidc/flow.js';
 import { saveAttempt } from './attempt.js';
 import { type Reply, redirect, type Snapshot } from './exchange.js';
 import { readerOf } from './page-layout.js';
 import { callbackNotRoutedPage } from './pages.js';
 import { isForSomebodyElse } from './somebody-else.js';
-import type { StepContext } from './steps.js';
+import { asking, type StepContext } from './steps.js';
 
 export async function start(context: StepContext, request: Snapshot, application: Application): Promise<Reply> {
   if (returnsToCallback(request.query, application.returnTarget)) {
@@ -20,7 +21,14 @@ export async function start(context: StepContext, request: Snapshot, application
     return callbackNotRoutedPage(readerOf(context, request), application, reference);
   }
   const target = resolveReturnUrl(request.query, application.returnTarget);
-  const login = await beginLogin(context.oidc(application), randomBytes, isForSomebodyElse(request.query));
+  const login = await beginLogin(context.oidc(application), randomBytes, isForSomebodyElse(request.query)).catch(
+    (error: unknown) => {
+      const reason = error instanceof AkproxError ? error.code : 'internal';
+      const about = { provider: application.name, reason, by: asking(context, request) };
+      context.audit.write({ ...about, audit: 'login', result: 'failed' });
+      throw error;
+    },
+  );
   const { url, ...remembered } = login;
   context.countLogin(application, 'started');
   return redirect(url, saveAttempt(application, { ...remembered, target }, request, context.now()));

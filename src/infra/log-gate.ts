@@ -47,14 +47,23 @@ interface Kind {
   readonly ofText: RateGate;
 }
 
+/** Of kinds that are remembered; in a minute: of lines of a kind that are about something else each, and of one text. */
+export interface LogLimits {
+  readonly kinds: number;
+  readonly about: number;
+  readonly ofText: number;
+}
+
+const LIMITS: LogLimits = { kinds: MOST_KINDS, about: MOST_ABOUT, ofText: MOST_OF_A_TEXT };
+
 /** `monotonic` in milliseconds. */
-export function createLogGate(monotonic: () => number): LogGate {
-  const kinds = new LRUCache<string, Kind>({ max: MOST_KINDS });
+export function createLogGate(monotonic: () => number, limits = LIMITS): LogGate {
+  const kinds = new LRUCache<string, Kind>({ max: limits.kinds });
   /** There are as many texts as the code has. */
   const texts = new Map<string, RateGate>();
 
   function gateOfText(text: string): RateGate {
-    const gate = texts.get(text) ?? createRateGate({ period: PERIOD, most: MOST_OF_A_TEXT, monotonic });
+    const gate = texts.get(text) ?? createRateGate({ period: PERIOD, most: limits.ofText, monotonic });
     texts.set(text, gate);
     return gate;
   }
@@ -63,7 +72,7 @@ export function createLogGate(monotonic: () => number): LogGate {
     pass(kind, about = '') {
       let known = kinds.get(kind);
       if (known === undefined) {
-        const gate = createRateGate({ period: PERIOD, most: MOST_ABOUT, monotonic });
+        const gate = createRateGate({ period: PERIOD, most: limits.about, monotonic });
         known = { held: 0, gate, ofText: gateOfText(kind.split('\0', 1)[0] ?? '') };
         kinds.set(copyString(kind), known);
       }

@@ -1,7 +1,9 @@
-// The log: NDJSON on standard output. Nothing secret or personal goes in; `redact` is the second line of defence.
+// The log: NDJSON on standard output, and readable lines where that is a terminal. Nothing secret or personal goes in; `redact` is the second line of defence.
+import { isatty } from 'node:tty';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { explain } from './errors.js';
 import { LogOutput } from './log-output.js';
+import { ReadableLines } from './log-readable.js';
 
 const REDACT = ['cookie', 'authorization', 'password', 'token', 'secret', 'headers.cookie', 'headers.authorization'];
 
@@ -16,7 +18,16 @@ export function logTo(fd: number): LogOutput {
   return output;
 }
 
-export function createLog(level: string, name: string, to: DestinationStream = logTo(process.stdout.fd || 1)): Logger {
+/** For whoever reads there: a program, or a person. */
+export function linesTo(fd: number): DestinationStream {
+  return isatty(fd) ? new ReadableLines(logTo(fd)) : logTo(fd);
+}
+
+export function createLog(
+  level: string,
+  name: string,
+  to: DestinationStream = linesTo(process.stdout.fd || 1),
+): Logger {
   const options = {
     level,
     base: { name, pid: process.pid },

@@ -61,6 +61,10 @@ export class MeasuredStore implements SessionStore {
     return this.measure('list_sid', () => this.store.listSid(sid));
   }
 
+  subjectOf(key: string): Promise<string> {
+    return this.measure('get', () => this.store.subjectOf(key));
+  }
+
   deleteSubject(subject: string): Promise<string[]> {
     return this.measure('delete_subject', () => this.store.deleteSubject(subject));
   }

@@ -4,6 +4,7 @@ import type { Application } from '../application/application.js';
 import { ASSERTION_RENEWED_AT, OLDEST_ASSERTION } from '../application/assertion.js';
 import { verdictOn } from '../application/verdict.js';
 import type { GatedLog } from '../infra/log-gate.js';
+import { personOf } from './audit.js';
 import type { CacheEntry } from './cache.js';
 import type { Session } from './session.js';
 import { isBeingRenewed, renewalDue, servedUntil } from './standing.js';
@@ -55,6 +56,7 @@ export function createCacheEntries({ cache, now, monotonic, random, log }: Cache
         application,
         block: verdict.kind === 'allow' ? verdict.block : application.anonymousBlock,
         user: verdict.kind === 'allow' ? '' : verdict.user,
+        person: verdict.kind === 'allow' ? null : personOf(application, verdict),
         key,
         endsAt,
         staleAt: time + oldest,
@@ -69,6 +71,7 @@ export function createCacheEntries({ cache, now, monotonic, random, log }: Cache
         application,
         block: application.anonymousBlock,
         user: '',
+        person: null,
         key,
         endsAt: until,
         staleAt: until,

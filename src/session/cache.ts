@@ -4,6 +4,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Application } from '../application/application.js';
 import { copyString } from '../infra/copy-string.js';
+import type { Person } from './audit.js';
 import { TICKET_LENGTH } from './ticket.js';
 
 /** What one cookie is worth. `kind` doubles as the check's decision, so that a hit allocates nothing. */
@@ -14,6 +15,8 @@ export interface CacheEntry {
   readonly block: ArrayBuffer;
   /** As whom somebody is signed in who may not pass; '' for everybody else. */
   readonly user: string;
+  /** The same person, for the log; null for everybody else. */
+  readonly person: Person | null;
   /** The session's name in the store. */
   readonly key: string;
   /** Monotonic milliseconds, as all that follow: when the session ends, or has to be renewed before it is served again. */

@@ -8,6 +8,7 @@ import type { Application } from '../application/application.js';
 import type { Claims } from '../application/claims.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { Timers } from '../infra/timers.js';
+import { type Audit, personOf } from './audit.js';
 import type { LeaseStore } from './lease.js';
 import { endOf, type Session } from './session.js';
 import { LEASE, wantsRenewal } from './standing.js';
@@ -43,6 +44,7 @@ export interface RenewalOptions {
   readonly now: () => number;
   readonly timers: Timers;
   readonly log: GatedLog;
+  readonly audit: Audit;
 }
 
 /** Between two attempts to save what came of a renewal, in milliseconds. */
@@ -183,14 +185,14 @@ export class Renewal {
     switch (answer.kind) {
       case 'ended':
         log.info(facts, 'session ended: the identity provider refused its refresh token');
-        return this.endSession(application, ticket, session);
+        return this.endSession(application, ticket, session, 'refresh');
       case 'refused':
         if (now() >= session.expiresAt) {
           log.warn(
             { ...facts, err: answer.error },
             'session ended: its tokens are over and the identity provider does not renew them',
           );
-          return this.endSession(application, ticket, session);
+          return this.endSession(application, ticket, session, 'tokens_over');
         }
         log.warn({ ...facts, err: answer.error }, 'session renewal refused by the identity provider; trying again');
         return this.save(application, ticket, { ...former, refreshToken: answer.refreshToken ?? session.refreshToken });
@@ -203,7 +205,7 @@ export class Renewal {
         });
       case 'renewed': {
         const endsAt = session.createdAt + lifetime;
-        return this.save(application, ticket, {
+        await this.save(application, ticket, {
           ...former,
           claims: answer.claims,
           idToken: answer.idToken || session.idToken,
@@ -213,6 +215,8 @@ export class Renewal {
           expiresAt: Math.min(answer.expiresAt, endsAt),
           ...(answer.refreshToken !== null && { endsAt }),
         });
+        const renewed = { provider: application.name, ...personOf(application, answer.claims), session: ticket.key };
+        return this.options.audit.write({ ...renewed, audit: 'session_renewed' });
       }
       default:
         return answer satisfies never;
@@ -225,8 +229,15 @@ export class Renewal {
   }
 
   /** Until its tokens end, from when on it is not served without a refresh token, wherever the store says that it is. */
-  private endSession(application: Application, ticket: Ticket, session: Session): Promise<void> {
-    return this.insist(application, session.expiresAt, () => this.options.end(ticket));
+  private async endSession(
+    application: Application,
+    ticket: Ticket,
+    session: Session,
+    reason: 'refresh' | 'tokens_over',
+  ): Promise<void> {
+    await this.insist(application, session.expiresAt, () => this.options.end(ticket));
+    const ended = { provider: application.name, ...personOf(application, session.claims), session: ticket.key };
+    this.options.audit.write({ ...ended, audit: 'session_ended', reason });
   }
 
   /** Again and again until the store has done it, or until it is no use. */

@@ -23,6 +23,11 @@ export interface Revocation {
    * The store could not delete them: Unix milliseconds until when they are refused whatever it says. Absent when they are gone.
    */
   readonly refusedUntil?: number;
+  /**
+   * Nobody has written it into the log of a daemon (`akprox sessions` has none): one of those who hear of it does. `sessions`: how many
+   * there are in all, when the keys come in several messages.
+   */
+  readonly audit?: { readonly provider: string; readonly subject: string; readonly sessions: number };
 }
 
 export interface RevocationChannel {

@@ -1,8 +1,10 @@
 // How sessions end before their time: deleted from the store, dropped from this worker's cache, published to all others, in
 // this order. What the store cannot delete is refused from then on.
+import { randomUUID } from 'node:crypto';
 import type { Application } from '../application/application.js';
 import { Buckets } from '../infra/buckets.js';
 import type { GatedLog } from '../infra/log-gate.js';
+import { type Audit, type Ended, type Person, personOf, type Requester, writeEnded } from './audit.js';
 import { Refusals } from './refusals.js';
 import { LAG_BOUNDS, type Revocation, type RevocationChannel, type RevocationSource } from './revocation.js';
 import type { Session } from './session.js';
@@ -16,6 +18,7 @@ export interface RevokerOptions {
   readonly now: () => number;
   readonly monotonic: () => number;
   readonly log: GatedLog;
+  readonly audit: Audit;
   readonly read: (application: Application, ticket: Ticket) => Promise<Session | null>;
   /** Nothing that this worker knows of these sessions counts any more. */
   readonly drop: (keys: ReadonlySet<string>) => void;
@@ -28,6 +31,12 @@ export interface SignedOut {
   /** False: the store could not delete what it has; it is refused all the same, but sessions of other browsers may live on. */
   readonly deleted: boolean;
 }
+
+type Revoked = Ended & { readonly reason: RevocationSource };
+
+const NOBODY: Person = { subject: '', user: '' };
+/** Longer than a message is on its way to the slowest of them, in milliseconds. */
+const CLAIM = 60_000;
 
 export class Revoker {
   /** Revocations that were received or made here, by source, and how long the received ones took. */
@@ -47,7 +56,7 @@ export class Revoker {
    * What the store cannot delete is refused by every worker of this host from now on. Rejects when there is no room to
    * remember that.
    */
-  async signOut(cookie: string, application: Application): Promise<SignedOut | null> {
+  async signOut(cookie: string, application: Application, by?: () => Requester): Promise<SignedOut | null> {
     const ticket = verifyTicket(application, cookie);
     if (ticket === null) return null;
     const { store, log, now } = this.options;
@@ -61,6 +70,7 @@ export class Revoker {
       await store.delete(ticket.key);
       if (subject !== null) for (const key of await store.deleteSubject(subject)) keys.add(key);
       this.revoke([...keys], 'sign_out');
+      if (session !== null) this.tellSignOut(application, session, [...keys], 'deleted', by);
       return { idToken: session?.idToken ?? null, deleted: true };
     } catch (error) {
       // Longer than any of them can last.
@@ -71,8 +81,24 @@ export class Revoker {
         'sign-out: the session could not be deleted; it is refused on this host',
       );
       this.revoke([...keys], 'sign_out', refusedUntil);
+      this.tellSignOut(application, session, [...keys], 'refused_from_now_on', by);
       return { idToken: session?.idToken ?? null, deleted: false };
     }
+  }
+
+  /** `keys`: that of the session itself first. */
+  private tellSignOut(
+    application: Application,
+    session: Session | null,
+    [own = '', ...others]: readonly string[],
+    result: 'deleted' | 'refused_from_now_on',
+    by: (() => Requester) | undefined,
+  ): void {
+    const { audit } = this.options;
+    const person = session === null ? NOBODY : personOf(application, session.claims);
+    const about = { provider: application.name, ...person, by };
+    audit.write({ ...about, audit: 'sign_out', result, session: own });
+    writeEnded(audit, { ...about, reason: 'sign_out' }, others);
   }
 
   /** `until`: Unix milliseconds. False when there is no room. */
@@ -92,35 +118,70 @@ export class Revoker {
     }
   }
 
+  /** The same, of one that a login has taken the place of. */
+  async replaceTicket(ticket: Ticket, application: Application, by?: () => Requester): Promise<void> {
+    const subject = await this.subjectOf(ticket.key);
+    await this.endTicket(ticket, 'replaced');
+    if (subject === '') return;
+    const ended: Revoked = { provider: application.name, subject, user: '', reason: 'replaced', by };
+    writeEnded(this.options.audit, ended, [ticket.key]);
+  }
+
   /** Ends every session of a user at an application; answers with how many. Rejects when the store is down. */
-  async endSubject(application: Application, sub: string, source: RevocationSource): Promise<number> {
+  async endSubject(
+    application: Application,
+    sub: string,
+    source: RevocationSource,
+    by?: () => Requester,
+  ): Promise<number> {
     const { store } = this.options;
     const subject = indexHash(application, 'sub', sub);
-    return this.endAll(await store.listSubject(subject), store.deleteSubject(subject), source);
+    const ended: Revoked = { provider: application.name, subject, user: '', reason: source, by };
+    return this.endAll(await store.listSubject(subject), store.deleteSubject(subject), ended);
   }
 
   /** Ends every session with this `sid` at an application; answers with how many. Rejects when the store is down. */
-  async endSid(application: Application, sid: string, source: RevocationSource): Promise<number> {
+  async endSid(application: Application, sid: string, source: RevocationSource, by?: () => Requester): Promise<number> {
     const { store } = this.options;
     const index = indexHash(application, 'sid', sid);
     const listed = await store.listSid(index);
     // Anybody may name one at P/frontchannel_logout: what nobody has costs no write.
-    return listed.length === 0 ? 0 : this.endAll(listed, store.deleteSid(index), source);
+    const [first] = listed;
+    if (first === undefined) return 0;
+    // A `sid` is one session of one person at the identity provider.
+    const subject = await this.subjectOf(first);
+    const ended: Revoked = { provider: application.name, subject, user: '', reason: source, by };
+    return this.endAll(listed, store.deleteSid(index), ended);
+  }
+
+  /** For the log alone: an end does not fail because of it. */
+  private subjectOf(key: string): Promise<string> {
+    return this.options.store.subjectOf(key).catch(() => '');
   }
 
   /** `listed` before the first of them was deleted: whoever fails half-way still publishes those that are gone. */
   private async endAll(
     listed: readonly string[],
     deletion: Promise<readonly string[]>,
-    source: RevocationSource,
+    ended: Revoked,
   ): Promise<number> {
     const keys = new Set(listed);
     try {
       const removed = await deletion;
       for (const key of removed) keys.add(key);
+      writeEnded(this.options.audit, ended, removed);
       return removed.length;
+    } catch (error) {
+      this.options.audit.write({
+        ...ended,
+        audit: 'session_ended',
+        session: '',
+        sessions: listed.length,
+        incomplete: true,
+      });
+      throw error;
     } finally {
-      this.revoke([...keys], source);
+      this.revoke([...keys], ended.reason);
     }
   }
 
@@ -133,6 +194,7 @@ export class Revoker {
 
   private receive(revocation: Revocation): void {
     const { keys, refusedUntil } = revocation;
+    void this.tellForAll(revocation);
     if (refusedUntil !== undefined && !this.refuse(keys, refusedUntil))
       this.options.log.error({ keys: keys.length }, 'no room to refuse more sessions that could not be deleted');
     // Between nodes this is off by as much as their clocks differ.
@@ -143,5 +205,16 @@ export class Revoker {
   private apply(revocation: Revocation): void {
     this.revocations.set(revocation.source, (this.revocations.get(revocation.source) ?? 0) + revocation.keys.length);
     this.options.drop(new Set(revocation.keys));
+  }
+
+  /** What an operator did beside the daemons: one worker of the fleet writes it. All of them, while they cannot agree on one. */
+  private async tellForAll({ audit: told, keys, source, at }: Revocation): Promise<void> {
+    const [first] = keys;
+    if (told === undefined || first === undefined) return;
+    const { store, audit } = this.options;
+    const isOurs = await store.leases.acquire(`audit ${at} ${first}`, CLAIM, randomUUID()).catch(() => true);
+    if (!isOurs) return;
+    const { provider, subject, sessions } = told;
+    writeEnded(audit, { provider, subject, user: '', reason: source }, keys, sessions);
   }
 }

@@ -6,6 +6,7 @@ import { copyString } from '../infra/copy-string.js';
 import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import { systemTimers, type Timers } from '../infra/timers.js';
+import { type Audit, NO_AUDIT, type Requester } from './audit.js';
 import { type CacheEntry, SessionCache } from './cache.js';
 import { type CacheEntries, createCacheEntries } from './cache-entries.js';
 import { Renewal, type RenewalOptions } from './renewal.js';
@@ -36,6 +37,17 @@ export interface SessionsOptions {
   /** For who waits for a renewal. Default: the system's. */
   readonly timers?: Timers;
   readonly log: GatedLog;
+  /** Without it none of these sessions is in the audit. */
+  readonly audit?: Audit;
+}
+
+/** A session that has just begun. */
+export interface Begun {
+  readonly cookie: string;
+  /** Its name in the store. */
+  readonly key: string;
+  /** What a check will say. */
+  readonly kind: Exclude<CacheEntry['kind'], 'none'>;
 }
 
 /**
@@ -78,12 +90,12 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     this.options = options;
-    const { redeem, store, now, monotonic, timers = systemTimers, log } = options;
+    const { redeem, store, now, monotonic, timers = systemTimers, log, audit = NO_AUDIT } = options;
     const read = (application: Application, ticket: Ticket) => this.readFromStore(application, ticket);
     this.cache = new SessionCache(options.cache.max_bytes);
     this.entries = createCacheEntries(options);
     this.stored = new StoredSessions(options);
-    this.revoker = new Revoker({ ...options, read, drop: (keys) => this.drop(keys) });
+    this.revoker = new Revoker({ ...options, audit, read, drop: (keys) => this.drop(keys) });
     this.renewal = redeem
       ? new Renewal({
           leases: store.leases,
@@ -91,6 +103,7 @@ export class Sessions {
           now,
           timers,
           log,
+          audit,
           read,
           replace: (application, ticket, session) => this.stored.replace(application, ticket, session),
           end: (ticket) => this.revoker.endTicket(ticket, 'refresh'),
@@ -224,6 +237,11 @@ export class Sessions {
 
   /** Saves a new session under a new id and answers with its cookie value. */
   async create(application: Application, session: Session): Promise<string> {
+    return (await this.begin(application, session)).cookie;
+  }
+
+  /** The same, and what is to be said of it. */
+  async begin(application: Application, session: Session): Promise<Begun> {
     const { store, log } = this.options;
     const { ticket, cookie } = issueTicket(application);
     // Counts as a load: a revocation that comes in before the store has answered must not be overtaken by the cache.
@@ -234,35 +252,35 @@ export class Sessions {
         log.warn({ err: error, provider: application.name }, 'a new session could not be given an assertion');
         return null; // not cached; the next check tries again
       });
+      const entry = this.entries.forSession(application, ticket.key, session, assertion ?? '');
       // Whoever ended this person's sessions meanwhile may have found its name in an index and nothing to delete.
       if (load.revoked) await store.delete(ticket.key);
-      else if (assertion !== null && !load.outdated)
-        this.cache.set(cookie, this.entries.forSession(application, ticket.key, session, assertion));
+      else if (assertion !== null && !load.outdated) this.cache.set(cookie, entry);
+      return { cookie, key: ticket.key, kind: entry.kind === 'none' ? 'forbidden' : entry.kind };
     } finally {
       this.loading.delete(cookie);
     }
-    return cookie;
   }
 
   /** See `Revoker.signOut`. */
-  signOut(cookie: string, application: Application): Promise<SignedOut | null> {
-    return this.revoker.signOut(cookie, application);
+  signOut(cookie: string, application: Application, by?: () => Requester): Promise<SignedOut | null> {
+    return this.revoker.signOut(cookie, application, by);
   }
 
-  /** Ends the one session behind a cookie, if it is one. Rejects when the store is down. */
-  async end(cookie: string, application: Application, source: RevocationSource): Promise<void> {
+  /** Ends the one session behind a cookie, if it is one, because a new one has taken its place. Rejects when the store is down. */
+  async replaced(cookie: string, application: Application, by?: () => Requester): Promise<void> {
     const ticket = verifyTicket(application, cookie);
-    if (ticket !== null) await this.revoker.endTicket(ticket, source);
+    if (ticket !== null) await this.revoker.replaceTicket(ticket, application, by);
   }
 
   /** Ends every session of a user at an application; answers with how many. Rejects when the store is down. */
-  endSubject(application: Application, sub: string, source: RevocationSource): Promise<number> {
-    return this.revoker.endSubject(application, sub, source);
+  endSubject(application: Application, sub: string, source: RevocationSource, by?: () => Requester): Promise<number> {
+    return this.revoker.endSubject(application, sub, source, by);
   }
 
   /** Ends every session with this `sid` at an application; answers with how many. Rejects when the store is down. */
-  endSid(application: Application, sid: string, source: RevocationSource): Promise<number> {
-    return this.revoker.endSid(application, sid, source);
+  endSid(application: Application, sid: string, source: RevocationSource, by?: () => Requester): Promise<number> {
+    return this.revoker.endSid(application, sid, source, by);
   }
 
   /**

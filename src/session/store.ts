@@ -41,6 +41,8 @@ export interface SessionStore {
   listSubject(subject: string): Promise<string[]>;
   /** The same of a sid. */
   listSid(sid: string): Promise<string[]>;
+  /** The subject of a session, or '' when there is none, or none any more. */
+  subjectOf(key: string): Promise<string>;
   /** Ends every session of a subject; answers with the keys that it removed. */
   deleteSubject(subject: string): Promise<string[]>;
   /** Ends every session with that sid; answers with the keys that it removed. */

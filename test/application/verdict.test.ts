@@ -101,7 +101,9 @@ describe('a user whose identity headers are too large', () => {
   });
 
   it('gets it with credentials in a header as well', async () => {
-    const checks = createChecks([application], { headerAuth: async () => ({ kind: 'too_large', user: 'alice' }) });
+    const checks = createChecks([application], {
+      headerAuth: async () => ({ kind: 'too_large', user: 'alice', sub: 'alice', preferredUsername: 'alice' }),
+    });
     const decision = await checks.decide(traefikRequest(URL_, [['authorization', 'Bearer x']]));
     assert.equal(decision.kind, 'forbidden');
   });

@@ -19,6 +19,40 @@ const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const APP = 'http://whoami.localhost:8080';
 
 describe('standard output', () => {
+  it('has lines for a person where it is a terminal, of the workers too', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'akprox-test-'));
+    const config = join(directory, 'akprox.yaml');
+    const listen = { http: '127.0.0.1:0', https: null, metrics: '127.0.0.1:0' };
+    const store = { kind: 'embedded', path: join(directory, 'data') };
+    const providers = [testProvider('http://127.0.0.1:9')];
+    writeFileSync(config, stringify({ workers: 1, listen, store, log: { checks: 'denied' }, providers }));
+    // Of util-linux: what it runs has a terminal.
+    const child = endsWithTest(
+      spawn('script', ['-qefc', `exec '${process.execPath}' '${MAIN}'`, '/dev/null'], {
+        env: { PATH: process.env['PATH'], AKPROX_CONFIG: config },
+        stdio: ['pipe', 'pipe', 'inherit'],
+      }),
+    );
+    let shown = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      shown += chunk.toString();
+    });
+    try {
+      const listening = /^\d\d:\d\d:\d\d\.\d{3} INFO {2}primary\/(\d+) listening http=(\S+) /m;
+      await until(() => listening.test(shown));
+      const [, pid = '', http = ''] = listening.exec(shown) ?? [];
+      await traefikCheck(`http://${http}`, `${APP}/a%20b`);
+      await until(() => /INFO {2}worker\/\d+ check denied provider=whoami /.test(shown));
+      assert.doesNotMatch(shown, /^\{/m);
+      const ended = once(child, 'exit');
+      process.kill(Number(pid), 'SIGTERM');
+      await ended;
+    } finally {
+      child.kill('SIGKILL');
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
   it('is NDJSON, with certificates and names too', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'akprox-test-'));
     const providers = await Promise.all(

@@ -10,9 +10,11 @@ import { DIALECTS, type Dialect } from '../../src/http/dialects.js';
 import { EndedLogins } from '../../src/http/ended-logins.js';
 import { type HeaderSource, type Reply, Snapshot } from '../../src/http/exchange.js';
 import type { StepContext } from '../../src/http/steps.js';
+import { createTrustedProxies } from '../../src/http/trusted-proxies.js';
 import type { GatedLog } from '../../src/infra/log-gate.js';
 import { References } from '../../src/infra/references.js';
 import type { OidcClient } from '../../src/oidc/client.js';
+import { NO_AUDIT } from '../../src/session/audit.js';
 import type { Session } from '../../src/session/session.js';
 import { Sessions, type SessionsOptions } from '../../src/session/sessions.js';
 import { MemoryStore } from './memory-store.js';
@@ -64,6 +66,7 @@ export function createChecks(
     headerAuth: unused,
     log,
     logChecks: 'none',
+    logAudit: 'subject',
     ...pageContext(() => clock.time, log),
     ...overrides,
   });
@@ -126,10 +129,16 @@ export function traefikRequest(url: string, headers: readonly (readonly [string,
   ]);
 }
 
-/** What pages need; random bytes that are all the same. */
+/** What pages and the log need; random bytes that are all the same. */
 export function pageContext(now: () => number, log: GatedLog = SILENT) {
   const references = new References(log, (count) => new Uint8Array(count));
-  return { look: { logo: '', name: '', help_url: '' }, now, references };
+  return {
+    look: { logo: '', name: '', help_url: '' },
+    now,
+    references,
+    trustedProxies: createTrustedProxies(['127.0.0.0/8']),
+    audit: NO_AUDIT,
+  };
 }
 
 export interface Logins {

@@ -72,6 +72,11 @@ export class MemoryStore implements SessionStore {
     return [...this.entries.values()].filter((entry) => sid !== '' && entry.sid === sid).map(({ key }) => key);
   }
 
+  async subjectOf(key: string): Promise<string> {
+    this.up();
+    return this.live(key)?.subject ?? '';
+  }
+
   async deleteSubject(subject: string): Promise<string[]> {
     return this.deleteWhere((entry) => entry.subject === subject);
   }

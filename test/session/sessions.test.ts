@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { readClaims } from '../../src/application/claims.js';
 import { blockHeaders } from '../../src/application/identity.js';
 import { AkproxError } from '../../src/infra/errors.js';
+import type { AuditEvent } from '../../src/session/audit.js';
 import type { Revocation } from '../../src/session/revocation.js';
 import type { Session } from '../../src/session/session.js';
 import { Sessions } from '../../src/session/sessions.js';
@@ -16,6 +17,7 @@ const log = pino({ level: 'silent' });
 const CACHE = { max_bytes: 1_000_000, max_age: 60_000, stale_max: 300_000 };
 
 let now = 0;
+let audited: AuditEvent[];
 let store: MemoryStore;
 let published: Revocation[];
 let sessions: Sessions;
@@ -32,6 +34,7 @@ function worker(): { sessions: Sessions; deliver: (revocation: Revocation) => vo
     monotonic: () => now,
     random: () => 0,
     log,
+    audit: { write: (event) => audited.push(event) },
   });
   return { sessions: made, deliver: (revocation) => deliver(revocation) };
 }
@@ -43,6 +46,7 @@ beforeEach(() => {
   now = 1_000_000;
   store = new MemoryStore(() => now);
   published = [];
+  audited = [];
   const first = worker();
   sessions = first.sessions;
   deliverToFirst = first.deliver;
@@ -260,9 +264,23 @@ describe('sessions', () => {
       await remove(key);
       throw new AkproxError('store_unavailable', 'the answer was lost');
     };
-    await assert.rejects(sessions.end(cookie, application, 'sign_out'));
+    await assert.rejects(sessions.replaced(cookie, application));
     for (const revocation of published) deliverToOther(revocation);
     assert.equal(peek(cookie, other), undefined);
+  });
+
+  it('are told by one of the workers when an operator ended them beside the daemon', async () => {
+    const keys = ['key-1', 'key-2'];
+    const audit = { provider: 'whoami', subject: 'hash', sessions: 2 };
+    const revocation: Revocation = { keys, source: 'operator', at: now, audit };
+    deliverToFirst(revocation);
+    deliverToOther(revocation);
+    await new Promise((resolve) => setImmediate(resolve));
+    const told = keys.map((session) => ({ audit: 'session_ended', reason: 'operator', session, subject: 'hash' }));
+    assert.deepEqual(
+      audited,
+      told.map((line) => ({ ...line, provider: 'whoami', user: '' })),
+    );
   });
 
   it('remember a logout token for every worker', async () => {

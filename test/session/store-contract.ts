@@ -103,6 +103,15 @@ export function storeContract(
       await counts({ wiki: 1 });
     });
 
+    test('subjectOf says whose a session is as long as it is there', async () => {
+      const session = aSession('one', later());
+      assert.equal(await store.subjectOf(session.key), '');
+      await store.put(session);
+      assert.equal(await store.subjectOf(session.key), session.subject);
+      await store.delete(session.key);
+      assert.equal(await store.subjectOf(session.key), '');
+    });
+
     test('a shared value is put once, whoever else puts one, and is no session', async () => {
       const { values } = store;
       assert.equal(await values.get('key'), null);

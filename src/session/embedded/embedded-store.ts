@@ -7,7 +7,7 @@ import type { SealedSession, SessionStore, StoreStats } from '../store.js';
 import { EmbeddedLeases } from './embedded-leases.js';
 import { EmbeddedValues } from './embedded-values.js';
 import { LengthGuard, lmdbFileOf, prepareDirectory, unusable, verifyDataFile } from './lmdb-file.js';
-import { checkNames, expiryOf, readCount, sealedValueOf } from './lmdb-records.js';
+import { checkNames, expiryKey, expiryOf, parseOwner, readCount, sealedValueOf } from './lmdb-records.js';
 import { after, FULL, openTables, rangeOf, SessionTables, type Table, type Tables } from './session-tables.js';
 import { WriteQueue } from './write-queue.js';
 
@@ -107,6 +107,15 @@ class EmbeddedStore implements SessionStore {
 
   async listSid(sid: string): Promise<string[]> {
     return sid === '' ? [] : this.#list(this.#tables.bySid, sid);
+  }
+
+  async subjectOf(key: string): Promise<string> {
+    return this.#read(() => {
+      const record = this.#tables.sessions.get(Buffer.from(key));
+      const expiry = record === undefined ? null : expiryOf(record);
+      const owner = expiry === null ? undefined : this.#tables.byExpiry.get(expiryKey(expiry, key));
+      return owner === undefined ? '' : parseOwner(owner).subject;
+    });
   }
 
   async deleteSubject(subject: string): Promise<string[]> {

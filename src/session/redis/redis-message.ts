@@ -1,4 +1,4 @@
-// Revocations as they go over the channel: JSON, `{ v: 1, from, source, at, keys, refusedUntil? }`. What another program says
+// Revocations as they go over the channel: JSON, `{ v: 1, from, source, at, keys, refusedUntil?, audit? }`. What another program says
 // on it, or a newer version of this one, is no message.
 import { isRecord } from '../../infra/untyped.js';
 import type { Revocation, RevocationSource } from '../revocation.js';
@@ -18,13 +18,16 @@ const SOURCES: Readonly<Record<RevocationSource, true>> = {
 
 /** In as many messages as it takes. `from`: who says so. */
 export function encodeRevocation(
-  { keys, source, at, refusedUntil }: Revocation,
+  { keys, source, at, refusedUntil, audit }: Revocation,
   from: string,
 ): { readonly text: string; readonly keys: number }[] {
   const messages = [];
   for (let i = 0; i < keys.length; i += KEYS_PER_MESSAGE) {
     const part = keys.slice(i, i + KEYS_PER_MESSAGE);
-    messages.push({ text: JSON.stringify({ v: 1, from, source, at, keys: part, refusedUntil }), keys: part.length });
+    // In the first of them: it is one thing that has happened.
+    const told = i === 0 ? audit : undefined;
+    const text = JSON.stringify({ v: 1, from, source, at, keys: part, refusedUntil, audit: told });
+    messages.push({ text, keys: part.length });
   }
   return messages;
 }
@@ -38,11 +41,23 @@ export function decodeRevocation(text: string): { from: string; revocation: Revo
     return null;
   }
   if (!isRecord(value) || value['v'] !== 1) return null;
-  const { from, at, keys, source, refusedUntil } = value;
+  const { from, at, keys, source, refusedUntil, audit } = value;
   if (typeof from !== 'string' || typeof at !== 'number' || !isSource(source)) return null;
   if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string')) return null;
   if (refusedUntil !== undefined && typeof refusedUntil !== 'number') return null;
-  return { from, revocation: { keys, source, at, ...(refusedUntil !== undefined && { refusedUntil }) } };
+  const told = readAudit(audit);
+  return {
+    from,
+    revocation: { keys, source, at, ...(refusedUntil !== undefined && { refusedUntil }), ...(told && { audit: told }) },
+  };
+}
+
+/** It decides nothing: without one the sessions end all the same. */
+function readAudit(value: unknown): Revocation['audit'] {
+  if (!isRecord(value)) return undefined;
+  const { provider, subject, sessions } = value;
+  const isWhole = typeof provider === 'string' && typeof subject === 'string' && typeof sessions === 'number';
+  return isWhole ? { provider, subject, sessions } : undefined;
 }
 
 function isSource(value: unknown): value is RevocationSource {

@@ -104,6 +104,10 @@ class RedisStore implements RedisSessionStore {
     return sid === '' ? [] : this.indexes.keys(this.indexes.sid(sid));
   }
 
+  async subjectOf(key: string): Promise<string> {
+    return (await this.read(key))?.subject ?? '';
+  }
+
   deleteSubject(subject: string): Promise<string[]> {
     return this.removeAll(this.indexes.subject(subject), (record) => record.subject === subject);
   }
