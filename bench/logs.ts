@@ -13,7 +13,7 @@ import { createLog, logTo } from '../src/infra/log.js';
 import { createAudit, personOf } from '../src/session/audit.js';
 import { makeApplication } from '../test/kit/application.js';
 import { createChecks, requestOf } from '../test/kit/checks.js';
-import { median } from './measure.js';
+import { median } from './percentiles.js';
 import { SCENARIOS } from './scenarios.js';
 
 const BATCHES = 40;
