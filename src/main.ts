@@ -15,20 +15,20 @@ const args = process.argv.slice(2);
 const [READ, AT_START] = ['--read-configuration', '--at-start'];
 
 // The daemon, its workers and its reader; what another command does may be long.
-if (args.length === 0 || args[0] === READ) beginSmall();
+if (args.every((arg, i) => arg.startsWith('--config') || args[i - 1] === '--config') || args[0] === READ) beginSmall();
 
 /** Without reading it here: the daemon that is to serve it keeps nothing of what that needs. */
-async function readConfiguration(...more: string[]): Promise<Read> {
+async function readConfiguration(file: string | undefined, ...more: string[]): Promise<Read> {
   const { readApart } = await import('./cluster/read-apart.js');
-  return readApart(fileURLToPath(import.meta.url), [READ, ...more], env);
+  return readApart({ program: fileURLToPath(import.meta.url), args: [READ, file ?? '', ...more], env, file });
 }
 
 // Loaded on demand: `akprox check` and the container probe need neither uWebSockets.js nor a store, a worker no schema.
-async function serve({ loaded, selfSigned }: ToServe): Promise<number> {
+async function serve({ loaded, selfSigned, file }: ToServe): Promise<number> {
   // For the workers: glibc would give every thread of V8's an arena of its own, with room that no other can use.
   env['MALLOC_ARENA_MAX'] ??= '2';
   const primary = await import('./cluster/primary.js');
-  return primary.serve({ ...loaded, selfSigned, reload: async () => (await readConfiguration()).result });
+  return primary.serve({ ...loaded, selfSigned, reload: async () => (await readConfiguration(file)).result });
 }
 
 try {
@@ -36,7 +36,8 @@ try {
     await (await import('./cluster/start-worker.js')).startWorker();
   } else if (args[0] === READ && process.send !== undefined) {
     const { answerReader } = await import('./cluster/reader-process.js');
-    await answerReader({ env, cwd }, args[1] === AT_START);
+    const [, file, when] = args;
+    await answerReader({ env, cwd, ...(file && { file }) }, when === AT_START);
   } else {
     const { run } = await import('./commands/command-line.js');
     process.exitCode = await run(args, {
@@ -44,7 +45,7 @@ try {
       cwd,
       stdout: (text) => process.stdout.write(text),
       stderr: (text) => process.stderr.write(text),
-      read: () => readConfiguration(AT_START),
+      read: (config) => readConfiguration(config, AT_START),
       serve,
     });
   }

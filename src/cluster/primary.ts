@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import type { AuthentikEnv } from '../config/environment.js';
+import { certificateFiles } from '../config/listener-certificates.js';
 import type { Loaded, LoadResult } from '../config/load.js';
 import { createClock } from '../infra/clock.js';
 import { AkproxError, explain } from '../infra/errors.js';
@@ -19,8 +20,8 @@ import { METRICS } from '../metrics/catalogue.js';
 import { Totals } from '../metrics/totals.js';
 import type { SessionStore } from '../session/store.js';
 import { type Admin, startAdmin } from './admin.js';
-import { CertificateWatch } from './certificate-watch.js';
 import { withoutIpv6 } from './every-address.js';
+import { FileWatch } from './file-watch.js';
 import type { Managed } from './managed.js';
 import type { Pem, ToPrimary } from './messages.js';
 import { choosePorts } from './ports.js';
@@ -32,7 +33,7 @@ import { UnfinishedDeletions } from './unfinished-deletions.js';
 import { claimSockets, type UnixSockets } from './unix-sockets.js';
 import type { WorkerState, Workers } from './workers.js';
 
-export interface ServeOptions extends Pick<Loaded, 'config' | 'warnings' | 'settings' | 'authentik'> {
+export interface ServeOptions extends Pick<Loaded, 'config' | 'warnings' | 'settings' | 'authentik' | 'files'> {
   /** For names without a certificate of their own; null when HTTPS is off. */
   readonly selfSigned: Pem | null;
   /** Reads the configuration again, for SIGHUP. */
@@ -77,7 +78,9 @@ class Primary {
   private store: Promise<SessionStore> | null = null;
   private managed: Managed | null = null;
   private sockets: UnixSockets | null = null;
-  private readonly certificates: CertificateWatch;
+  private readonly certificates: FileWatch;
+  /** Secrets, and what else the configuration is read from besides its own file. */
+  private readonly secrets: FileWatch;
 
   constructor(options: ServeOptions, log: Logger) {
     this.options = options;
@@ -100,16 +103,18 @@ class Primary {
     this.config = new RunningConfig({
       started: options,
       load: options.reload,
+      taken: ({ files }) => this.secrets.update(files),
       merge: (config) => this.managed?.merge(config) ?? config,
       workers: this.workers,
       beforeApply: (next) => {
-        this.certificates.update(next);
+        this.certificates.update(certificateFiles(next));
         this.totals.update(next.providers);
       },
       timers: systemTimers,
       log,
     });
-    this.certificates = new CertificateWatch({ timers: systemTimers, changed: () => this.renewCertificates() });
+    this.certificates = new FileWatch({ timers: systemTimers, changed: () => this.renewCertificates() });
+    this.secrets = new FileWatch({ timers: systemTimers, changed: () => this.renewSecrets() });
     this.unfinished = new UnfinishedDeletions({
       store: () => this.openStore(),
       now: this.clock.now,
@@ -129,7 +134,8 @@ class Primary {
     const count = config.workers === 'auto' ? usableCpus(readText, availableParallelism()) : config.workers;
     this.sockets = await claimSockets(listen, count);
     this.config.current = { ...config, listen };
-    this.certificates.update(this.config.current);
+    this.certificates.update(certificateFiles(this.config.current));
+    this.secrets.update(this.options.files);
 
     cluster.on('message', (worker, message: unknown) => this.receive(worker, message));
     process.on('SIGTERM', () => this.drain('SIGTERM'));
@@ -204,6 +210,11 @@ class Primary {
   }
 
   /** The workers read them anew with the configuration that they have. */
+  private renewSecrets(): void {
+    this.log.info('a file that the configuration refers to has changed');
+    void this.config.reload();
+  }
+
   private renewCertificates(): void {
     this.log.info('the file of a certificate has changed');
     void this.config.apply(this.config.current);
@@ -266,6 +277,7 @@ class Primary {
     this.managed?.stop();
     this.admin?.close();
     this.certificates.close();
+    this.secrets.close();
     this.sockets?.remove();
     this.supervisor.close();
     this.store?.then((store) => store.close()).catch((error: unknown) => this.log.warn(explain(error)));

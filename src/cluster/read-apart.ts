@@ -13,14 +13,22 @@ export interface Read {
 
 export type ReaderAnswer = Read | { readonly failure: string };
 
+export interface Reader {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env: Env;
+  /** Of the configuration, when the command line names it. */
+  readonly file: string | undefined;
+}
+
 /** `program` with `args` answers. Rejects when it cannot be started, or ends without an answer. */
-export async function readApart(program: string, args: readonly string[], env: Env): Promise<Read> {
+export async function readApart({ program, args, env, file }: Reader): Promise<Read> {
   const child = fork(program, args, {
     env: { ...env },
     execArgv: process.execArgv.filter((option) => !option.startsWith('--inspect')),
     // JSON has no `undefined`.
     serialization: 'advanced',
-    stdio: ['inherit', 'ignore', 'inherit', 'ipc', ...descriptors(env)],
+    stdio: ['inherit', 'ignore', 'inherit', 'ipc', ...descriptors([file, ...Object.values(env)])],
   });
   const answer = await new Promise<ReaderAnswer>((resolve, reject) => {
     child.once('message', (message) => resolve(message as ReaderAnswer));
@@ -35,10 +43,8 @@ export async function readApart(program: string, args: readonly string[], env: E
 }
 
 /** Node.js hands none on by itself, and the shell's `AKPROX_CONFIG=<(…)` is one. From number 4 on: the channel has the third. */
-function descriptors(env: Env): ('ignore' | number)[] {
-  const named = Object.values(env).map((value) =>
-    Number(/^\/(?:dev|proc\/self)\/fd\/(\d{1,3})$/.exec(value ?? '')?.[1]),
-  );
+function descriptors(files: readonly (string | undefined)[]): ('ignore' | number)[] {
+  const named = files.map((value) => Number(/^\/(?:dev|proc\/self)\/fd\/(\d{1,3})$/.exec(value ?? '')?.[1]));
   const wanted = new Set(named.filter((descriptor) => descriptor > 3));
   return Array.from({ length: Math.max(3, ...wanted) - 3 }, (_, i) => (wanted.has(i + 4) ? i + 4 : 'ignore'));
 }

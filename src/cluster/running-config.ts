@@ -1,7 +1,7 @@
 // The configuration that runs, and how it changes: what is on the disk replaces it at SIGHUP, what authentik sends comes on top,
 // and every worker gets it.
 import type { Logger } from 'pino';
-import type { LoadResult } from '../config/load.js';
+import type { Loaded, LoadResult } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import type { Timers } from '../infra/timers.js';
 import { type OnDisk, refusal, withoutRestart } from './reload.js';
@@ -13,6 +13,8 @@ export interface RunningConfigOptions {
   readonly started: OnDisk;
   /** Reads the disk again. */
   readonly load: () => Promise<LoadResult>;
+  /** What was read from the disk is what counts from now on. */
+  readonly taken: (loaded: Loaded) => void;
   /** `config` from the disk, with what authentik adds. */
   readonly merge: (config: Config) => Config;
   readonly workers: Workers;
@@ -60,7 +62,7 @@ export class RunningConfig {
 
   private take(result: LoadResult): void {
     if (!result.ok) {
-      for (const { path, message } of result.problems) this.log.error({ setting: path }, message);
+      for (const { path, message, ...place } of result.problems) this.log.error({ setting: path, ...place }, message);
       this.log.error('the configuration was not changed: the new one has problems');
       return;
     }
@@ -70,6 +72,7 @@ export class RunningConfig {
       return;
     }
     this.onDisk = result;
+    this.options.taken(result);
     for (const warning of result.warnings) this.log.warn(warning);
     const { config, ignored } = withoutRestart(result.config, this.current, this.options.started.config);
     for (const setting of ignored) this.log.warn({ setting }, 'setting ignored until a restart');

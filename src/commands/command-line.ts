@@ -24,6 +24,11 @@ const COMMANDS: readonly Command[] = [
     run: withoutArguments(async (io) => (await import('./secret.js')).secret(io)),
   },
   {
+    name: 'schema',
+    summary: 'print the JSON Schema of akprox.yaml, for editors',
+    run: withoutArguments(async (io) => (await import('./print-schema.js')).printSchema(io)),
+  },
+  {
     name: 'sessions',
     summary: 'count sessions; with --sub SUB, --sid SID or --all, and --provider NAME, end them',
     run: async (args, io) => (await import('./manage-sessions.js')).manageSessions(args, io),
@@ -37,10 +42,14 @@ const COMMANDS: readonly Command[] = [
 ];
 
 /** `argv` without node and the script. Never rejects for anything an operator typed or configured. */
-export async function run(argv: string[], io: Io): Promise<number> {
-  const [name, ...rest] = argv;
+export async function run(argv: string[], given: Io): Promise<number> {
+  const read = configOption(argv);
+  if (read === null) return usage("option '--config' needs a file", given);
+  const { config, others } = read;
+  const io = config === undefined ? given : { ...given, config };
+  const [name, ...rest] = others;
   if (name === undefined) return serve(io);
-  if (name.startsWith('-')) return options(argv, io);
+  if (name.startsWith('-')) return options(others, io);
   const command = COMMANDS.find((one) => one.name === name);
   if (!command) return unknownCommand(name, io);
   if (rest.includes('--help') || rest.includes('-h')) {
@@ -53,6 +62,17 @@ export async function run(argv: string[], io: Io): Promise<number> {
     if (isUsageError(error)) return usage(error.message, io, command.name);
     throw error;
   }
+}
+
+/** `--config FILE`, before a command or behind it, and the rest; null without a file. */
+function configOption(argv: readonly string[]): { config?: string; others: string[] } | null {
+  const place = argv.findIndex((argument) => argument === '--config' || argument.startsWith('--config='));
+  const option = argv[place];
+  if (option === undefined) return { others: [...argv] };
+  const separate = option === '--config';
+  const config = separate ? argv[place + 1] : option.slice('--config='.length);
+  if (config === undefined || config === '' || (separate && config.startsWith('-'))) return null;
+  return { config, others: argv.toSpliced(place, separate ? 2 : 1) };
 }
 
 function options(argv: string[], io: Io): number {
@@ -86,7 +106,9 @@ function help(): string {
     `  akprox ${'--help'.padEnd(12)}  this text`,
     `  akprox ${'--version'.padEnd(12)}  the version`,
     '',
-    'The configuration is akprox.yaml in the working directory, or the file that AKPROX_CONFIG names.',
+    'The configuration is the file that --config names, with any command, else AKPROX_CONFIG, else akprox.yaml in the working directory.',
+    'Every setting can come from the environment, which wins: AKPROX_LISTEN_HTTP is listen.http, AKPROX_PROVIDER_GRAFANA_OIDC_ISSUER is',
+    'oidc.issuer of the provider grafana, and _FILE behind the name of a secret names the file that it is in.',
   ].join('\n')}\n`;
 }
 

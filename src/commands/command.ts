@@ -5,15 +5,18 @@ import type { Pem } from '../cluster/messages.js';
 import type { Read } from '../cluster/read-apart.js';
 import type { Env, ReadFile } from '../config/environment.js';
 import type { Loaded, LoadOptions, LoadResult } from '../config/load.js';
+import { formatProblem } from '../config/problems.js';
 
 export interface Io {
   readonly env: Env;
   readonly cwd: string;
+  /** The configuration file that the command line names. */
+  readonly config?: string;
   readonly readFile?: ReadFile;
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
-  /** Reads the configuration in a process of its own, for the daemon that is to run it. */
-  readonly read: () => Promise<Read>;
+  /** Reads the configuration in a process of its own, for the daemon that is to run it. `config`: as above. */
+  readonly read: (config: string | undefined) => Promise<Read>;
   /** Runs the daemon until it is told to stop; resolves with the exit code. */
   readonly serve: (toServe: ToServe) => Promise<number>;
 }
@@ -21,6 +24,8 @@ export interface Io {
 export interface ToServe {
   readonly loaded: Loaded;
   readonly selfSigned: Pem | null;
+  /** What the command line names, to be read again. */
+  readonly file: string | undefined;
 }
 
 export interface Command {
@@ -54,14 +59,15 @@ export async function loadOrPrint(io: Io): Promise<Loaded | null> {
 /** The same of what has been read. */
 export function loadedOrPrinted(result: LoadResult, io: Io): Loaded | null {
   if (result.ok) return result;
-  for (const { path, message } of result.problems) io.stderr(`${path}: ${message}\n`);
+  for (const problem of result.problems) io.stderr(`${formatProblem(problem)}\n`);
   io.stderr(`${counted(result.problems.length, 'problem')}\n`);
   return null;
 }
 
 /** Where the configuration is read from. */
 export function sourcesOf(io: Io): LoadOptions {
-  return { env: io.env, cwd: io.cwd, ...(io.readFile && { readFile: io.readFile }) };
+  const { env, cwd, readFile, config } = io;
+  return { env, cwd, ...(config !== undefined && { file: config }), ...(readFile && { readFile }) };
 }
 
 export function counted(count: number, noun: string): string {

@@ -2,7 +2,7 @@
 import { FAILED, type Io, loadedOrPrinted } from './command.js';
 
 export async function serve(io: Io): Promise<number> {
-  const { result, selfSigned } = await io.read();
+  const { result, selfSigned } = await io.read(io.config);
   const loaded = loadedOrPrinted(result, io);
-  return loaded === null ? FAILED : io.serve({ loaded, selfSigned });
+  return loaded === null ? FAILED : io.serve({ loaded, selfSigned, file: io.config });
 }

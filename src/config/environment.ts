@@ -47,10 +47,18 @@ export interface Overlay {
   readonly warnings: string[];
 }
 
-/** `raw` with the environment over it. It wins for `listen`, `trusted_proxies` and `log`; a `store` in the file wins over it. */
-export function overlayEnvironment(raw: Record<string, unknown>, env: Env, readFile: ReadFile): Overlay {
+/**
+ * `raw` with the environment over it. It wins for `listen`, `trusted_proxies` and `log`, but over nothing that `taken` has, which an
+ * AKPROX_ variable has set; a `store` that is there wins over it.
+ */
+export function overlayEnvironment(
+  raw: Record<string, unknown>,
+  env: Env,
+  readFile: ReadFile,
+  taken: ReadonlyMap<string, string> = new Map(),
+): Overlay {
   const value = { ...raw };
-  const origins = new Map<string, string>();
+  const origins = new Map(taken);
   const problems: Problem[] = [];
   const warnings: string[] = [];
   const read = variables(env, readFile, problems);
@@ -58,7 +66,7 @@ export function overlayEnvironment(raw: Record<string, unknown>, env: Env, readF
   const put = (section: 'listen' | 'log', key: string, variable: string, setting: string | undefined) => {
     const current = value[section] ?? {};
     // A section of the wrong type stays as it is, for the schema to complain about.
-    if (setting === undefined || !isRecord(current)) return;
+    if (setting === undefined || !isRecord(current) || taken.has(`${section}.${key}`)) return;
     value[section] = { ...current, [key]: setting };
     origins.set(`${section}.${key}`, variable);
   };
@@ -71,7 +79,7 @@ export function overlayEnvironment(raw: Record<string, unknown>, env: Env, readF
   put('log', 'level', 'AUTHENTIK_LOG_LEVEL', level === undefined ? undefined : fromPythonLevel(level));
 
   const cidrs = read('AUTHENTIK_LISTEN__TRUSTED_PROXY_CIDRS');
-  if (cidrs !== undefined) {
+  if (cidrs !== undefined && !taken.has('trusted_proxies')) {
     const list = cidrs.split(',').map((cidr) => cidr.trim());
     value['trusted_proxies'] = list.filter((cidr) => cidr !== '');
     origins.set('trusted_proxies', 'AUTHENTIK_LISTEN__TRUSTED_PROXY_CIDRS');
@@ -79,7 +87,7 @@ export function overlayEnvironment(raw: Record<string, unknown>, env: Env, readF
 
   const redisVariables = Object.keys(env).filter((name) => name.startsWith('AUTHENTIK_REDIS__') && isSet(env, name));
   if (redisVariables.length > 0 && value['store'] !== undefined) {
-    warnings.push('AUTHENTIK_REDIS__* is ignored: the file has a `store`');
+    warnings.push('AUTHENTIK_REDIS__* is ignored: there is a `store` in the configuration');
   } else if (redisVariables.length > 0 && !isSet(env, 'AUTHENTIK_REDIS__HOST')) {
     warnings.push('AUTHENTIK_REDIS__* is ignored: AUTHENTIK_REDIS__HOST is not set');
   } else if (redisVariables.length > 0) {

@@ -2,22 +2,26 @@
 // replaced by a default because it was wrong. No value ever appears in a problem or a warning.
 import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
 import { anchorsTheEnd, END_UNSEEN } from '../application/allow-list.js';
 import { parseCookieDomain, parseOrigin } from '../application/public-origin.js';
 import { unixPathOf } from '../infra/unix-address.js';
 import { isRecord } from '../infra/untyped.js';
 import { type AuthentikEnv, type Env, overlayEnvironment, type ReadFile, readAuthentikEnv } from './environment.js';
+import { certificateFiles } from './listener-certificates.js';
 import { readOutgoingProxies } from './outgoing.js';
 import { type ReadBytes, readLogo } from './page-settings.js';
 import { type Problem, readFailure, schemaProblems, valueAt } from './problems.js';
 import { directoryOf, ruleProblems } from './rules.js';
-import { type Config, configSchema, type ParsedConfig, type ProviderConfig } from './schema.js';
-import { resolveSecrets } from './secrets.js';
+import { type Config, configSchema, NAME, type ParsedConfig, type ProviderConfig } from './schema.js';
+import { referredVariables, resolveSecrets } from './secrets.js';
+import { type Applied, applyVariables } from './variables.js';
+import { readYaml, type YamlFile } from './yaml-file.js';
 
 export interface LoadOptions {
   readonly env: Env;
   readonly cwd: string;
+  /** Read in place of what AKPROX_CONFIG names. */
+  readonly file?: string;
   readonly readFile?: ReadFile;
   readonly readBytes?: ReadBytes;
 }
@@ -33,6 +37,8 @@ export interface Loaded {
   /** How many settings the file has at its top level: 0 when it is empty, and when there is none. */
   readonly settings: number;
   readonly warnings: string[];
+  /** Absolute paths of what was read besides the configuration file, without the certificates of listeners: secrets above all. */
+  readonly files: ReadonlySet<string>;
 }
 
 export interface NotLoaded {
@@ -46,14 +52,18 @@ export type LoadResult = Loaded | NotLoaded;
 
 /** Never throws: what is wrong comes back as `problems`, at most one for a path and all of them together. */
 export function loadConfig(options: LoadOptions): LoadResult {
-  const { env, cwd, readFile: read = readText, readBytes = (path) => readFileSync(path) } = options;
-  const readFile = readOnce((path) => read(resolve(cwd, path)));
-  const source = readSource({ env, cwd, readFile });
+  const { env, cwd, file, readFile: read = readText, readBytes = (path) => readFileSync(path) } = options;
+  const known = new Map<string, string>();
+  const readFile = readOnce((path) => read(resolve(cwd, path)), known);
+  const source = readSource({ env, cwd, file, readFile });
   const core = readAuthentikEnv(env, readFile);
-  const missing = source.path === null && core.ok && core.authentik === null ? [nothingToRead(cwd)] : [];
   const directory = directoryOf(source.path, cwd);
-  const secrets = resolveSecrets(source.raw, { env, readFile, directory });
-  const overlay = overlayEnvironment(isRecord(secrets.value) ? secrets.value : {}, env, readFile);
+  const referred = new Set([...referredVariables(source.raw), ...passedOn(env)]);
+  const set = applyVariables(source.raw, env, referred);
+  const nothing = source.path === null && set.origins.size === 0 && core.ok && core.authentik === null;
+  const missing = nothing ? [nothingToRead(cwd)] : [];
+  const secrets = resolveSecrets(set.value, { env, readFile, directory });
+  const overlay = overlayEnvironment(isRecord(secrets.value) ? secrets.value : {}, env, readFile, set.origins);
 
   const logo = readLogo(valueAt(overlay.value, ['pages']), { readBytes, directory });
   const outgoing = readOutgoingProxies(env);
@@ -62,6 +72,7 @@ export function loadConfig(options: LoadOptions): LoadResult {
     ...source.problems,
     ...(core.ok ? [] : core.problems),
     ...outgoing.problems,
+    ...set.problems,
     ...overlay.problems,
   ];
   // Judging the settings of a file that could not be read would report its every required setting as missing.
@@ -74,7 +85,7 @@ export function loadConfig(options: LoadOptions): LoadResult {
     ...logo.problems,
   ];
   const problems = readable
-    ? [...outside, ...onePerPath(inside.map((problem) => withOrigin(problem, overlay.origins)))]
+    ? [...outside, ...onePerPath(inside).map((problem) => withPlace(problem, overlay.origins, set, source))]
     : outside;
   if (problems.length > 0 || !parsed.success || !core.ok) return { ok: false, problems, file: source.path };
 
@@ -82,66 +93,61 @@ export function loadConfig(options: LoadOptions): LoadResult {
   const config = { ...normalise(parsed.data, directory, readFile, logo.url), ...(proxies && { proxies }) };
   const warnings = [...overlay.warnings, ...doubts(config, core.authentik)];
   const settings = isRecord(source.raw) ? Object.keys(source.raw).length : 0;
-  return { ok: true, config, authentik: core.authentik, path: source.path, settings, warnings };
+  const others: readonly (string | null)[] = [source.path, ...certificateFiles(config)];
+  const files = new Set([...known.keys()].map((path) => resolve(cwd, path)).filter((path) => !others.includes(path)));
+  return { ok: true, config, authentik: core.authentik, path: source.path, settings, warnings, files };
 }
 
 /**
  * Where the metrics listener of a running daemon is, for the health probe; null when it is switched off. Looks past every
  * problem: a daemon goes on with its old configuration while a bad file lies on disk, and a probe must not kill it then.
  */
-export function loadMetricsAddress({ env, cwd, readFile: read = readText }: LoadOptions): string | null {
+export function loadMetricsAddress({ env, cwd, file, readFile: read = readText }: LoadOptions): string | null {
   const readFile: ReadFile = (path) => read(resolve(cwd, path));
-  const { raw } = readSource({ env, cwd, readFile });
-  const written = valueAt(overlayEnvironment(isRecord(raw) ? raw : {}, env, readFile).value, ['listen', 'metrics']);
+  const { raw } = readSource({ env, cwd, file, readFile });
+  const { value, origins } = applyVariables(raw, env, new Set());
+  const overlay = overlayEnvironment(isRecord(value) ? value : {}, env, readFile, origins);
+  const written = valueAt(overlay.value, ['listen', 'metrics']);
   return typeof written === 'string' || written === null ? written : configSchema.parse({}).listen.metrics;
 }
 
-interface Source {
-  readonly raw: unknown;
+interface Source extends YamlFile {
   readonly path: string | null;
-  readonly problems: Problem[];
 }
 
-function readSource({ env, cwd, readFile }: Required<Omit<LoadOptions, 'readBytes'>>): Source {
-  const named = env['AKPROX_CONFIG'] || undefined;
+interface Place {
+  readonly env: Env;
+  readonly cwd: string;
+  readonly file: string | undefined;
+  readonly readFile: ReadFile;
+}
+
+function readSource({ env, cwd, file, readFile }: Place): Source {
+  const named = file ?? (env['AKPROX_CONFIG'] || undefined);
   const path = resolve(cwd, named ?? 'akprox.yaml');
+  const none = { raw: {}, lineOf: () => undefined };
   try {
-    return { path, ...parseYaml(readFile(path), basename(path)) };
+    return { path, ...readYaml(readFile(path), basename(path)) };
   } catch (error) {
     const reason = readFailure(error);
-    if (named === undefined && reason === 'ENOENT') return { raw: {}, path: null, problems: [] };
+    if (named === undefined && reason === 'ENOENT') return { ...none, path: null, problems: [] };
     const problem = {
-      path: named === undefined ? 'akprox.yaml' : 'AKPROX_CONFIG',
+      path: file !== undefined ? '--config' : named === undefined ? 'akprox.yaml' : 'AKPROX_CONFIG',
       message: `file ${path} cannot be read (${reason})`,
     };
-    return { raw: {}, path, problems: [problem] };
+    return { ...none, path, problems: [problem] };
   }
 }
 
-function parseYaml(text: string, file: string): { raw: unknown; problems: Problem[] } {
-  const lines = new LineCounter();
-  // `prettyErrors` would quote the line, and with it perhaps a secret.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
-  const problems = document.errors.map((error) => {
-    const { line, col } = lines.linePos(error.pos[0]);
-    return { path: `${file}:${line}:${col}`, message: error.message.replace(/: ".*$/s, '') };
-  });
-  if (problems.length > 0) return { raw: {}, problems };
-  try {
-    const raw: unknown = document.toJS() ?? {};
-    return isRecord(raw)
-      ? { raw, problems }
-      : { raw: {}, problems: [{ path: file, message: 'expected settings, found a list or a scalar' }] };
-  } catch {
-    // An alias without its anchor, or aliases that multiply without end.
-    return { raw: {}, problems: [{ path: file, message: 'has an alias that cannot be resolved' }] };
-  }
+/** The variables that variables of authentik's are read from: `env://NAME`. */
+function passedOn(env: Env): string[] {
+  return Object.values(env).flatMap((value) => /^env:\/\/([^?]*)/.exec(value ?? '')?.[1] ?? []);
 }
 
 function nothingToRead(cwd: string): Problem {
   return {
     path: 'akprox.yaml',
-    message: `not found in ${cwd}: write one, name one in AKPROX_CONFIG, or set AUTHENTIK_HOST and AUTHENTIK_TOKEN`,
+    message: `not found in ${cwd}: write one, name one in AKPROX_CONFIG, set AUTHENTIK_HOST and AUTHENTIK_TOKEN, or every setting by AKPROX_ variables`,
   };
 }
 
@@ -152,9 +158,25 @@ function onePerPath(problems: readonly Problem[]): Problem[] {
   return [...first.values()].sort((left, right) => left.path.localeCompare(right.path, 'en', { numeric: true }));
 }
 
-function withOrigin({ path, message }: Problem, origins: ReadonlyMap<string, string>): Problem {
+/** With the variable that the setting is from or has to be set by, or the line of the file, and the name of the provider. */
+function withPlace(
+  { path, message }: Problem,
+  origins: ReadonlyMap<string, string>,
+  { added, value }: Applied,
+  file: YamlFile,
+): Problem {
+  const [, place, inner = ''] = /^providers\[(\d+)\]\.?(.*)$/.exec(path) ?? [];
+  const name = place === undefined ? undefined : valueAt(value, ['providers', Number(place), 'name']);
+  const provider = typeof name === 'string' && NAME.test(name) ? { provider: name } : {};
   const variable = origins.get(path) ?? origins.get(path.replace(/\[\d+\]$/, ''));
-  return { path, message: variable === undefined ? message : `${message} (from ${variable})` };
+  if (variable !== undefined) return { path, message: `${message} (from ${variable})`, ...provider };
+  const prefix = place === undefined ? undefined : added.get(Number(place));
+  if (prefix !== undefined) {
+    const missing = `${prefix}${inner.replaceAll('.', '_').toUpperCase()}`;
+    return { path, message: `${message} (set ${missing})`, ...provider };
+  }
+  const line = file.lineOf(path);
+  return { path, message, ...(line !== undefined && { line }), ...provider };
 }
 
 function normalise(config: ParsedConfig, directory: string, readFile: ReadFile, logo: string): Config {
@@ -232,8 +254,7 @@ function doubts(config: Config, authentik: AuthentikEnv | null): string[] {
 }
 
 /** What was checked is what is used: a file may be replaced, or go, in between. */
-function readOnce(readFile: ReadFile): ReadFile {
-  const known = new Map<string, string>();
+function readOnce(readFile: ReadFile, known: Map<string, string>): ReadFile {
   return (path) => {
     const text = known.get(path) ?? readFile(path);
     known.set(path, text);

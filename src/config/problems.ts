@@ -9,6 +9,19 @@ import { keysAt } from './schema-shape.js';
 export interface Problem {
   readonly path: string;
   readonly message: string;
+  /** Where it stands in the file, or what is around it does; counted from one. */
+  readonly line?: number;
+  /** The name of the provider that it is about. */
+  readonly provider?: string;
+}
+
+/** One line: `providers[37] (grafana), line 412: oidc.issuer: is required`. */
+export function formatProblem({ path, message, line, provider }: Problem): string {
+  const place = line === undefined ? '' : `, line ${line}`;
+  const [, element, inner] = /^(providers\[\d+\])\.?(.*)$/.exec(path) ?? [];
+  if (element === undefined) return `${path}${place}: ${message}`;
+  const named = provider === undefined ? element : `${element} (${provider})`;
+  return `${named}${place}: ${inner === '' ? '' : `${inner}: `}${message}`;
 }
 
 export type Path = readonly PropertyKey[];

@@ -62,14 +62,14 @@ const certificate = z.strictObject({
   key: z.string().describe('Private key, PEM file.'),
 });
 
+/** Of a provider. */
+export const NAME = /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$/;
+
 export const providerSchema = z
   .strictObject({
     name: z
       .string()
-      .regex(
-        /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$/,
-        'expected 1 to 64 letters, digits, spaces, dots, dashes or underscores',
-      )
+      .regex(NAME, 'expected 1 to 64 letters, digits, spaces, dots, dashes or underscores')
       .describe('Name in logs, metrics and headers; unique.'),
     display_name: shownName('What people call the application, on pages. Default: `name`.'),
     mode: z

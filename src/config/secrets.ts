@@ -74,3 +74,14 @@ function mapAt(
   if (!isRecord(value) || !Object.hasOwn(value, head)) return value;
   return { ...value, [head]: mapAt(value[head], rest, [...at, head], replace) };
 }
+
+/** The variables that the file names as the places of its secrets. */
+export function referredVariables(raw: unknown): ReadonlySet<string> {
+  const names = new Set<string>();
+  const note = (value: unknown): unknown => {
+    if (isRecord(value) && typeof value['env'] === 'string') names.add(value['env']);
+    return value;
+  };
+  for (const pattern of SECRET_PATHS) mapAt(raw, pattern, [], note);
+  return names;
+}

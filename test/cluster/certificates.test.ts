@@ -17,10 +17,10 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { connect } from 'node:tls';
 import { generate } from 'selfsigned';
-import { CertificateWatch } from '../../src/cluster/certificate-watch.js';
 import { Certificates } from '../../src/cluster/certificates.js';
+import { FileWatch } from '../../src/cluster/file-watch.js';
 import { makePrivateDirectory } from '../../src/infra/private-directory.js';
-import { configOf, makeApplication } from '../kit/application.js';
+import { makeApplication } from '../kit/application.js';
 import { type Daemon, request, startDaemon, testProvider } from '../kit/daemon.js';
 
 const EC = { keyType: 'ec' } as const;
@@ -163,8 +163,7 @@ describe('Certificates', () => {
   });
 });
 
-describe('CertificateWatch', () => {
-  const config = configOf({ listen: { https: '127.0.0.1:0' } });
+describe('FileWatch', () => {
   /** What changes a file of the pair, again and again until it is seen: the first look at a file only remembers it. */
   async function sees(own: { cert: string; key: string }, change: () => void): Promise<void> {
     let seen = (): void => {};
@@ -177,8 +176,8 @@ describe('CertificateWatch', () => {
         return () => {};
       },
     };
-    const watch = new CertificateWatch({ interval: 5, timers, changed: seen });
-    watch.update({ listen: { ...config.listen, tls: own }, providers: [] });
+    const watch = new FileWatch({ interval: 5, timers, changed: seen });
+    watch.update(new Set([own.cert, own.key]));
     const again = setInterval(change, 20);
     try {
       await changed;

@@ -41,7 +41,10 @@ async function akprox(argv: string[], yaml: string | null = GOOD, env: Io['env']
     stderr: (text) => {
       written.stderr += text;
     },
-    read: async () => ({ result: loadConfig({ env, cwd: '/etc/akprox', readFile }), selfSigned: null }),
+    read: async (file) => ({
+      result: loadConfig({ env, cwd: '/etc/akprox', readFile, ...(file !== undefined && { file }) }),
+      selfSigned: null,
+    }),
     serve: async ({ loaded }) => {
       served.push(loaded);
       return 7;
@@ -56,10 +59,31 @@ test('without a command it serves, and passes the exit code on', async () => {
   assert.equal(served[0]?.config.providers[0]?.name, 'whoami');
 });
 
+test('--config names the file, before a command and behind it, over AKPROX_CONFIG', async () => {
+  for (const argv of [
+    ['--config', 'akprox.yaml'],
+    ['--config=akprox.yaml'],
+    ['check', '--config', 'akprox.yaml'],
+    ['--config=/etc/akprox/akprox.yaml', 'check'],
+  ]) {
+    const { code, stderr } = await akprox(argv, GOOD, { AKPROX_CONFIG: 'none.yaml' });
+    assert.deepEqual([code, stderr], [argv.includes('check') ? 0 : 7, ''], argv.join(' '));
+  }
+  const missing = await akprox(['check', '--config', 'none.yaml']);
+  assert.deepEqual(
+    [missing.code, missing.stderr],
+    [1, '--config: file /etc/akprox/none.yaml cannot be read (ENOENT)\n1 problem\n'],
+  );
+  for (const argv of [['--config'], ['--config='], ['--config', '--help']]) {
+    const { code, stderr } = await akprox(argv);
+    assert.deepEqual([code, stderr.split('\n')[0]], [2, "akprox: option '--config' needs a file"], argv.join(' '));
+  }
+});
+
 test('a bad configuration is not served', async () => {
   const { code, served, stderr } = await akprox([], 'banana: 1\n');
   assert.deepEqual([code, served.length], [1, 0]);
-  assert.equal(stderr, 'banana: unknown key\n1 problem\n');
+  assert.equal(stderr, 'banana, line 1: unknown key\n1 problem\n');
 });
 
 test('check: ok', async () => {
@@ -119,10 +143,10 @@ test('check: every problem on a line of its own, and how many', async () => {
   assert.deepEqual([code, stdout], [1, '']);
   const lines = stderr.trimEnd().split('\n');
   assert.deepEqual(lines.slice(0, 2), [
-    'banana: unknown key',
-    'log.level: expected one of "trace", "debug", "info", "warn", "error"',
+    'banana, line 1: unknown key',
+    'log.level, line 3: expected one of "trace", "debug", "info", "warn", "error"',
   ]);
-  assert.match(lines[2] ?? '', /^workers: /);
+  assert.match(lines[2] ?? '', /^workers, line 2: /);
   assert.equal(lines[3], '3 problems');
 });
 
@@ -136,10 +160,10 @@ test('secret: a fresh one that the configuration accepts', async () => {
 test('--help names every command and no other', async () => {
   const { code, stdout } = await akprox(['--help']);
   assert.equal(code, 0);
-  for (const name of ['check', 'healthcheck', 'secret', 'sessions', 'doctor', '--version'])
+  for (const name of ['check', 'healthcheck', 'secret', 'schema', 'sessions', 'doctor', '--version'])
     assert.match(stdout, new RegExp(`akprox ${name} `));
   const named = [...stdout.matchAll(/^ {2}akprox ([a-z]+) /gm)].map((match) => match[1]);
-  assert.deepEqual(named, ['check', 'healthcheck', 'secret', 'sessions', 'doctor']);
+  assert.deepEqual(named, ['check', 'healthcheck', 'secret', 'schema', 'sessions', 'doctor']);
   assert.equal((await akprox(['-h'])).stdout, stdout);
   assert.match((await akprox(['check', '--help'])).stdout, /^akprox check: /);
   assert.match((await akprox(['doctor', '--help'])).stdout, /--session-file FILE/);

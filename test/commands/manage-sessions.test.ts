@@ -203,7 +203,7 @@ describe('akprox sessions, on the embedded store', () => {
 
   it('reports a bad configuration as every command does', async () => {
     const { code, stderr } = await akprox([], 'banana: 1\n', '/etc/akprox');
-    assert.deepEqual([code, stderr], [1, 'banana: unknown key\n1 problem\n']);
+    assert.deepEqual([code, stderr], [1, 'banana, line 1: unknown key\n1 problem\n']);
   });
 });
 

@@ -70,7 +70,7 @@ describe('the environment', () => {
   test('selects no store where the file has one or the host is missing, and says so', () => {
     const beside = loaded(withEnv({ AUTHENTIK_REDIS__HOST: 'redis' }, { store: { kind: 'embedded' } }));
     assert.equal(beside.config.store.kind, 'embedded');
-    assert.match(beside.warnings.join(), /ignored: the file has a `store`/);
+    assert.match(beside.warnings.join(), /ignored: there is a `store`/);
     assert.match(loaded(withEnv({ AUTHENTIK_REDIS__DB: '1' })).warnings.join(), /AUTHENTIK_REDIS__HOST is not set/);
   });
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { loadConfig } from '../../src/config/load.js';
-import { diskOf, loadYaml, problemsOf } from './setup.js';
+import { formatProblem } from '../../src/config/problems.js';
+import { diskOf, loadYaml, problemsOf, provider, SECRET } from './setup.js';
 
 describe('the file', () => {
   test('that AKPROX_CONFIG names must be there', () => {
@@ -27,7 +28,7 @@ describe('the file', () => {
     const result = loadConfig({ env: {}, cwd: '/srv', readFile: diskOf({}) });
     assert.deepEqual(problemsOf(result), {
       'akprox.yaml':
-        'not found in /srv: write one, name one in AKPROX_CONFIG, or set AUTHENTIK_HOST and AUTHENTIK_TOKEN',
+        'not found in /srv: write one, name one in AKPROX_CONFIG, set AUTHENTIK_HOST and AUTHENTIK_TOKEN, or every setting by AKPROX_ variables',
     });
     assert.equal(!result.ok && result.file, null);
   });
@@ -52,5 +53,53 @@ describe('the file', () => {
     const problems = problemsOf(loadYaml('a: [', { env: { AUTHENTIK_HOST: 'https://ak.tld' } }));
     assert.ok(Object.keys(problems).some((path) => path.startsWith('akprox.yaml:')));
     assert.equal(problems['AUTHENTIK_TOKEN'], 'is required beside AUTHENTIK_HOST');
+  });
+});
+
+describe('a problem', () => {
+  const told = (yaml: string, env = {}): string[] => {
+    const result = loadYaml(yaml, { env });
+    assert.ok(!result.ok);
+    return result.problems.map(formatProblem);
+  };
+
+  test('names the provider and the line of the file', () => {
+    const good = (name: string): string =>
+      `  - ${JSON.stringify(provider({ name, external_host: `https://${name}.tld` }))}\n`;
+    const bad = `  - name: grafana
+    mode: forward_single
+    external_host: https://grafana.tld
+    cookie_secret: ${SECRET}
+    oidc:
+      client_id: 7
+      isuer: https://auth.tld
+`;
+    const yaml = `# one\nproviders:\n${[...Array(37).keys()].map((i) => good(`a${i}`)).join('')}${bad}`;
+    assert.deepEqual(told(yaml), [
+      'providers[37] (grafana), line 45: oidc.client_id: expected string, found number',
+      'providers[37] (grafana), line 44: oidc.issuer: is required',
+      'providers[37] (grafana), line 46: oidc.isuer: unknown key, did you mean issuer?',
+    ]);
+  });
+
+  test('is found through an anchor, and in flow style', () => {
+    const yaml = `base: &b\n  level: loud\nlog: *b\nlisten: {\n  http: x }\n`;
+    assert.deepEqual(told(yaml), [
+      'base, line 1: unknown key',
+      'listen.http, line 5: expected ADDRESS:PORT or unix:/PATH',
+      'log.level, line 2: expected one of "trace", "debug", "info", "warn", "error"',
+    ]);
+  });
+
+  test('says no name that is none', () => {
+    assert.deepEqual(told('providers: [{ name: "my\\nsecret" }]').slice(0, 1), [
+      'providers[0], line 1: cookie_secret: is required',
+    ]);
+  });
+
+  test('of a variable has no line', () => {
+    assert.deepEqual(told('log:\n  level: info\n', { AKPROX_LOG_LEVEL: 'loud' }), [
+      'log.level: expected one of "trace", "debug", "info", "warn", "error" (from AKPROX_LOG_LEVEL)',
+    ]);
   });
 });

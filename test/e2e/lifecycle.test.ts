@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type Daemon, request, startDaemon, testProvider, traefikCheck } from '../kit/daemon.js';
+import { until } from '../kit/until.js';
 import { APP, startWorld, type World } from '../kit/world.js';
 
 async function signedIn(world: World): Promise<string> {
@@ -139,7 +140,11 @@ describe('SIGHUP', () => {
       store: { kind: 'embedded', path: join(world.daemon.directory, 'data') },
       providers,
     });
-    const whoami = testProvider(world.idp.issuer, { access: { groups: ['staff'] } });
+    const secret = join(world.daemon.directory, 'client-secret');
+    writeFileSync(secret, 'former');
+    const plain = testProvider(world.idp.issuer, { access: { groups: ['staff'] } });
+    const oidc = { issuer: world.idp.issuer, client_id: 'whoami', client_secret: { file: secret } };
+    const whoami = { ...plain, oidc };
     const traffic = load(world.daemon.http, cookie, 4);
     await traffic.atLeast(100);
 
@@ -159,6 +164,13 @@ describe('SIGHUP', () => {
     await world.daemon.waitFor((line) => line.msg.startsWith('the configuration was not changed'));
     assert.ok(world.daemon.lines.some((line) => line['setting'] === 'providers[0].mode'));
     assert.equal((await traefikCheck(world.daemon.http, 'http://second.localhost:8080/')).status, 302);
+
+    // A secret that is exchanged is taken without a signal, once the rest is in order again.
+    world.daemon.writeConfig(config([whoami]));
+    writeFileSync(secret, 'a new one');
+    const changes = world.daemon.lines.filter(({ msg }) => msg === 'the configuration was changed').length;
+    await world.daemon.waitFor(({ msg }) => msg === 'a file that the configuration refers to has changed');
+    await until(() => world.daemon.lines.filter(({ msg }) => msg === 'the configuration was changed').length > changes);
 
     await traffic.atLeast(100);
     const { statuses, broken } = await traffic.stop();

@@ -1,32 +1,30 @@
-// Files of certificates that somebody renews: when one has changed, and then nothing for a moment, because a certificate and its key are
-// two files. By asking for their state now and then: a file may be a symbolic link into a directory that is exchanged, as Kubernetes and
+// Files that somebody renews, certificates and secrets: when one has changed, and then nothing for a moment, because a certificate and its
+// key are two files. By asking for their state now and then: a file may be a symbolic link into a directory that is exchanged, as Kubernetes and
 // certbot do it, or lie on another host, and no notice comes of that.
 import { unwatchFile, watchFile } from 'node:fs';
-import type { Config } from '../config/schema.js';
 import type { Timers } from '../infra/timers.js';
 
 /** How often a file is asked for, in milliseconds. */
 const INTERVAL = 5_000;
 const SETTLED_AFTER = 1_000;
 
-export interface CertificateWatchOptions {
+export interface FileWatchOptions {
   readonly timers: Timers;
   readonly changed: () => void;
   readonly interval?: number;
 }
 
-export class CertificateWatch {
-  private readonly options: CertificateWatchOptions;
+export class FileWatch {
+  private readonly options: FileWatchOptions;
   private files: ReadonlySet<string> = new Set();
   private settling: (() => void) | null = null;
 
-  constructor(options: CertificateWatchOptions) {
+  constructor(options: FileWatchOptions) {
     this.options = options;
   }
 
-  /** The files of this configuration from now on. */
-  update(config: Pick<Config, 'listen' | 'providers'>): void {
-    const wanted = filesOf(config);
+  /** These from now on, by their absolute paths. */
+  update(wanted: ReadonlySet<string>): void {
     for (const file of this.files) if (!wanted.has(file)) unwatchFile(file, this.see);
     for (const file of wanted) {
       if (this.files.has(file)) continue;
@@ -48,10 +46,4 @@ export class CertificateWatch {
     this.files = new Set();
     this.settling?.();
   }
-}
-
-function filesOf({ listen, providers }: Pick<Config, 'listen' | 'providers'>): ReadonlySet<string> {
-  if (listen.https === null) return new Set();
-  const pairs = [listen.tls, ...providers.map(({ tls }) => tls)];
-  return new Set(pairs.flatMap((pair) => (pair === undefined ? [] : [pair.cert, pair.key])));
 }
