@@ -98,7 +98,7 @@ export async function startTraefik(
   }
 }
 
-function applicationFile(directory: string, port: number): string {
+export function applicationFile(directory: string, port: number): string {
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `${kind}_temp_path ${directory}/${kind};`)
     .join(' ');

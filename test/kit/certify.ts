@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
 
-/** The outpost's certificate is for this name too, besides the loopback address. */
-const OUTPOST = 'akprox.akprox.svc.cluster.local';
+/** What the files call the outpost; its certificate is for these names too, besides the loopback address. */
+const NAMES = ['akprox', 'akprox.akprox.svc.cluster.local'];
 
 /** A certificate for `listen.tls`, and that of the CA that signed it. */
 export async function certify(): Promise<{ ca: string; tls: { cert: string; key: string }; remove(): void }> {
@@ -18,16 +18,13 @@ export async function certify(): Promise<{ ca: string; tls: { cert: string; key:
       { name: 'keyUsage', keyCertSign: true },
     ],
   });
-  const leaf = await generate([{ name: 'commonName', value: OUTPOST }], {
+  const leaf = await generate([{ name: 'commonName', value: 'akprox' }], {
     ...elliptic,
     ca: { cert: ca.cert, key: ca.private },
     extensions: [
       {
         name: 'subjectAltName',
-        altNames: [
-          { type: 2, value: OUTPOST },
-          { type: 7, ip: '127.0.0.1' },
-        ],
+        altNames: [...NAMES.map((value) => ({ type: 2, value }) as const), { type: 7, ip: '127.0.0.1' }],
       },
     ],
   });

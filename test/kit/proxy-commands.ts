@@ -106,6 +106,13 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
                 [' 127.0.0.1:9000 {', ' unix//run/akprox/akprox.sock unix//run/akprox/akprox.sock.2 {'] as const,
                 ...SOCKETS.map((path, i) => [`unix/${path} `, `unix/${place.sockets?.[i]} `] as const).reverse(),
               ]),
+          ...asVariant(place, {
+            http: [],
+            ca: (ca) => [
+              [' 127.0.0.1:9000 {', ` https://127.0.0.1:${place.secureOutpost} {`],
+              ['# tls_trusted_ca_certs /etc/caddy/akprox-ca.crt', `tls_trusted_ca_certs ${ca}`],
+            ],
+          }),
           ['127.0.0.1:9000', `127.0.0.1:${place.outpost}`],
           ['127.0.0.1:5000', `127.0.0.1:${place.application}`],
           ...(place.edits ?? []),
@@ -191,8 +198,20 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
         ['address: 0.0.0.0, port_value: 443', `address: 127.0.0.1, port_value: ${place.port}`],
         ['/etc/envoy/tls/company.tld.crt', certificate.cert],
         ['/etc/envoy/tls/company.tld.key', certificate.key],
+        ...asVariant(place, {
+          http: [],
+          ca: (ca) => [
+            ['address: akprox, port_value: 9000', `address: 127.0.0.1, port_value: ${place.secureOutpost}`],
+            ['explicit_http_config: { http_protocol_options: {} }', HTTP2],
+            ['      # transport_socket:', '      transport_socket:'],
+            ['\n      #   ', '\n        '],
+            ['/etc/envoy/tls/akprox-ca.crt', ca],
+          ],
+        }),
         ...(place.sockets === undefined
-          ? [['address: akprox, port_value: 9000', `address: 127.0.0.1, port_value: ${place.outpost}`] as const]
+          ? typeof place.variant === 'object'
+            ? []
+            : [['address: akprox, port_value: 9000', `address: 127.0.0.1, port_value: ${place.outpost}`] as const]
           : [
               ['- name: akprox\n      type: STRICT_DNS', '- name: akprox\n      type: STATIC'] as const,
               ...overSockets(
@@ -211,6 +230,8 @@ ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `  ${kind}_
   },
 } satisfies Record<ProxyName, (place: Place) => Command>;
 
+/** As the comment in Envoy's files has it. */
+const HTTP2 = 'explicit_http_config: { http2_protocol_options: { max_concurrent_streams: 16 } }';
 /** In the files, for a daemon with two workers. */
 const SOCKETS = ['/run/akprox/akprox.sock', '/run/akprox/akprox.sock.2'];
 

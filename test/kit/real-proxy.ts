@@ -63,6 +63,8 @@ export interface RealWorld {
   readonly daemon: Daemon;
   /** Where the proxy listens, on the loopback address. */
   readonly port: number;
+  /** Of the proxy, which is one process. */
+  readonly pid: number;
   readonly issuer: string;
   /** What the application got so far, oldest first. */
   readonly seen: readonly Seen[];
@@ -146,7 +148,7 @@ export async function startSurroundings(
 
 /**
  * With `around`, what is there already serves, and stays. `prepare`: other files than those of both modes. `variant`: how the outpost is
- * asked, where that is not as the file is; `ca`: over HTTPS, by the CA of `around`.
+ * asked, where that is not as the file is; `ca`: over HTTPS, by the CA of `around`. `direct`: past the relay, which then counts nothing.
  */
 export async function startRealWorld(
   name: ProxyName,
@@ -155,6 +157,7 @@ export async function startRealWorld(
     readonly around?: Surroundings;
     readonly prepare?: Prepare;
     readonly variant?: 'http' | 'ca';
+    readonly direct?: boolean;
   } = {},
 ): Promise<RealWorld> {
   const program = findProxy(name);
@@ -175,25 +178,27 @@ export async function startRealWorld(
       ? ((await daemon.waitFor(({ msg }) => msg === 'listening'))['sockets'] as string[])
       : undefined;
     const portOf = (origin: string | null): number => Number(new URL(origin ?? 'none:').port);
-    const outpost = await startRelay(portOf(daemon.http), portOf(daemon.https));
+    const targets = { port: portOf(daemon.http), securePort: portOf(daemon.https) };
+    const outpost = await startRelay(targets.port, targets.securePort);
     cleanups.push(outpost.close);
 
     const { edits, script } = options;
     const wanted = {
-      outpost: outpost.port,
-      secureOutpost: outpost.securePort,
+      outpost: (options.direct ? targets : outpost).port,
+      secureOutpost: (options.direct ? targets : outpost).securePort,
       application: application.port,
       ...(edits && { edits }),
       ...(script && { script }),
       ...(sockets && { sockets }),
       ...(options.variant && { variant: variantOf(options.variant, around) }),
     };
-    const { port, close } = await startProxy(program, name, mode, directory, wanted, options.prepare);
+    const { port, pid, close } = await startProxy(program, name, mode, directory, wanted, options.prepare);
     cleanups.push(close);
 
     return {
       daemon,
       port,
+      pid,
       issuer,
       seen: application.seen,
       outpost,
@@ -272,7 +277,7 @@ async function startProxy(
   directory: string,
   wanted: Omit<Place, 'mode' | 'directory' | 'certificate' | 'port' | 'check' | 'plain'>,
   prepare: Prepare = PREPARE[name],
-): Promise<{ port: number; close(): Promise<void> }> {
+): Promise<{ port: number; pid: number; close(): Promise<void> }> {
   const certificate = await writeCertificate(directory);
   for (let tries = 1; ; tries += 1) {
     const [port = 0, check = 0, plain = 0] = await freePorts(3);
@@ -295,7 +300,8 @@ async function startProxy(
       });
     }
     const broken = wanted.edits !== undefined;
-    if (await serves(child, port, mode === 'single' ? [APP] : [APP, LOGIN], broken)) return { port, close };
+    if (await serves(child, port, mode === 'single' ? [APP] : [APP, LOGIN], broken))
+      return { port, pid: child.pid ?? 0, close };
     await close();
     if (tries === TRIES) throw new Error(`${name} does not start with deploy/proxies/${name}:\n${output}`);
   }
