@@ -80,10 +80,10 @@ describe('the architecture', () => {
     assert.deepEqual(wrong, []);
   });
 
-  it('imports uWebSockets.js in http/server.ts only', () => {
+  it('imports uWebSockets.js in http/uws.ts only', () => {
     assert.deepEqual(
       files.filter((file) => imports(file).some(({ target }) => target === 'uWebSockets.js')),
-      ['http/server.ts'],
+      ['http/uws.ts'],
     );
   });
 

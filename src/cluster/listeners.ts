@@ -2,9 +2,10 @@
 import type { Application } from '../application/application.js';
 import type { Config } from '../config/schema.js';
 import { createCompatServer } from '../http/compat.js';
+import { createPlainServer, type Engine, findEngine } from '../http/engine.js';
 import type { NodeListenerOptions } from '../http/http1-listener.js';
 import { InFlight } from '../http/in-flight.js';
-import { createServer, type Server, type ServerOptions } from '../http/server.js';
+import type { Server, ServerOptions } from '../http/server.js';
 import { systemTimers } from '../infra/timers.js';
 import type { Https } from './https.js';
 import type { Pem } from './messages.js';
@@ -23,6 +24,8 @@ export interface ListenersOptions {
 }
 
 export interface Listeners {
+  /** What `listen.http` is served by. */
+  readonly engine: Engine;
   /** Null, or which certificates stay as they were, and why. */
   applyCertificates(applications: readonly Application[], listen: Config['listen']): string | null;
   /** Stops accepting; resolves when what is in flight has been answered or `graceMs` is over. */
@@ -31,12 +34,15 @@ export interface Listeners {
 
 /** Rejects with `listen_failed` when one of them cannot listen. */
 export async function startListeners(options: ListenersOptions): Promise<Listeners> {
-  const { server, config, selfSigned, socket } = options;
+  const { config, selfSigned, socket } = options;
   const { listen } = config;
-  const plain = listen.http === null ? null : await startPlain(server, listen.http, socket);
+  // Without `listen.http` there is nothing for another one to do.
+  const engine = listen.http === null ? 'node:http' : await findEngine();
+  const plain = listen.http === null ? null : await startPlain(engine, nodeOptions(options), listen.http, socket);
   const https = selfSigned === null ? null : await startSecure(options, selfSigned);
   const drainCompat = listen.compat === null ? null : await startCompat(nodeOptions(options), listen.compat);
   return {
+    engine,
     applyCertificates: (current, next) => https?.apply(current, next) ?? null,
     async drain(graceMs) {
       const answered = Promise.all([https?.drain(), drainCompat?.()]);
@@ -60,8 +66,13 @@ async function startSecure(options: ListenersOptions, selfSigned: Pem): Promise<
   return startHttps({ server, listen, address: listen.https, selfSigned, badCertificate }, applications);
 }
 
-async function startPlain(options: ServerOptions, address: string, socket: SocketFile | null): Promise<Server> {
-  const server = createServer(options);
+async function startPlain(
+  engine: Engine,
+  options: NodeListenerOptions,
+  address: string,
+  socket: SocketFile | null,
+): Promise<Server> {
+  const server = await createPlainServer(engine, options);
   await (socket === null ? listenOn(server, 'listen.http', address) : publishSocket(server, socket));
   return server;
 }

@@ -1,6 +1,7 @@
 // Every message between the primary and its workers, in one union per direction. Plain JSON: IPC serializes it.
 import type { Misconfiguration } from '../authentik/events.js';
 import type { Config } from '../config/schema.js';
+import type { Engine } from '../http/engine.js';
 import type { Counts } from '../metrics/metric.js';
 import type { Revocation } from '../session/revocation.js';
 import type { SocketFile } from './publish-socket.js';
@@ -44,7 +45,8 @@ export type Instruction =
 export type ToPrimary =
   /** The worker is listening on the channel; what was sent before would be lost. */
   | { readonly type: 'hello' }
-  | { readonly type: 'ready' }
+  /** It listens; `engine` is what `listen.http` is served by. */
+  | { readonly type: 'ready'; readonly engine: Engine }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   /** `problem`: what of it could not be applied; null when all was. */
   | { readonly type: 'configured'; readonly generation: number; readonly problem: string | null }

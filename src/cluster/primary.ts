@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import type { AuthentikEnv } from '../config/environment.js';
 import { certificateFiles } from '../config/listener-certificates.js';
 import type { Loaded, LoadResult } from '../config/load.js';
+import type { Engine } from '../http/engine.js';
 import { createClock } from '../infra/clock.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { growAsNeeded } from '../infra/heap.js';
@@ -81,6 +82,8 @@ class Primary {
   private readonly certificates: FileWatch;
   /** Secrets, and what else the configuration is read from besides its own file. */
   private readonly secrets: FileWatch;
+  /** What `listen.http` is served by; null as long as no worker has been ready. */
+  private engine: Engine | null = null;
 
   constructor(options: ServeOptions, log: Logger) {
     this.options = options;
@@ -127,7 +130,13 @@ class Primary {
     const { log, supervisor, questions, totals, gated } = this;
     const { config } = this.options;
     // First: who has its port is the one daemon of this host.
-    const status = createStatus({ supervisor, questions, totals, managed: () => this.managed });
+    const status = createStatus({
+      supervisor,
+      questions,
+      totals,
+      managed: () => this.managed,
+      engine: () => this.engine,
+    });
     const wanted = await withoutIpv6(config.listen);
     this.admin = await startAdmin(wanted.metrics, { ...status, log: gated });
     const listen = await choosePorts(wanted);
@@ -182,6 +191,7 @@ class Primary {
         break;
       case 'ready':
         this.sockets?.made(this.workers.get(worker)?.slot.place ?? -1);
+        this.learnEngine(message.engine);
         this.supervisor.ready(worker);
         break;
       case 'failed':
@@ -231,6 +241,17 @@ class Primary {
     for (const revocation of this.unfinished.revocations()) this.workers.send(worker, { type: 'revoked', revocation });
   }
 
+  /** All workers have the same. */
+  private learnEngine(engine: Engine): void {
+    const isNews = this.engine === null;
+    this.engine = engine;
+    if (!isNews || engine !== 'node:http' || this.config.current.listen.http === null) return;
+    this.log.warn(
+      { node: process.version, platform: process.platform, arch: process.arch },
+      'listen.http is served by node:http, because uWebSockets.js has no binary for this system: the answers are the same, a check costs more. Node.js 20 and 22 have one, on Linux with glibc',
+    );
+  }
+
   private workerEnded({ worker }: WorkerState): void {
     this.totals.left(worker.id);
     this.questions.gone(worker.id);
@@ -241,7 +262,14 @@ class Primary {
     growAsNeeded();
     const { http, https, compat } = this.config.current.listen;
     const sockets = this.sockets?.files.map(({ path }) => path);
-    const facts = { http, https, compat, metrics: this.admin?.address ?? null, ...(sockets && { sockets }) };
+    const facts = {
+      http,
+      https,
+      compat,
+      metrics: this.admin?.address ?? null,
+      engine: this.engine,
+      ...(sockets && { sockets }),
+    };
     this.log.info(facts, 'listening');
   }
 

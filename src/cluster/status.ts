@@ -1,4 +1,5 @@
 // What the metrics listener says of this daemon: whether it is ready, whether it had better be started anew, what it has counted.
+import type { Engine } from '../http/engine.js';
 import { VERSION } from '../infra/version.js';
 import { METRICS } from '../metrics/catalogue.js';
 import type { Facts } from '../metrics/metric.js';
@@ -15,9 +16,17 @@ export interface StatusOptions {
   readonly totals: Totals;
   /** Null when no authentik manages this daemon. */
   readonly managed: () => Managed | null;
+  /** Null as long as no worker has been ready. */
+  readonly engine: () => Engine | null;
 }
 
-export function createStatus({ supervisor, questions, totals, managed }: StatusOptions): Omit<AdminOptions, 'log'> {
+export function createStatus({
+  supervisor,
+  questions,
+  totals,
+  managed,
+  engine,
+}: StatusOptions): Omit<AdminOptions, 'log'> {
   const { workers } = supervisor;
   /** Nobody may ever scrape. */
   let page: MetricsPage | null = null;
@@ -36,6 +45,8 @@ export function createStatus({ supervisor, questions, totals, managed }: StatusO
       workersWanted: supervisor.wanted,
       restarts: supervisor.restarts,
       version: VERSION,
+      node: process.version,
+      engine: engine(),
       outpost: status && {
         name: status.outpost?.name ?? '',
         uuid: status.instanceId,

@@ -22,7 +22,7 @@ export interface SupervisorOptions {
 /** Beyond the time that workers have for what is in flight, in milliseconds. */
 const DRAIN_MARGIN = 5_000;
 const WHAT_TO_DO =
-  'What it printed on standard error says why. It needs Node.js 20 or 22 on a Linux with glibc (Debian, not Alpine) and packages that were installed there (npm ci)';
+  'What it printed on standard error says why. It needs Node.js 20, 22 or 24 and packages that were installed on this system (npm ci)';
 
 export class Supervisor {
   readonly workers: Workers;

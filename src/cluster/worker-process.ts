@@ -2,6 +2,7 @@
 import { AkproxError, explain } from '../infra/errors.js';
 import { growAsNeeded } from '../infra/heap.js';
 import type { Instruction, ToPrimary, ToWorker } from './messages.js';
+import { isUnloadable, whyUnloadable } from './unloadable.js';
 import { createWorker, type Worker } from './worker.js';
 
 export async function runWorker(): Promise<void> {
@@ -25,11 +26,14 @@ export async function runWorker(): Promise<void> {
           process.on('unhandledRejection', (error) => started.reportUnexpected(error));
           for (const missed of early) started.receive(missed);
           growAsNeeded();
-          send({ type: 'ready' });
+          send({ type: 'ready', engine: started.engine });
         },
         (error: unknown) => {
-          const code = error instanceof AkproxError ? error.code : 'internal';
-          send({ type: 'failed', code, message: explain(error) });
+          if (error instanceof AkproxError) send({ type: 'failed', code: error.code, message: explain(error) });
+          // Some of the code is loaded when the configuration asks for it.
+          else if (isUnloadable(error))
+            send({ type: 'failed', code: 'worker_unusable', message: whyUnloadable(error) });
+          else send({ type: 'failed', code: 'internal', message: explain(error) });
         },
       );
     } else if (worker !== null) worker.receive(message);

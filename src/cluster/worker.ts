@@ -13,6 +13,7 @@ import type { CheckContext } from '../http/check.js';
 import { checkLogger } from '../http/check-log.js';
 import { CheckState } from '../http/check-state.js';
 import { EndedLogins } from '../http/ended-logins.js';
+import type { Engine } from '../http/engine.js';
 import { inBandHandler } from '../http/in-band.js';
 import type { RequestContext } from '../http/router.js';
 import { createTrustedProxies } from '../http/trusted-proxies.js';
@@ -179,6 +180,11 @@ export class Worker {
           'a certificate cannot be used: HTTPS answers with that of listen.tls or a self-signed one',
         ),
     });
+  }
+
+  /** What `listen.http` is served by. */
+  get engine(): Engine {
+    return this.listeners?.engine ?? 'node:http';
   }
 
   /** Never throws: a message that cannot be dealt with is no reason to miss the next one. */

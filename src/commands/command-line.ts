@@ -2,7 +2,6 @@
 // beside this one.
 import { parseArgs } from 'node:util';
 import { nearest } from '../config/near-miss.js';
-import { VERSION } from '../infra/version.js';
 import { type Command, type Io, OK, usage } from './command.js';
 import { serve } from './serve.js';
 
@@ -75,13 +74,14 @@ function configOption(argv: readonly string[]): { config?: string; others: strin
   return { config, others: argv.toSpliced(place, separate ? 2 : 1) };
 }
 
-function options(argv: string[], io: Io): number {
+function options(argv: string[], io: Io): Promise<number> | number {
   try {
     const { values } = parseArgs({
       args: argv,
       options: { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } },
     });
-    io.stdout(values.help ? help() : `akprox ${VERSION}\n`);
+    if (values.help !== true) return import('./show-version.js').then(({ showVersion }) => showVersion(io));
+    io.stdout(help());
     return OK;
   } catch (error) {
     if (isUsageError(error)) return usage(error.message, io);
@@ -104,7 +104,7 @@ function help(): string {
     `  akprox ${''.padEnd(12)}  serve, until SIGTERM; SIGHUP reads the configuration again`,
     ...rows,
     `  akprox ${'--help'.padEnd(12)}  this text`,
-    `  akprox ${'--version'.padEnd(12)}  the version`,
+    `  akprox ${'--version'.padEnd(12)}  the version, and what serves listen.http`,
     '',
     'The configuration is the file that --config names, with any command, else AKPROX_CONFIG, else akprox.yaml in the working directory.',
     'Every setting can come from the environment, which wins: AKPROX_LISTEN_HTTP is listen.http, AKPROX_PROVIDER_GRAFANA_OIDC_ISSUER is',

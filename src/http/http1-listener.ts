@@ -1,5 +1,6 @@
-// The same routes over node:http, for every listener that speaks HTTP/1 by it: compat, and HTTPS for those who do not ask for HTTP/2.
-import type http from 'node:http';
+// The same routes over node:http, for every listener that speaks HTTP/1 by it: compat, HTTPS for those who do not ask for HTTP/2, and
+// listen.http where there is no uWebSockets.js.
+import http from 'node:http';
 import { blockHeaders } from '../application/identity.js';
 import { LOGOUT_BODY_LIMIT } from './backchannel-logout.js';
 import type { Allow } from './decision.js';
@@ -40,15 +41,48 @@ const TOO_MANY_HEADERS: Reply = json(431, {
   error: 'too_many_headers',
   message: `a request may have at most ${MOST_HEADERS - 1} headers`,
 });
+const HTTP_1_0: Reply = json(505, {
+  error: 'http_version_not_supported',
+  message: 'listen.http speaks HTTP/1.1 (nginx: proxy_http_version 1.1); listen.compat speaks HTTP/1.0 too',
+});
 
-export function http1Listener(options: NodeListenerOptions, inFlight: InFlight): http.RequestListener {
-  const work = new NodeWork(options);
-  return answering(LOGOUT_BODY_LIMIT, (req, body) => answer(work, req, body), inFlight, options.onError);
+/** In what the listeners differ. */
+export interface Http1Traits {
+  /** Whether it answers HTTP/1.0 too. */
+  readonly takesHttp10: boolean;
+  /** Who is at the other end. */
+  readonly peerOf: (req: http.IncomingMessage) => string;
 }
 
-async function answer(work: NodeWork, req: http.IncomingMessage, body: RequestBody): Promise<NodeAnswer> {
+/** Of a connection that is gone there is no address any more. */
+export function tcpPeer(req: http.IncomingMessage): string {
+  return req.socket.remoteAddress ?? '';
+}
+
+export function createHttp1Server(options: NodeListenerOptions, inFlight: InFlight, traits: Http1Traits): http.Server {
+  const bounds = http1Bounds(options.maxHeaderBytes);
+  const listener = http1Listener(options, inFlight, traits);
+  return Object.assign(http.createServer({ ...bounds, connectionsCheckingInterval: HEAD_MS }, listener), bounds);
+}
+
+export function http1Listener(
+  options: NodeListenerOptions,
+  inFlight: InFlight,
+  traits: Http1Traits = { takesHttp10: true, peerOf: tcpPeer },
+): http.RequestListener {
+  const work = new NodeWork(options);
+  return answering(LOGOUT_BODY_LIMIT, (req, body) => answer(work, traits, req, body), inFlight, options.onError);
+}
+
+async function answer(
+  work: NodeWork,
+  { takesHttp10, peerOf }: Http1Traits,
+  req: http.IncomingMessage,
+  body: RequestBody,
+): Promise<NodeAnswer> {
   if (req.rawHeaders.length >= 2 * MOST_HEADERS) return replied(TOO_MANY_HEADERS);
-  const request = new Http1Request(req, body);
+  if (!takesHttp10 && req.httpVersion === '1.0') return replied(HTTP_1_0);
+  const request = new Http1Request(req, body, peerOf);
   const dialect = checkDialect(request.getUrl(), request.getQuery());
   if (dialect === null) return replied(await work.step(request));
   const outcome = await work.check(request, dialect);

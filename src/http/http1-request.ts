@@ -7,14 +7,16 @@ import type { RequestBody } from './request-body.js';
 export class Http1Request implements NodeRequest {
   private readonly req: http.IncomingMessage;
   private readonly body: RequestBody;
+  private readonly peerOf: (req: http.IncomingMessage) => string;
   private readonly url: string;
   private readonly query: string;
 
-  constructor(req: http.IncomingMessage, body: RequestBody) {
+  constructor(req: http.IncomingMessage, body: RequestBody, peerOf: (req: http.IncomingMessage) => string) {
     const target = req.url ?? '/';
     const mark = target.indexOf('?');
     this.req = req;
     this.body = body;
+    this.peerOf = peerOf;
     this.url = mark === -1 ? target : target.slice(0, mark);
     this.query = mark === -1 ? '' : target.slice(mark + 1);
   }
@@ -49,7 +51,7 @@ export class Http1Request implements NodeRequest {
   }
 
   peer(): string {
-    return this.req.socket.remoteAddress ?? '';
+    return this.peerOf(this.req);
   }
 
   text(): Promise<string | null> {

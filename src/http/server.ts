@@ -1,5 +1,4 @@
-// The listener on uWebSockets.js, and the only file that imports it: binding, routes, the end.
-import * as uWS from 'uWebSockets.js';
+// The listener on uWebSockets.js: binding, routes, the end. node-server.ts takes its place where there is no uWebSockets.js.
 import { PREFIXES } from '../application/own-paths.js';
 import { AkproxError } from '../infra/errors.js';
 import { Answers } from './answer.js';
@@ -9,6 +8,7 @@ import { createHandlers, type HandlerOptions } from './handlers.js';
 import { LiveRequest } from './live-request.js';
 import { CHECK_PATHS } from './router.js';
 import { UNIX_PEER } from './trusted-proxies.js';
+import * as uWS from './uws.js';
 
 export interface ServerOptions extends HandlerOptions {
   readonly onError: (error: unknown) => void;

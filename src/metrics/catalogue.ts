@@ -142,6 +142,13 @@ export const METRICS = [
     show: ({ restarts }) => single(restarts),
   },
   {
+    name: 'akprox_build_info',
+    type: 'gauge',
+    labels: ['version', 'node', 'engine'],
+    help: 'What runs: akprox, Node.js, and what serves listen.http.',
+    show: ({ version, node, engine }) => (engine === null ? [] : [[[version, node, engine], [1]]]),
+  },
+  {
     name: 'authentik_outpost_info',
     type: 'gauge',
     labels: Object.keys(BUILD),

@@ -26,6 +26,10 @@ export interface Facts {
   readonly workersWanted: number;
   readonly restarts: number;
   readonly version: string;
+  /** The version of Node.js. */
+  readonly node: string;
+  /** What `listen.http` is served by; null as long as no worker has been ready. */
+  readonly engine: string | null;
   /** Null when no authentik manages this daemon. */
   readonly outpost: {
     readonly name: string;

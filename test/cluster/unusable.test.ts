@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -52,9 +52,15 @@ describe('a daemon whose first workers cannot be loaded', { concurrency: false }
     readonly withBinary?: boolean;
   }[] = [
     {
-      what: 'there is no binary for this Node.js',
+      what: 'the binary of uWebSockets.js is damaged',
       withBinary: false,
-      says: /uWebSockets\.js .* no binary .*Node\.js v\d+.*: use Node\.js 20 or 22 on a Linux with glibc/,
+      damage: (directory) => {
+        const { platform, arch, versions } = process;
+        const name = `uws_${platform}_${arch}_${versions.modules}.node`;
+        mkdirSync(join(directory, 'node_modules/uWebSockets.js/dist/bin'), { recursive: true });
+        writeFileSync(join(directory, 'node_modules/uWebSockets.js/dist/bin', name), 'no machine code');
+      },
+      says: /uWebSockets\.js cannot be loaded, .*install the packages again \(npm ci\): .*uws_\w+\.node: (?:file too short|invalid ELF header)/,
     },
     {
       what: 'a file is damaged',
@@ -72,17 +78,17 @@ describe('a daemon whose first workers cannot be loaded', { concurrency: false }
     {
       what: 'the file with which a worker begins is missing',
       damage: (directory) => rmSync(join(directory, 'dist/cluster/start-worker.js')),
-      says: /ended before it was ready \(exit code 1\).*Node\.js 20 or 22.*glibc/,
+      says: /ended before it was ready \(exit code 1\).*Node\.js 20, 22 or 24/,
     },
     {
       what: 'a module throws before ours are loaded',
       prepare: (directory) => injected(directory, "throw new Error('injected');"),
-      says: /ended before it was ready \(exit code 1\).*Node\.js 20 or 22.*glibc/,
+      says: /ended before it was ready \(exit code 1\).*Node\.js 20, 22 or 24/,
     },
     {
       what: 'native code aborts',
       prepare: (directory) => injected(directory, 'process.abort();'),
-      says: /ended before it was ready \(SIGABRT\).*Node\.js 20 or 22.*glibc/,
+      says: /ended before it was ready \(SIGABRT\).*Node\.js 20, 22 or 24/,
     },
   ];
   for (const { what, says, prepare, damage, withBinary } of cases) {

@@ -7,6 +7,7 @@ import type { Io } from '../../src/commands/command.js';
 import { run } from '../../src/commands/command-line.js';
 import { type Loaded, loadConfig } from '../../src/config/load.js';
 import { VERSION } from '../../src/infra/version.js';
+import { ENGINE } from '../kit/on-node-http.js';
 
 const GOOD = `
 providers:
@@ -169,8 +170,9 @@ test('--help names every command and no other', async () => {
   assert.match((await akprox(['doctor', '--help'])).stdout, /--session-file FILE/);
 });
 
-test('--version', async () => {
-  assert.deepEqual(await akprox(['--version']), { code: 0, stdout: `akprox ${VERSION}\n`, stderr: '', served: [] });
+test('--version, and what serves', async () => {
+  const stdout = `akprox ${VERSION} (Node.js ${process.version}, ${ENGINE})\n`;
+  assert.deepEqual(await akprox(['--version']), { code: 0, stdout, stderr: '', served: [] });
 });
 
 for (const [argv, message] of [

@@ -36,7 +36,8 @@ describe('the fuzzer', () => {
     assert.ok(figures.requests >= REQUESTS);
     assert.equal(figures.answers + figures.ended, figures.requests);
     // It would find nothing if it reached nothing.
-    for (const listener of ['http', 'https', 'http2', 'compat']) {
+    for (const { transport } of lanesOf(world, LONG_MS)) {
+      const listener = transport.name;
       for (const status of [200, 302, 400, 401, 403]) {
         const seen = figures.counts.get(`${listener} check ${status}`) ?? 0;
         assert.ok(seen > 0, `no check on ${listener} was answered ${status}`);

@@ -44,7 +44,9 @@ const figures = await fuzz(world, {
 });
 const seconds = (performance.now() - started) / 1_000;
 const wrong = await aftermath(world, workers, childrenOf(world.daemon.child.pid ?? 0));
-const lost = world.daemon.lines.filter(({ msg }) => msg === 'a worker died').length;
+const lost = [world.daemon, world.onNode]
+  .flatMap((daemon) => daemon?.lines ?? [])
+  .filter(({ msg }) => msg === 'a worker died').length;
 
 console.log(
   `${figures.requests} requests in ${seconds.toFixed(0)} s, ${Math.round(figures.requests / seconds)} a second`,

@@ -149,7 +149,8 @@ export async function aftermath(
   }
   if (workersBefore.join() !== workersNow.join())
     wrong.push(`workers were lost: ${workersBefore.join()} became ${workersNow.join()}`);
-  for (const { msg, level, ...facts } of world.daemon.lines) {
+  const lines = [world.daemon, world.onNode].flatMap((daemon) => daemon?.lines ?? []);
+  for (const { msg, level, ...facts } of lines) {
     if (msg === 'a worker died' || level === 'error' || level === 'fatal')
       wrong.push(`${level}: ${msg} ${JSON.stringify(facts).slice(0, 600)}`);
   }

@@ -4,6 +4,7 @@ import { request as httpRequest } from 'node:http';
 import { createBrowser } from '../kit/browser.js';
 import { type Daemon, request, SECRET, startDaemon } from '../kit/daemon.js';
 import { type Idp, startIdp } from '../kit/idp.js';
+import { ENGINE, startOnNodeHttp } from '../kit/on-node-http.js';
 import { clientFor } from '../kit/world.js';
 
 export interface Site {
@@ -37,6 +38,8 @@ export interface Session {
 
 export interface FuzzWorld {
   readonly daemon: Daemon;
+  /** The same with `listen.http` on node:http; null where `daemon` has it so. */
+  readonly onNode: Daemon | null;
   readonly issuer: string;
   readonly sites: readonly Site[];
   readonly sessions: readonly Session[];
@@ -131,6 +134,7 @@ export async function startFuzzWorld(options: { readonly workers?: number } = {}
     ttl: { AccessToken: DAY, IdToken: DAY },
   });
   let daemon: Daemon | undefined;
+  let onNode: Daemon | null = null;
   try {
     daemon = await startDaemon({
       workers: options.workers ?? 2,
@@ -144,15 +148,17 @@ export async function startFuzzWorld(options: { readonly workers?: number } = {}
         ...settings,
       })),
     });
-    return await populate(daemon, idp);
+    if (ENGINE === 'uWebSockets.js') onNode = await startOnNodeHttp(daemon, 1);
+    return await populate(daemon, onNode, idp);
   } catch (error) {
+    await onNode?.[Symbol.asyncDispose]();
     await daemon?.[Symbol.asyncDispose]();
     await idp.close();
     throw error;
   }
 }
 
-async function populate(daemon: Daemon, idp: Idp): Promise<FuzzWorld> {
+async function populate(daemon: Daemon, onNode: Daemon | null, idp: Idp): Promise<FuzzWorld> {
   const sites: Site[] = [];
   const sessions: Session[] = [];
   const attempts: { site: Site; cookie: string; state: string }[] = [];
@@ -198,12 +204,14 @@ async function populate(daemon: Daemon, idp: Idp): Promise<FuzzWorld> {
   sessions.sort((a, b) => (order(a) < order(b) ? -1 : 1));
   return {
     daemon,
+    onNode,
     issuer: idp.issuer,
     sites,
     sessions,
     attempts,
     logoutTokens,
     async [Symbol.asyncDispose]() {
+      await onNode?.[Symbol.asyncDispose]();
       await daemon[Symbol.asyncDispose]();
       await idp.close();
     },

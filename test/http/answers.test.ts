@@ -3,17 +3,20 @@
 // connection is usable afterwards or closes as it was said.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { testProvider } from '../kit/daemon.js';
+import { type Daemon, testProvider } from '../kit/daemon.js';
 import { Http2Client } from '../kit/http2-client.js';
+import { ENGINE, startOnNodeHttp } from '../kit/on-node-http.js';
 import { headerOf, Wire, type WireAnswer } from '../kit/wire.js';
 import { APP, clientFor, startWorld, type World } from '../kit/world.js';
 
 const HOST = 'whoami.localhost:8080';
 const LOGIN_HOST = 'login.company.localhost:8080';
-const LISTENERS = ['http', 'https', 'compat'] as const;
-type Listener = (typeof LISTENERS)[number];
+const ON_NODE = 'http on node:http';
+type Listener = 'http' | 'https' | 'compat' | typeof ON_NODE;
+const isOnUws = (listener: Listener): boolean => listener === 'http' && ENGINE === 'uWebSockets.js';
+const LISTENERS: readonly Listener[] = ['http', 'https', 'compat', ...(isOnUws('http') ? ([ON_NODE] as const) : [])];
 /** node:http knows a list of methods and refuses the others. */
-const METHODS = (listener: Listener): readonly string[] => (listener === 'http' ? ANY_METHODS : KNOWN_METHODS);
+const METHODS = (listener: Listener): readonly string[] => (isOnUws(listener) ? ANY_METHODS : KNOWN_METHODS);
 const KNOWN_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'PROPFIND'];
 const ANY_METHODS = [...KNOWN_METHODS, 'BREW', 'head'];
 
@@ -26,6 +29,8 @@ interface Asked {
 }
 
 let world: World;
+/** Null where `listen.http` is on node:http anyway. */
+let onNode: Daemon | null = null;
 let cookies: { alice: string; bob: string };
 
 before(async () => {
@@ -48,10 +53,15 @@ before(async () => {
     return (await browser.cookies(`${APP}/`)).find((cookie) => cookie.startsWith('authentik_proxy_')) ?? '';
   };
   cookies = { alice: await cookieOf('alice'), bob: await cookieOf('bob') };
+  if (isOnUws('http')) onNode = await startOnNodeHttp(world.daemon, 1);
 });
-after(() => world?.[Symbol.asyncDispose]());
+after(async () => {
+  await onNode?.[Symbol.asyncDispose]();
+  await world?.[Symbol.asyncDispose]();
+});
 
-const originOf = (listener: Listener): string => world.daemon[listener] ?? assert.fail(`${listener} does not listen`);
+const originOf = (listener: Listener): string =>
+  (listener === ON_NODE ? onNode?.http : world.daemon[listener]) ?? assert.fail(`${listener} does not listen`);
 
 function forwarded(uri: string, more: Readonly<Record<string, string>> = {}, host = HOST): Asked['headers'] {
   const family = { Proto: 'http', Host: host, Uri: uri, Method: 'GET' };
@@ -234,11 +244,11 @@ for (const listener of LISTENERS) {
               wire.send(text(method, asked).repeat(3) + PING);
               for (let i = 0; i < 3; i += 1) {
                 const answer = await wire.next(method === 'HEAD');
-                if (answer === null && asked.waits && listener === 'http') return;
+                if (answer === null && asked.waits && isOnUws(listener)) return;
                 if (saysClose(expectStatus(answer, method, asked, `${method}, no. ${i}`))) return;
               }
               const ping = await wire.next();
-              assert.ok(ping?.status === 204 || (ping === null && asked.waits && listener === 'http'));
+              assert.ok(ping?.status === 204 || (ping === null && asked.waits && isOnUws(listener)));
             } finally {
               wire.close();
             }
@@ -317,8 +327,9 @@ describe('https, HTTP/2', () => {
       const asked = make();
       const client = new Client(originOf('http'));
       try {
-        const streams = ANY_METHODS.map((method) => http2.ask({ method, ...asked }).answer);
-        for (const [i, method] of ANY_METHODS.entries()) {
+        const methods = METHODS('http');
+        const streams = methods.map((method) => http2.ask({ method, ...asked }).answer);
+        for (const [i, method] of methods.entries()) {
           const answer = expectStatus((await streams[i]) ?? null, method, asked, method);
           const sameOverHttp1 = expectStatus(
             await client.ask(text(method, asked), method === 'HEAD'),
@@ -359,6 +370,7 @@ describe('https, HTTP/2', () => {
           assert.equal(await closed, 0, method);
         }),
       );
+      await http2.caughtUp();
     });
   }
 
@@ -370,10 +382,12 @@ describe('https, HTTP/2', () => {
 
 describe('afterwards', () => {
   it('no worker was lost and nothing unexpected happened', async () => {
-    assert.equal(await world.daemon.metric('akprox_worker_restarts_total'), 0);
-    assert.deepEqual(
-      world.daemon.lines.filter((line) => line.msg === 'an unexpected error'),
-      [],
-    );
+    for (const daemon of [world.daemon, ...(onNode === null ? [] : [onNode])]) {
+      assert.equal(await daemon.metric('akprox_worker_restarts_total'), 0);
+      assert.deepEqual(
+        daemon.lines.filter((line) => line.msg === 'an unexpected error'),
+        [],
+      );
+    }
   });
 });

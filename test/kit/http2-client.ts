@@ -68,6 +68,16 @@ export class Http2Client {
     });
   }
 
+  /**
+   * Resolves when the other side has read all that was sent, and has had a moment: until then Node.js from 22 on counts streams that have
+   * just ended among those in flight, and may refuse the next ones.
+   */
+  async caughtUp(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.session.ping((error) => (error === null ? resolve() : reject(error)));
+    });
+  }
+
   close(): void {
     this.session.destroy();
   }

@@ -32,7 +32,7 @@ export const ROOMS: readonly Room[] = [
   {
     names: ['http'],
     knows:
-      'requests: `server.ts` is the only importer of uWebSockets.js, `router.ts` is the table of paths, one file per step of a login',
+      'requests: `uws.ts` is the only importer of uWebSockets.js, `engine.ts` knows what serves without it, `router.ts` is the table of paths, one file per step of a login',
     change:
       'a new proxy: a dialect in `dialects.ts`; a new page: `pages.ts`, with its texts in `english.ts` and the other languages',
   },

@@ -14,7 +14,15 @@ import { REMEMBERED, Totals } from '../../src/metrics/totals.js';
 import { makeApplication } from '../kit/application.js';
 import { createChecks } from '../kit/checks.js';
 
-const FACTS: Facts = { workers: 2, workersWanted: 2, restarts: 0, version: '1.2.3', outpost: null };
+const FACTS: Facts = {
+  workers: 2,
+  workersWanted: 2,
+  restarts: 0,
+  version: '1.2.3',
+  node: 'v20.1.0',
+  engine: 'uWebSockets.js',
+  outpost: null,
+};
 const configOf = (name: string): ProviderConfig =>
   makeApplication({ name, external_host: `https://${name}.company.tld` }).config;
 

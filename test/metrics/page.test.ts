@@ -20,6 +20,8 @@ const FACTS: Facts = {
   workersWanted: 8,
   restarts: 1,
   version: '1.2.3',
+  node: 'v20.1.0',
+  engine: 'uWebSockets.js',
   outpost: null,
 };
 const PROVIDERS = 1_000;
