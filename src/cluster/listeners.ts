@@ -1,7 +1,6 @@
 // The listeners of a worker: HTTP, HTTPS and compat, those that the configuration asks for.
 import type { Application } from '../application/application.js';
 import type { Config } from '../config/schema.js';
-import { createCompatServer } from '../http/compat.js';
 import { createPlainServer, type Engine, findEngine } from '../http/engine.js';
 import type { NodeListenerOptions } from '../http/http1-listener.js';
 import { InFlight } from '../http/in-flight.js';
@@ -80,6 +79,7 @@ async function startPlain(
 /** The result drains it. */
 async function startCompat(options: NodeListenerOptions, address: string): Promise<() => Promise<void>> {
   const inFlight = new InFlight();
+  const { createCompatServer } = await import('../http/compat.js');
   const server = createCompatServer(options, inFlight);
   await listenShared(server, 'listen.compat', address);
   server.on('error', options.onError);

@@ -26,7 +26,6 @@ import { METRICS } from '../metrics/catalogue.js';
 import { MeasuredStore } from '../metrics/measured-store.js';
 import { Tally } from '../metrics/tally.js';
 import { HeaderAuth } from '../oidc/header-auth.js';
-import { refreshTokens } from '../oidc/refresh.js';
 import { AssertionKeys } from '../session/assertion-keys.js';
 import { type Audit, createAudit } from '../session/audit.js';
 import { openChannel, openStore } from '../session/open-store.js';
@@ -63,7 +62,10 @@ export async function createWorker(
   const sign = (application: Application, claims: Claims) => signAssertion(assertionKeys, application, claims, now());
   const sessions = new Sessions({
     sign,
-    redeem: async (application, refreshToken, session) => refreshTokens(clients.of(application), refreshToken, session),
+    redeem: async (application, refreshToken, session) => {
+      const { refreshTokens } = await import('../oidc/refresh.js');
+      return refreshTokens(clients.of(application), refreshToken, session);
+    },
     store,
     channel,
     cache: config.cache,

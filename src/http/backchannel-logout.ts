@@ -2,7 +2,6 @@
 
 import type { Application } from '../application/application.js';
 import { AkproxError } from '../infra/errors.js';
-import { verifyLogoutToken } from '../oidc/logout-token.js';
 import { json, type Reply, type Snapshot } from './exchange.js';
 import { isNavigation } from './fetch-metadata.js';
 import { readerOf } from './page-layout.js';
@@ -52,6 +51,7 @@ async function endSessions(
   const tokens = new URLSearchParams(body).getAll('logout_token');
   const token = tokens.length === 1 ? tokens[0] : undefined;
   if (token === undefined) return invalid('exactly one logout_token is required');
+  const { verifyLogoutToken } = await import('../oidc/logout-token.js');
   const verified = await verifyLogoutToken(context.oidc(application), token, { now: context.now });
   if (!verified.ok) {
     // By reason: anybody can send what is no token at all, and that must not hide what is wrong with the identity provider's own.

@@ -4,7 +4,7 @@ import type { Application } from '../application/application.js';
 import { CALLBACK_SIGNATURE } from '../application/own-paths.js';
 import { AkproxError, type ErrorCode } from '../infra/errors.js';
 import { adviceOn } from '../oidc/demands.js';
-import { type CallbackOutcome, callbackOutcome, finishLogin, type LoginResult } from '../oidc/flow.js';
+import type { CallbackOutcome, LoginResult } from '../oidc/flow.js';
 import { personOf } from '../session/audit.js';
 import { type Attempt, dropAttempt, findAttempt } from './attempt.js';
 import { findTickets, sessionCookie } from './cookies.js';
@@ -25,6 +25,7 @@ export async function callback(context: StepContext, request: Snapshot, applicat
 async function endLogin(context: StepContext, request: Snapshot, application: Application): Promise<Reply> {
   const params = new URLSearchParams(request.query);
   params.delete(CALLBACK_SIGNATURE);
+  const { callbackOutcome } = await import('../oidc/flow.js');
   const outcome = callbackOutcome(params);
   if (outcome.kind === 'malformed')
     throw new AkproxError('request_invalid', 'the callback has no state, or a parameter twice');
@@ -94,6 +95,7 @@ async function complete(
   }
 
   try {
+    const { finishLogin } = await import('../oidc/flow.js');
     const login = await finishLogin(context.oidc(application), { code: outcome.code, iss: outcome.iss }, attempt);
     const { cookie, maxAge } = await beginSession(context, request, application, attempt, login);
     context.endedLogins.end(application, attempt, 'succeeded');

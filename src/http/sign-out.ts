@@ -4,7 +4,6 @@
 import type { Application } from '../application/application.js';
 import { findReturnUrl } from '../application/return-url.js';
 import { AkproxError } from '../infra/errors.js';
-import { endSessionUrl } from '../oidc/flow.js';
 import { findTickets, sessionCookie } from './cookies.js';
 import { json, type Reply, redirect, type Snapshot } from './exchange.js';
 import { isUnasked } from './fetch-metadata.js';
@@ -60,6 +59,7 @@ async function endSession(
 ): Promise<{ readonly url: string | null; readonly session: IdpSession }> {
   const postLogoutRedirectUri = application.signedOutUrl;
   try {
+    const { endSessionUrl } = await import('../oidc/flow.js');
     const url = await endSessionUrl(context.oidc(application), { idToken, postLogoutRedirectUri, state });
     return { url, session: 'kept' };
   } catch (cause) {

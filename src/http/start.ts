@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import type { Application } from '../application/application.js';
 import { resolveReturnUrl, returnsToCallback } from '../application/return-url.js';
 import { AkproxError } from '../infra/errors.js';
-import { beginLogin } from '../oidc/flow.js';
 import { saveAttempt } from './attempt.js';
 import { type Reply, redirect, type Snapshot } from './exchange.js';
 import { readerOf } from './page-layout.js';
@@ -21,6 +20,7 @@ export async function start(context: StepContext, request: Snapshot, application
     return callbackNotRoutedPage(readerOf(context, request), application, reference);
   }
   const target = resolveReturnUrl(request.query, application.returnTarget);
+  const { beginLogin } = await import('../oidc/flow.js');
   const login = await beginLogin(context.oidc(application), randomBytes, isForSomebodyElse(request.query)).catch(
     (error: unknown) => {
       const reason = error instanceof AkproxError ? error.code : 'internal';

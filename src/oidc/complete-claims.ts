@@ -3,7 +3,8 @@
 // half the headers.
 import * as openid from 'openid-client';
 import { type Claims, groupsOf, type Payload, readClaims, usernameOf } from '../application/claims.js';
-import type { DiscoveredProvider, OidcClient } from './client.js';
+import type { OidcClient } from './client.js';
+import type { DiscoveredProvider } from './configured.js';
 import { refused } from './failures.js';
 
 export interface Completed {

@@ -3,14 +3,16 @@
 // inside says. Endpoints of other origins are left alone.
 import type { ServerMetadata } from 'openid-client';
 import type { ProviderConfig } from '../config/schema.js';
-import type { Transport } from './transport.js';
 
 type Addresses = Pick<ProviderConfig['oidc'], 'issuer' | 'internal_url'>;
 
-/** `transport`, which is asked for the issuer's origin and asks at the other. */
-export function throughInternalUrl(transport: Transport, { issuer, internal_url }: Addresses): Transport {
-  if (internal_url === undefined) return transport;
-  return (url, init) => transport(moved(url, issuer, internal_url), init);
+/** `ask`, which is asked for the issuer's origin and asks at the other. */
+export function throughInternalUrl<More extends unknown[], T>(
+  ask: (url: string, ...more: More) => T,
+  { issuer, internal_url }: Addresses,
+): (url: string, ...more: More) => T {
+  if (internal_url === undefined) return ask;
+  return (url, ...more) => ask(moved(url, issuer, internal_url), ...more);
 }
 
 /** `metadata` as a browser and our own checks need it: with nothing that is named by the inner address. */

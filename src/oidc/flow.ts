@@ -6,8 +6,9 @@ import type { Claims } from '../application/claims.js';
 import { AkproxError } from '../infra/errors.js';
 import { promptForAnother } from './another-account.js';
 import { authorizationUrl, checkAuthentication } from './authorization-request.js';
-import type { DiscoveredProvider, OidcClient } from './client.js';
+import type { OidcClient } from './client.js';
 import { claimsOfLogin, completeClaims } from './complete-claims.js';
+import type { DiscoveredProvider } from './configured.js';
 import { knownOauthError, printable, refused } from './failures.js';
 import { checkJwt, verifyJwt } from './verify-jwt.js';
 

@@ -9,7 +9,7 @@ import { type Verdict, verdictOn } from '../application/verdict.js';
 import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { OidcClient } from './client.js';
-import { clientCredentials, introspect, type TokenRefusal } from './introspection.js';
+import type { TokenRefusal } from './introspection.js';
 
 /** Why credentials were refused: the label `reason` of `akprox_credentials_refused_total`. */
 export type CredentialsRefusal = TokenRefusal | 'malformed' | 'wrong_password' | 'client_itself' | 'token_invalid';
@@ -147,6 +147,7 @@ export class HeaderAuth {
       const found = await bearer(client, credentials.password, audiences);
       if (typeof found !== 'string') return found;
     }
+    const { clientCredentials } = await import('./introspection.js');
     const login = await clientCredentials(client, credentials.user, credentials.password);
     if (login === null) return 'wrong_password';
     // An identity provider that ignores the user name grants a token to the client itself, whatever the password was.
@@ -166,6 +167,7 @@ async function bearer(
   token: string,
   audiences: readonly string[],
 ): Promise<Identified | TokenRefusal> {
+  const { introspect } = await import('./introspection.js');
   const answer = await introspect(client, token, audiences);
   return answer.active ? { claims: answer.claims, jwt: token, expiresAt: answer.expiresAt } : answer.reason;
 }

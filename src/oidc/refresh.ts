@@ -4,8 +4,9 @@ import { decodeJwt } from 'jose';
 import * as openid from 'openid-client';
 import type { Claims } from '../application/claims.js';
 import { AkproxError } from '../infra/errors.js';
-import type { DiscoveredProvider, OidcClient } from './client.js';
+import type { OidcClient } from './client.js';
 import { claimsOfRenewal, completeClaims } from './complete-claims.js';
+import type { DiscoveredProvider } from './configured.js';
 import { refusal, refused } from './failures.js';
 import {
   expiryOf,

@@ -3,8 +3,8 @@
 import { AkproxError } from '../infra/errors.js';
 import { isTlsFault } from '../infra/tls-fault.js';
 
-const TIMEOUT = 10_000;
-const MOST_BYTES = 1_048_576;
+export const TIMEOUT = 10_000;
+export const MOST_BYTES = 1_048_576;
 
 interface TransportInit {
   readonly method: string;
@@ -31,14 +31,22 @@ export function createTransport(fetchImplementation: typeof fetch, trust: string
       const body = await readBounded(response);
       return makeResponse(response.status, response.headers, body);
     } catch (error) {
-      if (error instanceof AkproxError) throw error;
-      const { origin } = new URL(url);
-      const text = isTlsFault(error)
-        ? `TLS with the identity provider at ${origin} failed: its certificate is of no CA that is trusted here (${trust}), or is not for that name, or it does not speak https`
-        : `no answer from the identity provider at ${origin}`;
-      throw new AkproxError('idp_unreachable', text, error);
+      throw error instanceof AkproxError ? error : unreachable(url, trust, error);
     }
   };
+}
+
+/** `trust`: the setting that says whose certificates are trusted. */
+export function unreachable(url: string, trust: string, cause: unknown): AkproxError {
+  const { origin } = new URL(url);
+  const text = isTlsFault(cause)
+    ? `TLS with the identity provider at ${origin} failed: its certificate is of no CA that is trusted here (${trust}), or is not for that name, or it does not speak https`
+    : `no answer from the identity provider at ${origin}`;
+  return new AkproxError('idp_unreachable', text, cause);
+}
+
+export function tooMuch(): AkproxError {
+  return new AkproxError('idp_rejected', 'the identity provider sent an answer of more than 1 MiB');
 }
 
 /** `Response` refuses a body, even an empty one, for a status that has none. */
@@ -54,8 +62,7 @@ async function readBounded(response: Response): Promise<Uint8Array<ArrayBuffer>>
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength;
     // Leaving the loop cancels the stream.
-    if (size > MOST_BYTES)
-      throw new AkproxError('idp_rejected', 'the identity provider sent an answer of more than 1 MiB');
+    if (size > MOST_BYTES) throw tooMuch();
     chunks.push(chunk);
   }
   const whole = new Uint8Array(size);

@@ -2,7 +2,7 @@
 // store, sealed under a key that comes from `cookie_secret`: the whole fleet has the same, and a stolen store has none.
 // Rotation: the key of the next period is published a day before it signs, the one of the former period for a day after it has
 // signed its last, so that verifiers that keep the key set for hours know what they meet.
-import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose';
+import type { CryptoKey, JWK } from 'jose';
 import type { Application } from '../application/application.js';
 import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
@@ -133,6 +133,7 @@ function periodOf(time: number): number {
 }
 
 async function makeKey(application: Application, name: string): Promise<string> {
+  const { exportJWK, generateKeyPair } = await import('jose');
   const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
   const plain = Buffer.from(JSON.stringify(await exportJWK(privateKey)));
   return seal(application.keys.assertion, contextOf(application, name), plain).toString('base64url');
@@ -144,6 +145,7 @@ async function openKey(application: Application, name: string, sealed: string): 
   const stored: unknown = JSON.parse(plain.toString());
   if (!isRecord(stored) || typeof stored['x'] !== 'string') return null;
   const publicKey = { kty: 'OKP', crv: 'Ed25519', x: stored['x'] };
+  const { calculateJwkThumbprint, importJWK } = await import('jose');
   const privateKey = (await importJWK(stored, 'EdDSA')) as CryptoKey; // a Uint8Array only for kty "oct"
   const kid = await calculateJwkThumbprint(publicKey);
   return { kid, privateKey, publicKey: { ...publicKey, kid, use: 'sig', alg: 'EdDSA' }, sealed };

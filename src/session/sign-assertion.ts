@@ -1,5 +1,4 @@
 // Signs who is signed in, for the application that wants to verify it by itself. When a session is rendered, never on a hit.
-import { SignJWT } from 'jose';
 import type { Application } from '../application/application.js';
 import { assertionPayload } from '../application/assertion.js';
 import type { Claims } from '../application/claims.js';
@@ -14,6 +13,7 @@ export async function signAssertion(
 ): Promise<string> {
   if (!application.config.headers.assertion) return '';
   const { kid, privateKey } = await keys.signing(application);
+  const { SignJWT } = await import('jose');
   return new SignJWT(assertionPayload(application, claims, now))
     .setProtectedHeader({ alg: 'EdDSA', kid, typ: 'JWT' })
     .sign(privateKey);
