@@ -18,7 +18,7 @@ import type { HeaderSource } from '../src/http/exchange.js';
 import { Snapshot } from '../src/http/exchange.js';
 import { isNavigation } from '../src/http/fetch-metadata.js';
 import { HmacSha256 } from '../src/infra/hmac.js';
-import { sessionKey } from '../src/session/session-keys.js';
+import { recordKey } from '../src/session/session-keys.js';
 import { Sessions } from '../src/session/sessions.js';
 import { issueTicket, verifyTicket } from '../src/session/ticket.js';
 import { makeApplication } from '../test/kit/application.js';
@@ -159,7 +159,7 @@ const STEPS: readonly (readonly [string, (() => unknown) | (() => Promise<unknow
   ['MAC of a ticket, ours', () => macs.mac(id)],
   ['MAC of a ticket, createHmac', () => createHmac('sha256', macKey).update(id).digest('base64url')],
   ['MAC, for comparison: one hash of it', () => hash('sha256', id, 'base64url')],
-  ['key of a session, from its id', () => sessionKey(id)],
+  ['key of a session, from its id', () => recordKey(application, id)],
   ['issue ticket', () => issueTicket(application)],
   ['both halves, forged cookie', () => slowly(forged)],
   ['both halves, ended session (promise)', () => slowly(unknown)],

@@ -1,6 +1,6 @@
 // A protected application at run time: everything that can be worked out before the first request is, once, here.
 // `ApplicationTable` answers "whose host is this?"; it never falls back to "the only one there is" (contract §2.2).
-import { createHash, hkdfSync } from 'node:crypto';
+import { createHash, createHmac, hkdfSync } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { ProviderConfig } from '../config/schema.js';
 import { copyString } from '../infra/copy-string.js';
@@ -51,6 +51,11 @@ export interface Application extends PublicOrigin {
   readonly identity: IdentityFacts;
   /** The complete identity set with every value empty: what an allow-listed path is answered with. */
   readonly anonymousBlock: ArrayBuffer;
+  /**
+   * Names everything that a verdict and its headers depend on besides the session, without telling it: the configuration, this
+   * version. What was rendered under another one counts no more. 16 bytes.
+   */
+  readonly rendering: Uint8Array;
   readonly keys: ApplicationKeys;
   /** Identity headers that an allowed check does not carry, comma-separated; see `Dialect.removeHeader`. */
   readonly headersToRemove: string;
@@ -114,6 +119,10 @@ export function createApplication(config: ProviderConfig, checks?: Float64Array)
     allowList: config.skip_path_regex.length > 0 ? allowList : null,
     identity,
     anonymousBlock: renderIdentity(identity, null, NO_TOKENS).bytes,
+    rendering: createHmac('sha256', key('rendering'))
+      .update(JSON.stringify([config, identity]))
+      .digest()
+      .subarray(0, 16),
     headersToRemove: IDENTITY_NAMES.filter((name) => !asserted.includes(name)).join(','),
     keys: {
       ticket: new HmacSha256(key('ticket'), TICKET_ID_LENGTH),

@@ -38,10 +38,22 @@ export function checkSlowly(
   );
 }
 
+/** An outage logs nobody out: no redirect, no cleared cookie. */
 async function decideByAsking(inquiry: Inquiry): Promise<Decision> {
+  const { context, application } = inquiry;
   // The live request is dead after the first await.
   inquiry.req = Snapshot.of(inquiry.req, inquiry.peer());
-  return (await decideByStore(inquiry)) ?? decideWithoutSession(inquiry);
+  // All at once: what was planted in front costs no time, and an outage is waited for once.
+  const reads = inquiry.candidates.map(({ cookie, ticket }) => context.sessions.load(cookie, application, ticket));
+  let unavailable: Unavailable['what'] | null = null;
+  for (const read of reads) {
+    const session = await read;
+    if (session.kind === 'allow') return allow(inquiry, session.block, session.key);
+    if (session.kind === 'unavailable') unavailable = session.what;
+    else if (session.kind !== 'none') inquiry.barred ??= barredBy(session.kind, session);
+  }
+  if (unavailable !== null) return leaveUndecided(inquiry, unavailable);
+  return inquiry.barred === null ? decideWithoutSession(inquiry) : forbid(inquiry, inquiry.barred);
 }
 
 /** What is public first: there the header is the application's own, and nothing of it may go to the identity provider. */
@@ -101,34 +113,6 @@ function verified(application: Application, cookies: readonly string[]): Candida
 }
 
 const MOST_VERIFIED = 256;
-
-/** An outage logs nobody out: no redirect, no cleared cookie. */
-async function decideByStore(inquiry: Inquiry): Promise<Decision | null> {
-  const { context, application } = inquiry;
-  // All at once: what was planted in front costs no time, and an outage is waited for once.
-  const reads = inquiry.candidates.map(({ cookie, ticket }) => context.sessions.load(cookie, application, ticket));
-  let unavailable: Unavailable['what'] | null = null;
-  for (const read of reads) {
-    const session = await read;
-    switch (session.kind) {
-      case 'allow':
-        return allow(inquiry, session.block, session.key);
-      case 'unavailable':
-        unavailable = session.what;
-        break;
-      case 'forbidden':
-      case 'too_large':
-        inquiry.barred ??= barredBy(session.kind, session);
-        break;
-      case 'none':
-        break;
-      default:
-        session satisfies never;
-    }
-  }
-  if (unavailable !== null) return leaveUndecided(inquiry, unavailable);
-  return inquiry.barred === null ? null : forbid(inquiry, inquiry.barred);
-}
 
 /** The Authorization header, if the operator wants it to be looked at; else ''. */
 function credentialsOf({ application, req }: Inquiry): string {

@@ -23,15 +23,10 @@ export class Snapshot implements HeaderSource {
   readonly query: string;
   /** Address of the TCP peer. */
   readonly peer: string;
-  private readonly headers: readonly (readonly [string, string])[];
+  /** Name, value, name, value… */
+  private readonly headers: readonly string[];
 
-  private constructor(
-    method: string,
-    path: string,
-    query: string,
-    peer: string,
-    headers: readonly (readonly [string, string])[],
-  ) {
+  private constructor(method: string, path: string, query: string, peer: string, headers: readonly string[]) {
     this.method = method;
     this.path = path;
     this.query = query;
@@ -40,9 +35,9 @@ export class Snapshot implements HeaderSource {
   }
 
   static of(source: HeaderSource, peer: string): Snapshot {
-    const headers: [string, string][] = [];
+    const headers: string[] = [];
     source.forEach((name, value) => {
-      headers.push([name, value]);
+      headers.push(name, value);
     });
     return new Snapshot(source.getMethod().toUpperCase(), source.getUrl(), source.getQuery() ?? '', peer, headers);
   }
@@ -57,16 +52,18 @@ export class Snapshot implements HeaderSource {
   }
 
   getHeader(name: string): string {
-    for (const [key, value] of this.headers) if (key === name) return value;
+    const { headers } = this;
+    for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers[i + 1] as string;
     return '';
   }
 
   getHeaders(name: string): string[] {
-    return this.headers.filter(([key]) => key === name).map(([, value]) => value);
+    return this.headers.filter((_, i) => i % 2 === 1 && this.headers[i - 1] === name);
   }
 
   forEach(visit: (name: string, value: string) => void): void {
-    for (const [name, value] of this.headers) visit(name, value);
+    const { headers } = this;
+    for (let i = 0; i < headers.length; i += 2) visit(headers[i] as string, headers[i + 1] as string);
   }
 
   getMethod(): string {

@@ -11,7 +11,10 @@ export class VisitedHeaders implements HeaderSource {
   private readonly values = CHECK_HEADERS.map(() => '');
   private readonly times = new Uint32Array(CHECK_HEADERS.length);
   private readonly cookies: string[] = [];
+  /** Name, value, name, value…: every header, because a copy of the request may be wanted. */
+  private readonly all: string[] = [];
   private readonly see = (name: string, value: string): void => {
+    this.all.push(name, value);
     const slot = SLOTS.get(name);
     if (slot === undefined) return;
     const before = this.times[slot] as number;
@@ -25,6 +28,7 @@ export class VisitedHeaders implements HeaderSource {
     this.source = source;
     this.times.fill(0);
     this.cookies.length = 0;
+    this.all.length = 0;
     source.forEach(this.see);
     return this;
   }
@@ -54,7 +58,8 @@ export class VisitedHeaders implements HeaderSource {
   }
 
   forEach(visit: (name: string, value: string) => void): void {
-    this.of().forEach(visit);
+    const { all } = this;
+    for (let i = 0; i < all.length; i += 2) visit(all[i] as string, all[i + 1] as string);
   }
 
   getMethod(): string {

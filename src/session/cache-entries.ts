@@ -2,10 +2,11 @@
 // Unix time is turned into an age here, once: no later step of the wall clock ends what is cached.
 import type { Application } from '../application/application.js';
 import { ASSERTION_RENEWED_AT, OLDEST_ASSERTION } from '../application/assertion.js';
-import { verdictOn } from '../application/verdict.js';
+import { type Verdict, verdictOn } from '../application/verdict.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import { personOf } from './audit.js';
 import type { CacheEntry } from './cache.js';
+import type { Rendered } from './record.js';
 import type { Session } from './session.js';
 import { isBeingRenewed, renewalDue, servedUntil } from './standing.js';
 
@@ -24,6 +25,8 @@ export interface CacheEntriesOptions {
 export interface CacheEntries {
   /** `assertion`: for `X-Akprox-Assertion`, signed just now; '' without one. */
   forSession(application: Application, key: string, session: Session, assertion: string): CacheEntry;
+  /** The same of a session whose headers the store has. */
+  forRendered(application: Application, key: string, rendered: Rendered): CacheEntry;
   /** For a verified cookie without a session. */
   withoutSession(application: Application, key: string): CacheEntry;
 }
@@ -35,34 +38,55 @@ const NEGATIVE_AGE = 10_000;
 
 export function createCacheEntries({ cache, now, monotonic, random, log }: CacheEntriesOptions): CacheEntries {
   const { max_age, stale_max } = cache;
+  /** `servedUntil` and `due` in Unix milliseconds. */
+  function entry(
+    application: Application,
+    key: string,
+    verdict: Verdict,
+    times: { readonly servedUntil: number; readonly due: number; readonly isSigned: boolean },
+  ): CacheEntry {
+    const time = monotonic();
+    const epoch = time - now();
+    const endsAt = epoch + times.servedUntil;
+    // When it wants to be renewed it is read again, at once and then every few seconds until somebody has renewed it.
+    const due = Math.max(epoch + times.due, time + RENEWAL_PAUSE);
+    // An assertion that is over is no use to the application, whatever else the entry would be good for.
+    const oldest = times.isSigned ? Math.min(stale_max, OLDEST_ASSERTION) : stale_max;
+    const longest = times.isSigned ? Math.min(max_age, oldest, ASSERTION_RENEWED_AT) : Math.min(max_age, oldest);
+    // Up to a quarter earlier, at random: sessions that came in together are not read again together.
+    const age = longest * (1 - random() / 4);
+    return {
+      kind: verdict.kind,
+      application,
+      block: verdict.kind === 'allow' ? verdict.block : application.anonymousBlock,
+      user: verdict.kind === 'allow' ? '' : verdict.user,
+      person: verdict.kind === 'allow' ? null : personOf(application, verdict),
+      key,
+      endsAt,
+      staleAt: time + oldest,
+      freshUntil: Math.min(time + age, endsAt, due),
+      rereading: false,
+    };
+  }
+
   return {
     forSession(application, key, session, assertion) {
-      const time = monotonic();
       const at = now();
-      const epoch = time - at;
-      const endsAt = epoch + servedUntil(application, session, at);
       const verdict = verdictOn(application, session.claims, { jwt: session.jwt, assertion }, log);
-      // When it wants to be renewed it is read again, at once and then every few seconds until somebody has renewed it.
-      const again = time + RENEWAL_PAUSE;
-      const due = isBeingRenewed(session, at) ? again : Math.max(epoch + renewalDue(application, session), again);
-      // An assertion that is over is no use to the application, whatever else the entry would be good for.
-      const signed = assertion !== '';
-      const oldest = signed ? Math.min(stale_max, OLDEST_ASSERTION) : stale_max;
-      const longest = signed ? Math.min(max_age, oldest, ASSERTION_RENEWED_AT) : Math.min(max_age, oldest);
-      // Up to a quarter earlier, at random: sessions that came in together are not read again together.
-      const age = longest * (1 - random() / 4);
-      return {
-        kind: verdict.kind,
+      return entry(application, key, verdict, {
+        servedUntil: servedUntil(application, session, at),
+        due: isBeingRenewed(session, at) ? at : renewalDue(application, session),
+        isSigned: assertion !== '',
+      });
+    },
+    // Its verdict is what `verdictOn` said when the record was written, under this very configuration.
+    forRendered(application, key, { block, endsAt, goodUntil }) {
+      return entry(
         application,
-        block: verdict.kind === 'allow' ? verdict.block : application.anonymousBlock,
-        user: verdict.kind === 'allow' ? '' : verdict.user,
-        person: verdict.kind === 'allow' ? null : personOf(application, verdict),
         key,
-        endsAt,
-        staleAt: time + oldest,
-        freshUntil: Math.min(time + age, endsAt, due),
-        rereading: false,
-      };
+        { kind: 'allow', block },
+        { servedUntil: endsAt, due: goodUntil, isSigned: false },
+      );
     },
     withoutSession(application, key) {
       const until = monotonic() + NEGATIVE_AGE;

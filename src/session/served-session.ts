@@ -26,7 +26,12 @@ export interface ServedSessionsOptions {
  * Null: there is none. `unreachable`: it cannot be renewed at the moment, and is no sign-out. Rejects when the store is down, or takes no
  * renewal.
  */
-export type ReadServed = (application: Application, ticket: Ticket) => Promise<Session | 'unreachable' | null>;
+export type ReadServed = (
+  application: Application,
+  ticket: Ticket,
+  /** What was read a moment ago; null: nothing was. */
+  known: Session | null,
+) => Promise<Session | 'unreachable' | null>;
 
 /** How long somebody waits for a renewal, in milliseconds: Envoy and HAProxy, as deploy/ has them, give a check up after 5 s. */
 const LONGEST_WAIT = 4_500;
@@ -60,10 +65,10 @@ export function createReadServed(options: ServedSessionsOptions): ReadServed {
     return 'unreachable';
   }
 
-  return async (application, ticket) => {
+  return async (application, ticket, known) => {
     const deadline = monotonic() + LONGEST_WAIT;
+    let session = known ?? (await read(application, ticket));
     for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
-      const session = await read(application, ticket);
       const standing = session === null ? 'over' : standingOf(application, session, now());
       if (session === null || standing === 'over') return null;
       if (standing === 'good') return session;
@@ -77,6 +82,7 @@ export function createReadServed(options: ServedSessionsOptions): ReadServed {
           : await within(left, renewal.start(application, ticket));
       if (end === 'failed') throw new AkproxError('store_unavailable', 'the renewal could not be begun or saved');
       if (end === 'elsewhere' || end === 'later') await pauseFor(Math.min(pause, Math.max(1, deadline - monotonic())));
+      session = await read(application, ticket);
     }
   };
 }

@@ -157,7 +157,12 @@ export class Sessions {
     if (ticket === null) return Promise.resolve(this.entries.withoutSession(application, ''));
     this.misses += 1;
     const load = this.beginLoad(cookie, application, ticket);
-    load.result = this.finishLoad(application, ticket, cookie, load);
+    load.result = this.revoker.refusals.has(ticket.key)
+      ? Promise.resolve(this.keep(load, cookie, this.entries.withoutSession(application, ticket.key)))
+      : this.options.store.get(ticket.key).then(
+          (sealed) => this.finishLoad(load, cookie, ticket, sealed),
+          (error: unknown) => this.failLoad(load, cookie, error),
+        );
     return load.result;
   }
 
@@ -174,32 +179,60 @@ export class Sessions {
     return load;
   }
 
-  private async finishLoad(application: Application, ticket: Ticket, cookie: string, load: Load): Promise<Resolution> {
-    const { now, log } = this.options;
-    let session: Session | null;
-    let assertion = '';
+  /** At once, without a promise, when the record begins with what is answered. Never throws or rejects. */
+  private finishLoad(
+    load: Load,
+    cookie: string,
+    ticket: Ticket,
+    sealed: Uint8Array | null,
+  ): Resolution | Promise<Resolution> {
+    const { application } = load;
     try {
-      const served = await this.readServed(application, ticket);
-      if (served === 'unreachable')
-        return load.revoked ? this.entries.withoutSession(application, ticket.key) : RENEWAL_UNAVAILABLE;
-      session = served;
-      if (session !== null) assertion = await this.sign(application, session);
+      const found = sealed === null ? null : this.stored.open(application, ticket, sealed);
+      // A revocation that came in while the store was being read may be newer than what was read.
+      if (found === null || load.revoked)
+        return this.keep(load, cookie, this.entries.withoutSession(application, ticket.key));
+      if ('block' in found) return this.keep(load, cookie, this.entries.forRendered(application, ticket.key, found));
+      return this.finishLoadSlowly(load, cookie, ticket, found);
     } catch (error) {
-      log.warn({ err: error, provider: application.name }, 'the session store cannot be read');
-      return STORE_UNAVAILABLE;
-    } finally {
-      // Nothing is awaited between here and the cache, so no revocation comes in between either.
-      if (this.loading.get(cookie) === load) this.loading.delete(cookie);
+      return this.failLoad(load, cookie, error);
     }
-    // A revocation that came in while the store was being read may be newer than what was read.
-    if (load.revoked) session = null;
-    if (session !== null && wantsRenewal(application, session, now())) void this.renewal?.start(application, ticket);
-    const entry =
-      session === null
-        ? this.entries.withoutSession(application, ticket.key)
-        : this.entries.forSession(application, ticket.key, session, assertion);
+  }
+
+  private async finishLoadSlowly(load: Load, cookie: string, ticket: Ticket, found: Session): Promise<Resolution> {
+    const { application } = load;
+    try {
+      const served = await this.readServed(application, ticket, found);
+      if (served === 'unreachable' && !load.revoked) {
+        this.endLoad(load, cookie);
+        return RENEWAL_UNAVAILABLE;
+      }
+      const session = served === 'unreachable' ? null : served;
+      const assertion = session === null ? '' : await this.sign(application, session);
+      // Nothing is awaited between here and the cache, so no revocation comes in between either.
+      if (session === null || load.revoked)
+        return this.keep(load, cookie, this.entries.withoutSession(application, ticket.key));
+      if (wantsRenewal(application, session, this.options.now())) void this.renewal?.start(application, ticket);
+      return this.keep(load, cookie, this.entries.forSession(application, ticket.key, session, assertion));
+    } catch (error) {
+      return this.failLoad(load, cookie, error);
+    }
+  }
+
+  private keep(load: Load, cookie: string, entry: CacheEntry): CacheEntry {
+    this.endLoad(load, cookie);
     if (!load.outdated) this.cache.set(cookie, entry);
     return entry;
+  }
+
+  private failLoad(load: Load, cookie: string, error: unknown): Unavailable {
+    this.endLoad(load, cookie);
+    this.options.log.warn({ err: error, provider: load.application.name }, 'the session store cannot be read');
+    return STORE_UNAVAILABLE;
+  }
+
+  private endLoad(load: Load, cookie: string): void {
+    if (this.loading.get(cookie) === load) this.loading.delete(cookie);
   }
 
   private async sign(application: Application, session: Session): Promise<string> {
@@ -225,7 +258,7 @@ export class Sessions {
   /** The whole session as a check would serve it. Rejects also when it would have to be renewed and cannot be. */
   async readRenewed(cookie: string, application: Application): Promise<Session | null> {
     const ticket = verifyTicket(application, cookie);
-    const session = ticket === null ? null : await this.readServed(application, ticket);
+    const session = ticket === null ? null : await this.readServed(application, ticket, null);
     if (session === 'unreachable') throw new AkproxError('idp_unreachable', 'the session cannot be renewed');
     return session;
   }

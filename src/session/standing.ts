@@ -43,6 +43,11 @@ export function isBeingRenewed(session: Session, now: number): boolean {
   return session.takenAt !== undefined && Math.abs(now - session.takenAt) < LEASE;
 }
 
+/** Whether nothing has happened to it since its tokens were issued: its standing is a question of two times. */
+export function isPlain(session: Session): boolean {
+  return session.takenAt === undefined && session.failedAt === undefined;
+}
+
 /** Unix milliseconds from which on a session wants to be renewed; never, when it cannot be or when it would not live longer for it. */
 export function renewalDue(application: Application, session: Session): number {
   if (session.refreshToken === null || !application.config.session.refresh) return Number.POSITIVE_INFINITY;

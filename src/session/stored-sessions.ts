@@ -1,10 +1,10 @@
-// Sessions as they lie in the store: sealed under a key that only the cookie has, indexed by keyed hashes. What does not open
-// is no session, and is removed.
+// Sessions as they lie in the store: records (record.ts) under a name that says nothing of the cookie, indexed by keyed hashes. What
+// does not open is no session, and is removed.
 import type { Application } from '../application/application.js';
 import type { GatedLog } from '../infra/log-gate.js';
-import { seal, unseal } from '../infra/seal.js';
-import { decodeSession, encodeSession, endOf, type Session } from './session.js';
-import { indexHash, sessionKey } from './session-keys.js';
+import { isOfLaterFormat, openRecord, type Rendered, sealRecord } from './record.js';
+import { endOf, type Session } from './session.js';
+import { indexHash } from './session-keys.js';
 import type { SealedSession, SessionStore } from './store.js';
 import type { Ticket } from './ticket.js';
 
@@ -27,22 +27,44 @@ export class StoredSessions {
    * is down.
    */
   async read(application: Application, ticket: Ticket): Promise<Session | null> {
-    const { store, now, log } = this.options;
-    const sealed = await store.get(ticket.key);
-    if (sealed === null) return null;
-    const plain = unseal(sessionKey(ticket.id), sealContext(application, ticket.key), sealed);
-    const session = plain === null ? null : decodeSession(plain);
-    if (session === null || session.provider !== application.id) {
-      log.warn({ provider: application.name }, 'stored session removed: it cannot be decrypted');
-      // It is none, whether it can be removed or not.
-      await store
-        .delete(ticket.key)
-        .catch((error: unknown) =>
-          log.debug({ err: error }, 'a session that cannot be decrypted could not be removed'),
-        );
-      return null;
+    const record = await this.options.store.get(ticket.key);
+    if (record === null) return null;
+    const session = openRecord(application, ticket, record)?.session(application) ?? null;
+    if (session === null) await this.remove(application, ticket, record);
+    return this.unlessOver(session);
+  }
+
+  /**
+   * The same of what `store.get` has answered. Where the record begins with what a check is answered with, and that counts, no more of
+   * it is read.
+   */
+  open(application: Application, ticket: Ticket, record: Uint8Array): Session | Rendered | null {
+    const opened = openRecord(application, ticket, record);
+    const rendered = opened === null ? null : opened.rendered(application, this.options.now());
+    if (rendered !== null) return rendered;
+    const session = opened === null ? null : opened.session(application);
+    if (session === null) void this.remove(application, ticket, record);
+    return this.unlessOver(session);
+  }
+
+  private unlessOver(session: Session | null): Session | null {
+    return session !== null && endOf(session) > this.options.now() ? session : null;
+  }
+
+  /** It is none, whether it can be removed or not. */
+  private async remove(application: Application, ticket: Ticket, record: Uint8Array): Promise<void> {
+    const { store, log } = this.options;
+    const facts = { provider: application.name };
+    if (isOfLaterFormat(record)) {
+      log.warn(facts, 'a stored session was written by a later version and cannot be read; it is left as it is');
+      return;
     }
-    return endOf(session) > now() ? session : null;
+    log.warn(facts, 'stored session removed: it cannot be decrypted');
+    try {
+      await store.delete(ticket.key);
+    } catch (error) {
+      log.debug({ err: error }, 'a session that cannot be decrypted could not be removed');
+    }
   }
 
   put(application: Application, ticket: Ticket, session: Session): Promise<void> {
@@ -58,15 +80,10 @@ export class StoredSessions {
 function sealFor(application: Application, ticket: Ticket, session: Session): SealedSession {
   return {
     key: ticket.key,
-    value: seal(sessionKey(ticket.id), sealContext(application, ticket.key), encodeSession(session)),
+    value: sealRecord(application, ticket, session),
     expiresAt: endOf(session),
     subject: indexHash(application, 'sub', session.claims.sub),
     sid: session.claims.sid === '' ? '' : indexHash(application, 'sid', session.claims.sid),
     provider: application.name,
   };
-}
-
-/** A sealed value moved to another key or application does not open. */
-function sealContext(application: Application, key: string): string {
-  return `${application.id}\0${key}`;
 }

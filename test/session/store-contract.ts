@@ -93,6 +93,22 @@ export function storeContract(
       await counts({});
     });
 
+    test("many that are asked for at once each get their own, and nobody else's", async () => {
+      const sessions = Array.from({ length: 40 }, (_, i) => aSession(`one of many ${i}`, later()));
+      await Promise.all(sessions.map((session, i) => (i % 3 === 0 ? null : store.put(session))));
+      const [damaged] = sessions.slice(1);
+      if (damaged !== undefined) await opened?.corrupt?.(damaged.key);
+      const values = await Promise.all(sessions.map(({ key }) => store.get(key)));
+      for (const [i, value] of values.entries()) {
+        const session = sessions[i];
+        const isThere = i % 3 !== 0 && (session !== damaged || opened?.corrupt === undefined);
+        assert.deepEqual(
+          value === null ? null : Buffer.from(value),
+          isThere ? Buffer.from(session?.value ?? []) : null,
+        );
+      }
+    });
+
     test('put then get, and put again replaces', async () => {
       const session = aSession('one', later());
       await store.put(session);

@@ -3,7 +3,7 @@
 // what is left of that time. When Redis has been away for longer, commands fail at once; reconnecting goes on for ever.
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Cluster, Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { AkproxError } from '../../infra/errors.js';
 import { createGatedLog, type GatedLog } from '../../infra/log-gate.js';
@@ -53,7 +53,6 @@ class Connection implements RedisConnection {
   private readonly monotonic: () => number;
   private ready = false;
   private closed = false;
-  private gathering = false;
   /** Why there is no connection, as far as known. */
   private reason = '';
   /** Set by the first answer that no waiting will change. */
@@ -109,7 +108,6 @@ class Connection implements RedisConnection {
       if (this.closed) throw new AkproxError('store_unavailable', 'the connection to Redis is closed');
       try {
         if (!this.ready) await this.untilReady(deadline);
-        this.gather();
         return await bounded(ask(this.client), deadline - this.monotonic());
       } catch (error) {
         const failure: RedisFailure = this.failureOf(command, error);
@@ -141,19 +139,6 @@ class Connection implements RedisConnection {
     } finally {
       this.waiting.delete(wake);
     }
-  }
-
-  /** Many checks come in with one turn of the event loop: their commands go out in one write, when all have been asked. */
-  private gather(): void {
-    const { client } = this;
-    if (this.gathering || !(client instanceof Redis) || !client.stream) return;
-    const { stream } = client;
-    this.gathering = true;
-    stream.cork();
-    setImmediate(() => {
-      this.gathering = false;
-      stream.uncork();
-    });
   }
 
   async probe(): Promise<void> {

@@ -12,6 +12,8 @@ export interface StoredRecord {
 
 const FORMAT = 1;
 const FIXED = 9;
+const TEXTS = 3;
+const SID = 1;
 export const MAX_TEXT_BYTES = 255;
 
 export function encodeRecord(record: StoredRecord): Buffer {
@@ -29,18 +31,37 @@ export function encodeRecord(record: StoredRecord): Buffer {
 
 /** Null for anything that is not such a record. `value` is a view into `bytes`. */
 export function decodeRecord(bytes: Buffer): StoredRecord | null {
-  if (bytes.length < FIXED || bytes[0] !== FORMAT) return null;
-  const expiresAt = bytes.readDoubleBE(1);
-  if (!(expiresAt >= 0)) return null;
-  let at = FIXED;
+  const value = sealedIn(bytes);
+  if (value === null) return null;
   const texts: string[] = [];
-  for (let i = 0; i < 3; i += 1) {
-    const end = at + 1 + (bytes[at] ?? 0);
-    if (at >= bytes.length || end > bytes.length) return null;
+  for (let at = FIXED; texts.length < TEXTS; ) {
+    const end = textEnd(bytes, at);
     texts.push(bytes.toString('utf8', at + 1, end));
     at = end;
   }
   const [subject = '', sid = '', provider = ''] = texts;
-  if (subject === '' || provider === '') return null;
-  return { expiresAt, subject, sid, provider, value: bytes.subarray(at) };
+  return { expiresAt: expiryOf(bytes), subject, sid, provider, value };
+}
+
+/** The sealed value alone, a view into `bytes`; null for anything that is not such a record. */
+export function sealedIn(bytes: Buffer): Buffer | null {
+  if (bytes.length < FIXED || bytes[0] !== FORMAT || !(expiryOf(bytes) >= 0)) return null;
+  let at = FIXED;
+  for (let i = 0; i < TEXTS; i += 1) {
+    const end = textEnd(bytes, at);
+    if (at >= bytes.length || end > bytes.length) return null;
+    // Only a sid may be empty.
+    if (end === at + 1 && i !== SID) return null;
+    at = end;
+  }
+  return bytes.subarray(at);
+}
+
+/** Of what is such a record. */
+export function expiryOf(bytes: Buffer): number {
+  return bytes.readDoubleBE(1);
+}
+
+function textEnd(bytes: Buffer, at: number): number {
+  return at + 1 + (bytes[at] ?? 0);
 }

@@ -114,6 +114,25 @@ describeWith(redisMissing(), 'the store on a real Redis', () => {
       assert.doesNotMatch(stats, /cmdstat_(?!get|config|info)/);
     });
 
+    test('sessions that are asked for in one turn of the event loop cost one command', async () => {
+      const sessions = Array.from({ length: 130 }, (_, i) => aSession(`turn ${i}`, Date.now() + HOUR));
+      await Promise.all(sessions.map((session) => store.put(session)));
+      await shared.client.config('RESETSTAT');
+      await Promise.all(sessions.map(({ key }) => store.get(key)));
+      const stats = await shared.client.info('commandstats');
+      assert.match(stats, /cmdstat_mget:calls=2,/);
+      assert.doesNotMatch(stats, /cmdstat_(?!mget|config|info)/);
+    });
+
+    test('a foreign type among those of one turn is none, and costs no other', async () => {
+      const session = aSession('one', Date.now() + HOUR);
+      await store.put(session);
+      await shared.client.lpush(`akprox:s:{${hashOf('foreign')}}`, 'x');
+      const [foreign, own] = await Promise.all([store.get(hashOf('foreign')), store.get(session.key)]);
+      assert.equal(foreign, null);
+      assert.deepEqual(Buffer.from(own ?? []), Buffer.from(session.value));
+    });
+
     test('an answer that came while this process was held up counts', async () => {
       const session = aSession('one', Date.now() + HOUR);
       await store.put(session);
