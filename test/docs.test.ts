@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { marked } from './kit/marked.js';
-import { configTable } from './kit/settings-table.js';
 import { documentedMetrics } from './metrics/metrics-table.js';
 
 const ROOT = new URL('../', import.meta.url);
@@ -83,16 +82,6 @@ describe('docs/contract.md', () => {
       .split('\n')
       .filter((line) => line.startsWith('| `'))
       .flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, cell]) => cell ?? ''));
-
-  it('says of no setting that it is not there yet when it is', () => {
-    const settings = [...configTable().matchAll(/^\| `([^`]+)`/gm)].map(([, setting]) => setting ?? '');
-    const notYet = firstCells('settings-not-yet');
-    assert.ok(settings.length > 20);
-    assert.deepEqual(
-      notYet.filter((setting) => settings.some((one) => one === setting || one.startsWith(`${setting}.`))),
-      [],
-    );
-  });
 
   it('says of no metric that it is not there yet when docs/metrics.md has it', () => {
     const there = documentedMetrics().map(({ name }) => name);

@@ -158,6 +158,7 @@ function translateOne(raw: Raw, name: string, input: TranslateInput): Made {
         password_attribute: textOf(raw['basic_auth_password_attribute']),
       },
       bearer: { audiences: [] },
+      cookie: { same_site: 'lax', partitioned: false },
       // On at authentik unless switched off; cores before 2023.1 do not say.
       intercept_header_auth: raw['intercept_header_auth'] !== false,
       allow_preflight: false,

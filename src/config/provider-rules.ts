@@ -57,6 +57,13 @@ function hostProblems(provider: Raw, origin: PublicOrigin | undefined): Problem[
   if (typeof cookie_secret === 'string' && Buffer.byteLength(cookie_secret) < COOKIE_SECRET_BYTES) {
     problems.push({ path: 'cookie_secret', message: 'is shorter than 32 bytes, `akprox secret` prints one' });
   }
+  if (origin && !origin.secure) {
+    // Browsers refuse both from a page that is not secure, and so would every login fail.
+    const cookie = provider['cookie'];
+    const message = 'needs an https external_host: browsers take no such cookie from another';
+    if (valueAt(cookie, ['same_site']) === 'none') problems.push({ path: 'cookie.same_site', message });
+    if (valueAt(cookie, ['partitioned']) === true) problems.push({ path: 'cookie.partitioned', message });
+  }
   return problems;
 }
 

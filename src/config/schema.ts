@@ -224,6 +224,23 @@ export const providerSchema = z
       })
       .prefault({})
       .describe('Basic credentials for the application.'),
+    cookie: z
+      .strictObject({
+        same_site: z
+          .enum(['lax', 'none'])
+          .default('lax')
+          .describe(
+            '`none`, with an https `external_host`: browsers send the cookie in frames and requests of other sites too, which then act as whoever is signed in.',
+          ),
+        partitioned: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Tie the cookie to the site around the frame (CHIPS): a login in a frame counts below that site only. With an https `external_host`.',
+          ),
+      })
+      .prefault({})
+      .describe('The cookies of sessions and logins.'),
     bearer: z
       .strictObject({
         audiences: z

@@ -45,10 +45,9 @@ export function saveAttempt(application: Application, attempt: Attempt, request:
     if (index + 2 > MOST_ATTEMPTS || bytes > MOST_BYTES) removed.push(other.name);
   });
   return [
-    writeCookie(name, value, {
+    writeCookie(application, name, value, {
       path: application.prefix,
       domain: '',
-      secure: application.secure,
       maxAge: ATTEMPT_LIFETIME / 1_000,
     }),
     ...removed.filter((other) => COOKIE_NAME.test(other)).map((other) => dropCookie(application, other)),
@@ -88,7 +87,7 @@ function attemptCookieName(application: Application, state: string): string {
 const COOKIE_NAME = /^[A-Za-z0-9_]{1,64}$/;
 
 function dropCookie(application: Application, name: string): string {
-  return writeCookie(name, '', { path: application.prefix, domain: '', secure: application.secure, maxAge: 0 });
+  return writeCookie(application, name, '', { path: application.prefix, domain: '', maxAge: 0 });
 }
 
 function open(application: Application, name: string, value: string): Attempt | null {

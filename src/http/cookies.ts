@@ -99,24 +99,28 @@ export function cookiesWithPrefix(
 export interface CookieAttributes {
   readonly path: string;
   readonly domain: string;
-  readonly secure: boolean;
   /** Seconds; 0 removes the cookie. */
   readonly maxAge: number;
 }
 
-/** A Set-Cookie value. Always HttpOnly and SameSite=Lax. */
-export function writeCookie(name: string, value: string, attributes: CookieAttributes): string {
-  const domain = attributes.domain === '' ? '' : `; Domain=${attributes.domain}`;
-  const secure = attributes.secure ? '; Secure' : '';
-  return `${name}=${value}; Path=${attributes.path}${domain}; Max-Age=${attributes.maxAge}; HttpOnly${secure}; SameSite=Lax`;
+/** A Set-Cookie value. Always HttpOnly; a browser removes a partitioned cookie only by one that says that it is. */
+export function writeCookie(
+  { secure, config: { cookie } }: Pick<Application, 'secure' | 'config'>,
+  name: string,
+  value: string,
+  { path, domain, maxAge }: CookieAttributes,
+): string {
+  const where = `Path=${path}${domain === '' ? '' : `; Domain=${domain}`}`;
+  const sameSite = cookie.same_site === 'none' ? 'None' : 'Lax';
+  const flags = `HttpOnly${secure ? '; Secure' : ''}; SameSite=${sameSite}${cookie.partitioned ? '; Partitioned' : ''}`;
+  return `${name}=${value}; ${where}; Max-Age=${maxAge}; ${flags}`;
 }
 
 /** The session cookie, or with an empty value its removal: same Domain and Path, or the browser keeps the old one. */
 export function sessionCookie(application: Application, value: string, maxAge: number): string {
-  return writeCookie(application.cookieName, value, {
+  return writeCookie(application, application.cookieName, value, {
     path: '/',
     domain: application.config.mode === 'forward_domain' ? application.config.cookie_domain : '',
-    secure: application.secure,
     maxAge: value === '' ? 0 : maxAge,
   });
 }

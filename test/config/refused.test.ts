@@ -92,6 +92,18 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
     { 'listen.http': 'expected an IPv6 address between [ and ]' },
   ],
   [
+    'cookies for frames without https',
+    {
+      providers: [
+        provider({ external_host: 'http://whoami.company.tld', cookie: { same_site: 'none', partitioned: true } }),
+      ],
+    },
+    {
+      'providers[0].cookie.partitioned': 'needs an https external_host: browsers take no such cookie from another',
+      'providers[0].cookie.same_site': 'needs an https external_host: browsers take no such cookie from another',
+    },
+  ],
+  [
     'one address twice',
     { listen: { http: '127.0.0.1:1', compat: '127.0.0.1:1' } },
     { 'listen.compat': 'listens where listen.http does' },
