@@ -10,9 +10,10 @@ import { type AuthentikEnv, type Env, overlayEnvironment, type ReadFile, readAut
 import { certificateFiles } from './listener-certificates.js';
 import { readOutgoingProxies } from './outgoing.js';
 import { type ReadBytes, readLogo } from './page-settings.js';
-import { type Problem, readFailure, schemaProblems, valueAt } from './problems.js';
+import { type Problem, readFailure, valueAt } from './problems.js';
 import { directoryOf, ruleProblems } from './rules.js';
 import { type Config, configSchema, NAME, type ParsedConfig, type ProviderConfig } from './schema.js';
+import { schemaProblems } from './schema-problems.js';
 import { referredVariables, resolveSecrets } from './secrets.js';
 import { type Applied, applyVariables } from './variables.js';
 import { readYaml, type YamlFile } from './yaml-file.js';
