@@ -56,6 +56,7 @@ describe('a provider from authentik', () => {
       headers: { families: ['akprox', 'authentik'], pass_jwt: true, assertion: false, max_bytes: 16_384 },
       basic_auth: { enabled: false, user_attribute: '', password_attribute: '' },
       bearer: { audiences: [] },
+      cookie: { same_site: 'lax', partitioned: false },
       intercept_header_auth: true,
       allow_preflight: false,
       authentik: {
