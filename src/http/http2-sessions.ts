@@ -15,6 +15,14 @@ const SILENT_SWEEPS = 2;
 const AGE_SWEEPS = 60;
 /** PING and SETTINGS frames between two sweeps. Proxies send a handful a minute. */
 const MOST_CONTROL = 100;
+/** Requests between two sweeps that a client takes back, beyond which its connection ends; nghttp2's own bound is above it, at 1000 and 33 a second. */
+const MOST_RESETS = 800;
+const RESETS_FORGOTTEN = 150;
+/**
+ * Sweeps without the answer to a PING after which a connection ends. Node.js neither reads nor ends one that nghttp2 has given up, not
+ * even when the client has closed it, and says nothing.
+ */
+const UNANSWERED_SWEEPS = 2;
 /** How long a client has to read that its connection ends, in milliseconds. */
 const NOTICE_MS = 500;
 /**
@@ -45,6 +53,9 @@ export class Http2Connection implements Peer {
   unused = IDLE_SWEEPS - SILENT_SWEEPS;
   age = 0;
   isLeaving = false;
+  /** Sweeps since a PING that has not been answered. */
+  private unanswered = 0;
+  private resets = 0;
   /** Whether the client has read our first SETTINGS, and whether it has been told `MOST_STREAMS`. */
   hasRead = false;
   isBounded = false;
@@ -53,24 +64,35 @@ export class Http2Connection implements Peer {
   private peak = 0;
   private peakBefore = 0;
   private address: string | null = null;
+  private readonly onEnd: (this: ServerHttp2Stream) => void;
 
   constructor(session: ServerHttp2Session) {
     this.session = session;
+    const ended = (stream: ServerHttp2Stream): void => this.ended(stream);
+    this.onEnd = function onEnd() {
+      ended(this);
+    };
   }
 
   /** HOT PATH. A request has come. */
   use(stream: ServerHttp2Stream): void {
     this.wasUsed = true;
-    if (!this.isBounded) this.count(stream);
-  }
-
-  private count(stream: ServerHttp2Stream): void {
+    stream.on('close', this.onEnd);
+    if (this.isBounded) return;
     this.open += 1;
     this.peak = Math.max(this.peak, this.open);
-    stream.once('close', () => {
-      this.open -= 1;
-      if (this.open === 0) this.bound();
-    });
+  }
+
+  private ended({ rstCode }: ServerHttp2Stream): void {
+    if (rstCode > 0) this.wasReset();
+    if (this.isBounded) return;
+    this.open -= 1;
+    if (this.open === 0) this.bound();
+  }
+
+  private wasReset(): void {
+    this.resets += 1;
+    if (this.resets > MOST_RESETS) this.session.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   /** At a moment without requests, and one with no more of them in sight: whoever asks nothing yet may be about to ask much at once. */
@@ -81,13 +103,26 @@ export class Http2Connection implements Peer {
     this.session.settings({ maxConcurrentStreams: MOST_STREAMS });
   }
 
-  sweep(): void {
+  /** False when the connection is there no more, as far as can be told. */
+  sweep(): boolean {
     this.control = 0;
+    this.resets = Math.max(0, this.resets - RESETS_FORGOTTEN);
     this.unused = this.wasUsed ? 0 : this.unused + 1;
     this.wasUsed = false;
     this.age += 1;
     this.peakBefore = this.peak;
     this.peak = this.open;
+    return this.unused === 0 || this.answers();
+  }
+
+  private answers(): boolean {
+    if (this.unanswered > 0) return ++this.unanswered <= UNANSWERED_SWEEPS;
+    if (this.session.destroyed) return true;
+    this.unanswered = 1;
+    this.session.ping((error) => {
+      if (error === null) this.unanswered = 0;
+    });
+    return true;
   }
 
   peer(): string {
@@ -136,8 +171,8 @@ export class Http2Sessions {
   }
 
   private look(connection: Http2Connection): void {
-    connection.sweep();
-    if (connection.unused >= IDLE_SWEEPS) {
+    if (!connection.sweep()) connection.session.destroy();
+    else if (connection.unused >= IDLE_SWEEPS) {
       // It has had its notice, and has streams that are never answered, or never read.
       if (connection.isLeaving) connection.session.destroy();
       else this.leave(connection);

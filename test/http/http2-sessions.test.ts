@@ -17,6 +17,12 @@ class FakeSession extends EventEmitter {
   close(): void {
     this.done.push('close');
   }
+  /** Whether a PING is answered. */
+  isThere = true;
+  ping(answered: (error: Error | null) => void): boolean {
+    if (this.isThere) answered(null);
+    return true;
+  }
   destroy(_: undefined, code?: number): void {
     this.done.push(`destroy ${code ?? ''}`.trim());
     this.destroyed = true;
@@ -104,6 +110,37 @@ describe('a connection of HTTP/2', () => {
     const { session } = connect();
     timers.pass(60_000);
     assert.deepEqual(session.done, [...LEAVES, 'destroy']);
+  });
+
+  it('that answers no PING any more ends, and one that does goes on until it has been idle for long', () => {
+    const { timers, connect } = start();
+    const [dead, idle] = [connect(), connect()];
+    dead.session.isThere = false;
+    for (const { connection } of [dead, idle]) connection.wasUsed = true;
+    // Used in the first 5 s, asked after 5 s more, and given up 10 s behind that.
+    timers.pass(19_000);
+    assert.deepEqual(dead.session.done, []);
+    timers.pass(1_000);
+    assert.deepEqual(dead.session.done, ['destroy']);
+    assert.deepEqual(idle.session.done, []);
+  });
+
+  it('that takes back 800 requests in 5 s goes on, and with more it ends (rapid reset, CVE-2023-44487)', () => {
+    const { timers, connect } = start();
+    const { session, connection } = connect();
+    const reset = (times: number): void => {
+      for (let i = 0; i < times; i += 1) {
+        const stream = Object.assign(new EventEmitter(), { rstCode: 8 });
+        connection.use(stream as unknown as ServerHttp2Stream);
+        stream.emit('close');
+      }
+    };
+    reset(800);
+    timers.pass(5_000);
+    reset(150);
+    assert.deepEqual(session.done, []);
+    reset(1);
+    assert.deepEqual(session.done, ['destroy 11']);
   });
 
   for (const event of ['ping', 'remoteSettings']) {

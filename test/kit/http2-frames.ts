@@ -53,7 +53,7 @@ export class FrameWire {
   private rest = Buffer.alloc(0);
   private readonly frames: Frame[] = [];
   private ended = false;
-  private wake: () => void = () => {};
+  private waiting: (() => void)[] = [];
 
   private constructor(socket: TLSSocket) {
     this.socket = socket;
@@ -107,6 +107,10 @@ export class FrameWire {
     }
   }
 
+  private wake(): void {
+    for (const resolve of this.waiting.splice(0)) resolve();
+  }
+
   async closed(): Promise<void> {
     while (!this.ended) await this.more();
   }
@@ -117,7 +121,7 @@ export class FrameWire {
 
   private async more(): Promise<void> {
     await new Promise<void>((resolve) => {
-      this.wake = resolve;
+      this.waiting.push(resolve);
     });
   }
 }
