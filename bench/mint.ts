@@ -6,6 +6,7 @@ import { readClaims } from '../src/application/claims.js';
 import { createLog } from '../src/infra/log.js';
 import { openStore } from '../src/session/open-store.js';
 import { encodeRecord } from '../src/session/redis/redis-record.js';
+import type { Session } from '../src/session/session.js';
 import type { SealedSession, SessionStore } from '../src/session/store.js';
 import { configOf } from '../test/kit/application.js';
 import { testProvider } from '../test/kit/daemon.js';
@@ -46,20 +47,8 @@ export async function openMint(
   const sessions = makeSessions(opened, { cache: { ...config.cache, max_bytes: 65_536 } });
   let number = 0;
   const one = async (): Promise<string> => {
-    const now = Date.now();
     number += 1;
-    const cookie = await sessions.create(application, {
-      provider: application.id,
-      claims: { ...readClaims({ sub: `user-${number}`, ...ACCOUNTS.alice }), sid: `sid-${number}` },
-      createdAt: now,
-      renewedAt: now,
-      expiresAt: now + lifetimeMs,
-      idToken: '',
-      jwt: '',
-      refreshToken: null,
-      loginState: '',
-      loginTarget: '',
-    });
+    const cookie = await sessions.create(application, sessionOf(application, number, lifetimeMs));
     return `${application.cookieName}=${cookie}`;
   };
   return {
@@ -74,6 +63,23 @@ export async function openMint(
       return cookies;
     },
     close: () => opened.close(),
+  };
+}
+
+/** Alice's, with a subject of its own. */
+export function sessionOf(application: Application, number: number, lifetimeMs: number): Session {
+  const now = Date.now();
+  return {
+    provider: application.id,
+    claims: { ...readClaims({ sub: `user-${number}`, ...ACCOUNTS.alice }), sid: `sid-${number}` },
+    createdAt: now,
+    renewedAt: now,
+    expiresAt: now + lifetimeMs,
+    idToken: '',
+    jwt: '',
+    refreshToken: null,
+    loginState: '',
+    loginTarget: '',
   };
 }
 

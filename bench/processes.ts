@@ -16,6 +16,14 @@ export function cpuMicros(pids: readonly number[]): number | null {
   return pids.length === 0 ? null : ticks * TICK_US;
 }
 
+/** How long a process has been there, to a hundredth of a second; null when it cannot be read. */
+export function secondsSinceStart(pid: number): number | null {
+  const fields = statFields(pid);
+  if (fields === null) return null;
+  const uptime = Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]);
+  return uptime - (Number(fields[19]) * TICK_US) / 1e6;
+}
+
 /** Resident memory of these processes, in bytes. */
 export function residentBytes(pids: readonly number[]): number | null {
   let bytes = 0;

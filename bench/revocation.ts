@@ -1,159 +1,20 @@
 // node --import tsx bench/revocation.ts [--count 1000]: two nodes of two workers on one Redis; how long after a sign-out on
 // one of them none of the four workers lets the session pass any more. Exit code 1: p99 is 100 ms or more, or one survived.
-//
-// The clock starts when the sign-out is sent and stops, for a session, when the last of the four workers has answered
-// something else than 200; each is asked on a connection of its own, over and over, before and while it happens.
-import { Agent } from 'node:http';
-import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { type Application, createApplication } from '../src/application/application.js';
-import { readClaims } from '../src/application/claims.js';
-import { createLog } from '../src/infra/log.js';
-import { openStore } from '../src/session/open-store.js';
-import type { Sessions } from '../src/session/sessions.js';
-import { configOf } from '../test/kit/application.js';
-import { type Daemon, request, startDaemon, testProvider, traefikCheck } from '../test/kit/daemon.js';
-import { startRedis } from '../test/kit/redis-server.js';
-import { makeSessions } from '../test/kit/sessions.js';
+import { percentile } from './percentiles.js';
+import { NODES, revocationTimes } from './revocation-times.js';
 import { buildIfStale } from './targets/akprox.js';
 
-const APP = 'http://whoami.localhost:8080';
-const NODES = 2;
 const BOUND_MS = 100;
-/** A session that is let through for longer has survived. */
-const SURVIVED_MS = 3_000;
-const TIME_LIMIT_MS = 90_000;
-/** Connections that are opened until every worker has one: the kernel deals them out by a hash. */
-const ATTEMPTS = 200;
 
 const { values } = parseArgs({ options: { count: { type: 'string', default: '1000' } } });
 const count = Number(values.count);
 if (!Number.isSafeInteger(count) || count < 1) throw new Error('--count is a whole number above 0');
 
-interface Line {
-  readonly node: Daemon;
-  readonly agent: Agent;
-}
-
-type Ask = (line: Line, cookie: string) => Promise<number>;
-
-const ask: Ask = async ({ node, agent }, cookie) =>
-  (await traefikCheck(node.http, `${APP}/`, { cookie, agent })).status;
-
-/**
- * One kept-alive connection to each of the two workers of a node. Which worker has a connection is found out with the
- * metric for misses: a session that a worker has in its cache is a hit there, and a miss at the other one.
- */
-async function linesTo(node: Daemon, create: () => Promise<string>): Promise<Line[]> {
-  const connect = (): Line => ({ node, agent: new Agent({ keepAlive: true, maxSockets: 1 }) });
-  const misses = () => node.metric('akprox_session_cache_misses_total');
-  const first = connect();
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const second = connect();
-    const cookie = await create();
-    await ask(first, cookie);
-    const before = await misses();
-    await ask(second, cookie);
-    if ((await misses()) > before) return [first, second];
-    second.agent.destroy();
-  }
-  throw new Error(`${ATTEMPTS} connections, and all to one worker`);
-}
-
-async function measureOne(lines: readonly Line[], cookie: string, node: Daemon): Promise<number> {
-  for (const line of lines) {
-    const status = await ask(line, cookie);
-    if (status !== 200) throw new Error(`a check before the sign-out was answered ${status}`);
-  }
-  let start = Number.POSITIVE_INFINITY;
-  const ends = lines.map(async (line) => {
-    while ((await ask(line, cookie)) === 200)
-      if (performance.now() - start > SURVIVED_MS) return Number.POSITIVE_INFINITY;
-    return performance.now();
-  });
-  start = performance.now();
-  const answer = await request(`${node.http}/akprox/sign_out`, {
-    headers: { Host: new URL(APP).host, Cookie: cookie },
-    agent: signOuts,
-  });
-  // A redirect to the provider, or, as here where none answers, a page.
-  if (answer.status !== 302 && answer.status !== 200) throw new Error(`the sign-out was answered ${answer.status}`);
-  const last = Math.max(...(await Promise.all(ends)));
-  // It must stay so.
-  for (const line of lines) if ((await ask(line, cookie)) === 200) return Number.POSITIVE_INFINITY;
-  return last - start;
-}
-
-function makeSession(application: Application, number: number): Parameters<Sessions['create']>[1] {
-  const now = Date.now();
-  return {
-    provider: application.id,
-    claims: readClaims({ sub: `user-${number}`, sid: `sid-${number}`, groups: ['staff'], name: 'Alice Liddell' }),
-    createdAt: now,
-    renewedAt: now,
-    expiresAt: now + 3_600_000,
-    idToken: '',
-    jwt: '',
-    refreshToken: null,
-    loginState: '',
-    loginTarget: '',
-  };
-}
-
-const signOuts = new Agent({ keepAlive: true, maxSockets: 1 });
-const closers: (() => unknown)[] = [];
-const times: number[] = [];
-try {
-  await run();
-} finally {
-  for (const close of closers.toReversed()) await close();
-}
-
-times.sort((left, right) => left - right);
-const quantile = (share: number) => times[Math.min(times.length - 1, Math.ceil(share * times.length) - 1)] ?? 0;
+buildIfStale();
+const times = await revocationTimes(count);
 const survived = times.filter((time) => time === Number.POSITIVE_INFINITY).length;
-const [p50, p99, max] = [quantile(0.5), quantile(0.99), quantile(1)];
+const [p50, p99, max] = [percentile(times, 0.5), percentile(times, 0.99), percentile(times, 1)];
 console.log(`${count} revocations on ${NODES} nodes of two workers; sessions that survived: ${survived}`);
 console.log(`p50 ${p50.toFixed(1)} ms  p99 ${p99.toFixed(1)} ms  max ${max.toFixed(1)} ms`);
 if (survived > 0 || p99 >= BOUND_MS) process.exitCode = 1;
-
-async function run(): Promise<void> {
-  buildIfStale();
-  const end = performance.now() + TIME_LIMIT_MS;
-  const redis = await startRedis();
-  closers.push(() => redis.stop());
-  // Nobody logs in, so the identity provider need not be there; only the sign-out would lead to it.
-  const written = {
-    workers: 2,
-    store: { kind: 'redis', url: redis.url },
-    providers: [testProvider('http://127.0.0.1:9')],
-  };
-  const nodes: Daemon[] = [];
-  for (let i = 0; i < NODES; i += 1) {
-    const node = await startDaemon(written);
-    closers.push(() => node[Symbol.asyncDispose]());
-    nodes.push(node);
-  }
-  const config = configOf(written);
-  const [signOutNode, [providerConfig]] = [nodes[0], config.providers];
-  if (providerConfig === undefined || signOutNode === undefined) throw new Error('no provider or no node');
-  const application = createApplication(providerConfig);
-  const log = createLog('silent', 'bench');
-  const store = await openStore(config.store, Date.now, log);
-  closers.push(() => store.close());
-  const sessions = makeSessions(store, { cache: config.cache });
-  let made = 0;
-  const create = async () => {
-    made += 1;
-    return `${application.cookieName}=${await sessions.create(application, makeSession(application, made))}`;
-  };
-  const lines: Line[] = [];
-  for (const node of nodes) lines.push(...(await linesTo(node, create)));
-  closers.push(() => {
-    for (const agent of [signOuts, ...lines.map((line) => line.agent)]) agent.destroy();
-  });
-  for (let i = 0; i < count; i += 1) {
-    if (performance.now() > end) throw new Error(`${i} revocations in ${TIME_LIMIT_MS / 1_000} s, not ${count}`);
-    times.push(await measureOne(lines, await create(), signOutNode));
-  }
-}

@@ -11,7 +11,7 @@ import { type Mint, openMint, zipf } from './mint.js';
 import { installed, type Options } from './options.js';
 import { cpuMicros, pin } from './processes.js';
 import { CHECK_PATH, isAlice, SCENARIOS, type Scenario } from './scenarios.js';
-import { buildIfStale, type Outpost, startOutpost } from './targets/akprox.js';
+import { buildIfStale, type Outpost, startQuiet } from './targets/akprox.js';
 
 const SIGNED_IN = scenarioOf('signed-in');
 const MILLION = 1_000_000;
@@ -34,6 +34,13 @@ function named(name: string, title: string, more: Partial<Scenario> = {}): Scena
   return { ...SIGNED_IN, name, title, ...more };
 }
 
+export const THOUSAND_APPLICATIONS: WorldOptions = {
+  others: (issuer) =>
+    Array.from({ length: 999 }, (_, i) =>
+      testProvider(issuer, { name: `app${i}`, external_host: `http://app${i}.company.tld` }),
+    ),
+};
+
 const GROUPS = ['staff', ...Array.from({ length: 99 }, (_, i) => `department-${i}`)];
 const PADDING = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`X-Padding-${i}`, 'p'.repeat(7_800)]));
 
@@ -41,12 +48,7 @@ const SCALES: readonly Scale[] = [
   { scenario: named('plain', 'signed in, cached; nothing else') },
   {
     scenario: named('providers', '1 000 applications'),
-    world: {
-      others: (issuer) =>
-        Array.from({ length: 999 }, (_, i) =>
-          testProvider(issuer, { name: `app${i}`, external_host: `http://app${i}.company.tld` }),
-        ),
-    },
+    world: THOUSAND_APPLICATIONS,
   },
   {
     scenario: named('headers', '61 KiB of request headers', {
@@ -116,19 +118,10 @@ async function measureOne(scale: Scale, options: Options, progress: (text: strin
     if (redis !== undefined) closers.push(() => redis.stop());
     const store = redis && { kind: 'redis', url: redis.url };
     const config = { ...scale.world?.config, ...(store && { store }) };
-    const started = await startOutpost(scale.workers ?? 1, { ...scale.world, config });
+    progress(`starting, and waiting until every provider is known: ${scale.scenario.title}`);
+    const started = await startQuiet(scale.workers ?? 1, { ...scale.world, config });
     closers.push(() => started.close());
     pin(started.pids, options.serverCpus);
-    // At its start a worker asks for the discovery document of every provider: that is no cost of a check.
-    const providers = 1 + (scale.world?.others?.(started.world.idp.issuer).length ?? 0);
-    progress(`waiting until every provider is known: ${scale.scenario.title}`);
-    const discovered = new Set<unknown>();
-    await started.world.daemon.waitFor((line) => {
-      if (line.msg === 'identity provider: discovered') discovered.add(line);
-      return discovered.size === providers * (scale.workers ?? 1);
-    });
-    // Log lines go nowhere from here on: reading them is not the daemon's cost.
-    started.world.daemon.child.stdout?.removeAllListeners('data').on('data', () => {});
     let { scenario } = scale;
     if (scale.redis !== undefined && redis !== undefined && store !== undefined) {
       const { sessions, draw } = scale.redis;

@@ -2,8 +2,6 @@
 // It prints nothing that it has not measured. Commands that the scripts of the store run inside Redis are counted apart:
 // they cost the server a little time, and the network nothing.
 import { setTimeout as delay } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { type Application, createApplication } from '../src/application/application.js';
 import type { Config } from '../src/config/schema.js';
 import { createLog } from '../src/infra/log.js';
@@ -16,11 +14,11 @@ import { type Daemon, request, startDaemon, testProvider, traefikCheck } from '.
 import { type RedisServer, startRedis } from '../test/kit/redis-server.js';
 import { makeSessions } from '../test/kit/sessions.js';
 import { APP, startWorld, type World } from '../test/kit/world.js';
+import { cachedBytes, NO_STORE } from './cached-bytes.js';
 import { buildIfStale } from './targets/akprox.js';
 
 const LOGINS = 20;
 const STORED = 10_000;
-const CACHED = 50_000;
 const WORKERS = 2;
 const IDLE_S = 10;
 /** What this program asks. */
@@ -178,22 +176,10 @@ async function stored(redis: RedisServer, session: Session): Promise<void> {
 }
 
 async function cached(session: Session): Promise<void> {
-  setFlagsFromString('--expose-gc');
-  const gc: () => void = runInNewContext('gc');
-  const used = () => {
-    gc();
-    gc();
-    const { heapUsed, external } = process.memoryUsage();
-    return heapUsed + external;
-  };
-  const nothing = { put: async () => undefined } as unknown as SessionStore;
-  const { application, sessions } = sessionsOn(nothing, settings(null, 2 ** 31));
-  const before = used();
-  await fill(CACHED, (i) => sessions.create(application, copyOf(session, i)));
-  const bytes = used() - before;
-  const { cache } = sessions;
-  print(`bytes per cached session in a worker: ${Math.round(bytes / cache.size)} (heap and buffers of ${cache.size})`);
-  print(`  counted against cache.max_bytes: ${Math.round(cache.bytes / cache.size)}`);
+  const { application, sessions } = sessionsOn(NO_STORE, settings(null, 2 ** 31));
+  const { heap, counted, size } = await cachedBytes(application, sessions, (i) => copyOf(session, i));
+  print(`bytes per cached session in a worker: ${Math.round(heap)} (heap and buffers of ${size})`);
+  print(`  counted against cache.max_bytes: ${Math.round(counted)}`);
 }
 
 // --- Helpers --------------------------------------------------------------------------------------------------------------

@@ -2,11 +2,17 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { APP, startWorld, type World, type WorldOptions } from '../../test/kit/world.js';
-import { childrenOf } from '../processes.js';
+import { childrenOf, cpuMicros } from '../processes.js';
 import { CHECK_PATH } from '../scenarios.js';
 import type { Target } from './target.js';
+
+const LOOK_MS = 500;
+const QUIET_LOOKS = 3;
+/** Two ticks in a look. */
+const QUIET_MICROS = 20_000;
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -32,6 +38,23 @@ export async function startOutpost(workers: number, options: WorldOptions = {}):
     world,
     session,
   };
+}
+
+/**
+ * The same, once its workers have nothing to do: at its start each asks for the discovery document of every provider, which is no cost of
+ * a check (the log does not say it of each). Log lines go nowhere from then on, because reading them is not the daemon's cost either.
+ */
+export async function startQuiet(workers: number, options: WorldOptions = {}): Promise<Outpost> {
+  const outpost = await startOutpost(workers, options);
+  const { daemon } = outpost.world;
+  await daemon.waitFor(({ msg }) => msg === 'identity provider: discovered');
+  for (let quiet = 0; quiet < QUIET_LOOKS; ) {
+    const before = cpuMicros(outpost.pids) ?? 0;
+    await pause(LOOK_MS);
+    quiet = (cpuMicros(outpost.pids) ?? 0) - before > QUIET_MICROS ? 0 : quiet + 1;
+  }
+  daemon.child.stdout?.removeAllListeners('data').on('data', () => {});
+  return outpost;
 }
 
 /** Builds `dist/` when it is missing or older than a source: a figure is about the code that is there. */
