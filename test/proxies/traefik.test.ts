@@ -5,7 +5,7 @@ import { certify } from '../kit/certify.js';
 import { describeWith } from '../kit/needs.js';
 import { PREPARE } from '../kit/proxy-commands.js';
 import { APP, proxyMissing, type Surroundings, startRealWorld, startSurroundings } from '../kit/real-proxy.js';
-import { dockerLabels, kubernetesResources } from '../kit/traefik-variants.js';
+import { composeLabels, dockerLabels, kubernetesResources } from '../kit/traefik-variants.js';
 import { cases } from './cases.js';
 
 const TRAITS = { relaysBodies: true, whenDown: 500 };
@@ -28,6 +28,15 @@ describeWith(proxyMissing('traefik'), 'traefik, single', () => {
         cases(`traefik, single, ${title}`, 'traefik', 'single', TRAITS, () => ({ around, prepare, variant })),
       );
     }
+  }
+
+  // Its labels are those of the other file, which has all the cases.
+  for (const variant of ['ca', 'http'] as const) {
+    it(`deploy/compose.yaml, ${variant}: lets somebody log in and pass, and nobody else`, async () => {
+      await using world = await startRealWorld('traefik', 'single', { around, prepare: composeLabels, variant });
+      assert.equal((await world.browser().logIn(`${APP}/`, 'alice')).status, 200);
+      assert.equal((await world.browser().get(`${APP}/`)).status, 302);
+    });
   }
 
   // An option that its page says to leave off: an outpost that closed its connection before the body was there made Traefik answer 500
