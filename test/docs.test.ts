@@ -1,10 +1,7 @@
-// The documents are true as far as a test can tell: links lead somewhere, files that are named exist, "contract §n" has a section, and
-// what is marked as not built is not there.
+// The documents are true as far as a test can tell: links lead somewhere, files that are named exist, "contract §n" has a section.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { marked } from './kit/marked.js';
-import { documentedMetrics } from './metrics/metrics-table.js';
 
 const ROOT = new URL('../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');
@@ -73,23 +70,6 @@ describe('the documents', () => {
         .map(([reference]) => `${file}: ${reference}`),
     );
     assert.deepEqual(wrong, []);
-  });
-});
-
-describe('docs/contract.md', () => {
-  const firstCells = (name: string): string[] =>
-    marked(contract, name)
-      .split('\n')
-      .filter((line) => line.startsWith('| `'))
-      .flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, cell]) => cell ?? ''));
-
-  it('says of no metric that it is not there yet when docs/metrics.md has it', () => {
-    const there = documentedMetrics().map(({ name }) => name);
-    assert.ok(there.length > 10);
-    assert.deepEqual(
-      firstCells('metrics-not-yet').filter((name) => there.includes(name)),
-      [],
-    );
   });
 });
 

@@ -5,6 +5,7 @@ import { oidcOptionsOf } from '../authentik/back-channel.js';
 import type { Clock } from '../infra/clock.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { OutgoingProxies } from '../infra/outgoing-proxy.js';
+import type { IdpHealth } from '../metrics/idp-health.js';
 import { createOidcClient, type OidcClient, type OidcEvent } from '../oidc/client.js';
 
 const TEXTS: Readonly<Record<OidcEvent['event'], string>> = {
@@ -27,6 +28,7 @@ export interface OidcClientsOptions {
   readonly clock: Clock;
   readonly log: GatedLog;
   readonly proxies?: OutgoingProxies | undefined;
+  readonly idps: IdpHealth;
 }
 
 export class OidcClients {
@@ -61,7 +63,7 @@ export class OidcClients {
   }
 
   private create(application: Application): OidcClient {
-    const { clock, log, proxies } = this.options;
+    const { clock, log, proxies, idps } = this.options;
     const facts = { provider: application.name };
     return createOidcClient({
       oidc: application.config.oidc,
@@ -71,6 +73,7 @@ export class OidcClients {
       now: clock.now,
       monotonic: clock.monotonic,
       proxies,
+      watch: () => (status) => idps.called(application.name, status),
       ...oidcOptionsOf(application.config.authentik, proxies),
       log: ({ event, error, endpoint, description }) => {
         if (description !== undefined) log.debug({ ...facts, endpoint, description }, TEXTS[event], endpoint);

@@ -134,6 +134,7 @@ class Primary {
       supervisor,
       questions,
       totals,
+      config: this.config,
       managed: () => this.managed,
       engine: () => this.engine,
     });

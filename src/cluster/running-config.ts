@@ -31,6 +31,9 @@ export class RunningConfig {
   private readonly rollout: Rollout;
   /** The last one from the disk that was taken. */
   private onDisk: OnDisk;
+  /** What is on the disk was taken when it was last read, and every worker could use all of what it got. */
+  private isTaken = true;
+  private isWhole = true;
   private whenApplied: (() => void)[] = [];
   private reloading: Promise<void> = Promise.resolve();
 
@@ -49,18 +52,27 @@ export class RunningConfig {
     });
   }
 
+  /** Whether it is as it was last read. */
+  get isCurrent(): boolean {
+    return this.isTaken && this.isWhole;
+  }
+
   /** Takes what is on the disk, or says why not. One after the other: what is read last counts. Never rejects. */
   reload(): Promise<void> {
     this.reloading = this.reloading
       .then(() => this.options.load())
       .then(
         (result) => this.take(result),
-        (error: unknown) => this.log.error({ err: error }, 'the configuration was not changed: it could not be read'),
+        (error: unknown) => {
+          this.isTaken = false;
+          this.log.error({ err: error }, 'the configuration was not changed: it could not be read');
+        },
       );
     return this.reloading;
   }
 
   private take(result: LoadResult): void {
+    this.isTaken = false;
     if (!result.ok) {
       for (const { path, message, ...place } of result.problems) this.log.error({ setting: path, ...place }, message);
       this.log.error('the configuration was not changed: the new one has problems');
@@ -73,6 +85,7 @@ export class RunningConfig {
     }
     this.onDisk = result;
     this.options.taken(result);
+    this.isTaken = true;
     for (const warning of result.warnings) this.log.warn(warning);
     const { config, ignored } = withoutRestart(result.config, this.current, this.options.started.config);
     for (const setting of ignored) this.log.warn({ setting }, 'setting ignored until a restart');
@@ -101,6 +114,7 @@ export class RunningConfig {
   }
 
   private applied(generation: number, problems: readonly string[]): void {
+    this.isWhole = problems.length === 0;
     const facts = { generation, providers: this.current.providers.length };
     if (problems.length === 0) this.log.info(facts, 'the configuration was changed');
     else this.log.error({ ...facts, problems }, 'the configuration was changed, but not all of it');

@@ -23,6 +23,7 @@ import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
 import { References } from '../infra/references.js';
 import { systemTimers } from '../infra/timers.js';
 import { METRICS } from '../metrics/catalogue.js';
+import { IdpHealth } from '../metrics/idp-health.js';
 import { MeasuredStore } from '../metrics/measured-store.js';
 import { Tally } from '../metrics/tally.js';
 import { HeaderAuth } from '../oidc/header-auth.js';
@@ -57,7 +58,8 @@ export async function createWorker(
   const channel = createWorkerChannel(redis, (revocation) => send({ type: 'revoke', revocation }));
   const running = { config };
   const audit = createAudit({ log, monotonic, mode: () => running.config.log.audit });
-  const clients = new OidcClients({ clock, log: gated, proxies: config.proxies });
+  const idps = new IdpHealth(now);
+  const clients = new OidcClients({ clock, log: gated, proxies: config.proxies, idps });
   const assertionKeys = new AssertionKeys({ values: store.values, now, monotonic, log: gated });
   const sign = (application: Application, claims: Claims) => signAssertion(assertionKeys, application, claims, now());
   const sessions = new Sessions({
@@ -88,6 +90,7 @@ export async function createWorker(
     redis,
     channel,
     clients,
+    idps,
     sessions,
     assertionKeys,
     sign,
@@ -112,6 +115,7 @@ interface Parts {
   readonly redis: SharedChannel | null;
   readonly channel: WorkerChannel;
   readonly clients: OidcClients;
+  readonly idps: IdpHealth;
   readonly sessions: Sessions;
   readonly assertionKeys: AssertionKeys;
   readonly sign: (application: Application, claims: Claims) => Promise<string>;
@@ -133,13 +137,13 @@ export class Worker {
   private listeners: Listeners | null = null;
 
   constructor(config: Config, parts: Parts) {
-    const { clock, clients, sessions, store, gated, sign } = parts;
+    const { clock, clients, sessions, store, gated, sign, idps } = parts;
     const { now, monotonic } = clock;
     this.parts = parts;
     this.references = new References(gated, randomBytes);
     this.config = config;
     this.applications = updateApplications(null, config.providers);
-    this.tally = new Tally(METRICS, { applications: this.applications, sessions, store });
+    this.tally = new Tally(METRICS, { applications: this.applications, sessions, store, idps });
     this.headerAuth = new HeaderAuth({
       oidc: (application) => clients.of(application),
       sign,

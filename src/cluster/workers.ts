@@ -46,6 +46,10 @@ export class Workers {
     return [...this.all.values()].filter((state) => state.setUp);
   }
 
+  pids(): number[] {
+    return [...this.all.values()].flatMap(({ worker }) => worker.process.pid ?? []);
+  }
+
   send(worker: Worker, message: ToWorker): void {
     if (!worker.isConnected()) return;
     worker.send(message, (error) => {

@@ -3,8 +3,9 @@
 import { CHECK_RESULTS } from '../application/application.js';
 import { LAG_BOUNDS } from '../session/revocation.js';
 import { CHECK_BOUNDS, REQUEST_BOUNDS } from './check-timing.js';
+import { laterCall } from './idp-health.js';
 import { STORE_BOUNDS } from './measured-store.js';
-import type { Facts, Metric, Row } from './metric.js';
+import type { Facts, Metric, ProcessFacts, Row } from './metric.js';
 
 /** As the official outpost has them. */
 const OUTPOST = {
@@ -149,6 +150,54 @@ export const METRICS = [
     show: ({ version, node, engine }) => (engine === null ? [] : [[[version, node, engine], [1]]]),
   },
   {
+    name: 'akprox_config_last_reload_successful',
+    type: 'gauge',
+    labels: [],
+    help: 'Whether the configuration was taken as it was last read, whole.',
+    show: ({ reloaded }) => single(reloaded ? 1 : 0),
+  },
+  {
+    name: 'akprox_certificate_expiry_seconds',
+    type: 'gauge',
+    labels: ['name'],
+    help: 'Unix time at which a certificate of the HTTPS listener ends, by the host that it is for.',
+    show: ({ certificates }) => certificates.map(([name, end]): Row => [[name], [end / 1_000]]),
+  },
+  {
+    name: 'akprox_idp_up',
+    type: 'gauge',
+    labels: ['provider'],
+    help: 'Whether the identity provider answered the last call to it, and not with 5xx.',
+    read: ({ applications, idps }) =>
+      applications.flatMap(({ name }) => {
+        const last = idps.of(name);
+        return last === undefined ? [] : rowIfAny([name], [last]);
+      }),
+    merge: laterCall,
+    shown: (last) => (last > 0 ? 1 : 0),
+  },
+  ofProcesses('process_cpu_seconds_total', 'counter', 'CPU time of all processes.', (all) => all.cpuSeconds),
+  ofProcesses(
+    'process_resident_memory_bytes',
+    'gauge',
+    'Memory of all processes; what they share counts for each.',
+    (all) => all.residentBytes,
+  ),
+  ofProcesses(
+    'process_virtual_memory_bytes',
+    'gauge',
+    'Addresses that all processes have reserved.',
+    (all) => all.virtualBytes,
+  ),
+  ofProcesses('process_open_fds', 'gauge', 'Open file descriptors of all processes.', (all) => all.openFds),
+  ofProcesses('process_max_fds', 'gauge', 'Most that all processes may have open.', (all) => all.maxFds),
+  ofProcesses(
+    'process_start_time_seconds',
+    'gauge',
+    'Unix time at which the daemon was started.',
+    (all) => all.startTime,
+  ),
+  {
     name: 'authentik_outpost_info',
     type: 'gauge',
     labels: Object.keys(BUILD),
@@ -173,6 +222,16 @@ export const METRICS = [
     show: ({ outpost }) => (outpost?.lastUpdate == null ? [] : single(outpost.lastUpdate / 1_000)),
   },
 ] as const satisfies readonly Metric[];
+
+function ofProcesses<const N extends string, const T extends 'counter' | 'gauge'>(
+  name: N,
+  type: T,
+  help: string,
+  read: (all: ProcessFacts) => number,
+) {
+  const show = ({ processes }: Facts): Row[] => (processes === null ? [] : single(read(processes)));
+  return { name, type, labels: [], help, show } as const;
+}
 
 function sum(one: number, other: number): number {
   return one + other;

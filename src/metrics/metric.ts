@@ -2,6 +2,7 @@
 import type { Application } from '../application/application.js';
 import type { Sessions } from '../session/sessions.js';
 import type { CheckTiming } from './check-timing.js';
+import type { IdpHealth } from './idp-health.js';
 import type { MeasuredStore } from './measured-store.js';
 
 /**
@@ -16,6 +17,18 @@ export interface WorkerParts {
   readonly sessions: Sessions;
   readonly store: MeasuredStore;
   readonly timing: CheckTiming;
+  readonly idps: IdpHealth;
+}
+
+/** Of all processes of this daemon together. */
+export interface ProcessFacts {
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+  readonly virtualBytes: number;
+  readonly openFds: number;
+  readonly maxFds: number;
+  /** Unix seconds, of the primary. */
+  readonly startTime: number;
 }
 
 /** What the primary knows without asking a worker. */
@@ -30,6 +43,12 @@ export interface Facts {
   readonly node: string;
   /** What `listen.http` is served by; null as long as no worker has been ready. */
   readonly engine: string | null;
+  /** The configuration was taken as it was last read, whole. */
+  readonly reloaded: boolean;
+  /** Unix milliseconds of the end of each, by name. */
+  readonly certificates: readonly (readonly [name: string, end: number])[];
+  /** Null where the kernel does not tell. */
+  readonly processes: ProcessFacts | null;
   /** Null when no authentik manages this daemon. */
   readonly outpost: {
     readonly name: string;
@@ -73,6 +92,8 @@ export interface Gauge extends Described {
   readonly read: (worker: WorkerParts) => readonly Row[];
   /** Of two workers. */
   readonly merge: (one: number, other: number) => number;
+  /** What the page has of it. Default: the number itself. */
+  readonly shown?: (merged: number) => number;
 }
 
 /** What the primary knows by itself; without rows it is not on the page. */

@@ -3,6 +3,7 @@
 import type { Application, ApplicationTable } from '../application/application.js';
 import type { Sessions } from '../session/sessions.js';
 import { CheckTiming } from './check-timing.js';
+import type { IdpHealth } from './idp-health.js';
 import type { MeasuredStore } from './measured-store.js';
 import type { Counts, Gauge, Metric, Row, WorkerParts } from './metric.js';
 
@@ -15,6 +16,7 @@ export interface TallyOptions {
   readonly applications: ApplicationTable;
   readonly sessions: Sessions;
   readonly store: MeasuredStore;
+  readonly idps: IdpHealth;
 }
 
 /** The counters of a table that are counted by `Tally.count`. */
@@ -29,6 +31,7 @@ export class Tally<const T extends readonly Metric[]> {
   private readonly metrics: T;
   private readonly sessions: Sessions;
   private readonly store: MeasuredStore;
+  private readonly idps: IdpHealth;
   private applications: readonly Application[];
   /** By the name of the metric, then by its values. */
   private readonly told = new Map<string, Map<string, Told>>();
@@ -37,11 +40,12 @@ export class Tally<const T extends readonly Metric[]> {
   /** What was counted under a former configuration. */
   private former: Counts = [];
 
-  constructor(metrics: T, { applications, sessions, store }: TallyOptions) {
+  constructor(metrics: T, { applications, sessions, store, idps }: TallyOptions) {
     this.metrics = metrics;
     this.applications = applications.all;
     this.sessions = sessions;
     this.store = store;
+    this.idps = idps;
   }
 
   /** `values`: of the metric's labels. */
@@ -61,12 +65,13 @@ export class Tally<const T extends readonly Metric[]> {
   update(applications: ApplicationTable): void {
     this.former = this.take() ?? [];
     this.applications = applications.all;
+    this.idps.keep(new Set(this.applications.map(({ name }) => name)));
   }
 
   /** What is new since the last call; null when nothing is. */
   take(): Counts | null {
-    const { applications, sessions, store, timing } = this;
-    const parts: WorkerParts = { applications, sessions, store, timing };
+    const { applications, sessions, store, timing, idps } = this;
+    const parts: WorkerParts = { applications, sessions, store, timing, idps };
     const counts = [...this.former];
     this.former = [];
     for (const metric of this.metrics) {
@@ -92,7 +97,7 @@ export class Tally<const T extends readonly Metric[]> {
   private gaugeIfNew(gauge: Gauge, parts: WorkerParts): readonly Row[] | null {
     const rows = gauge.read(parts);
     const text = JSON.stringify(rows);
-    if (this.sentGauges.get(gauge.name) === text) return null;
+    if ((this.sentGauges.get(gauge.name) ?? '[]') === text) return null;
     this.sentGauges.set(gauge.name, text);
     return rows;
   }

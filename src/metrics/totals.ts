@@ -90,7 +90,9 @@ export class Totals {
       }
     }
     if (all.size === 0 && rowLabels(gauge).length === 0) return [[[], [0]]];
-    return [...all.values()];
+    const { shown } = gauge;
+    if (shown === undefined) return [...all.values()];
+    return [...all.values()].map(([values, [number = 0]]): Series => [values, [shown(number)]]);
   }
 }
 

@@ -14,6 +14,7 @@ import { throughInternalUrl } from './endpoints.js';
 import { outgoingFetch } from './outgoing-fetch.js';
 import { type ReadDocument, readPlainly } from './read-plainly.js';
 import { createTransport, type Transport } from './transport.js';
+import { type Watch, watched } from './watched.js';
 
 export interface OidcEvent {
   readonly event:
@@ -52,6 +53,7 @@ export interface OidcClientOptions {
   /** Whose claims count: authentik's access token is a JWT and has them all. Default: the ID token's. */
   readonly claimsFrom?: 'id_token' | 'access_token';
   readonly log?: (event: OidcEvent) => void;
+  readonly watch?: Watch;
   /** 0 to 1, for the jitter. */
   readonly random?: () => number;
   readonly timers?: Timers;
@@ -91,10 +93,10 @@ export function createOidcClient(options: OidcClientOptions): OidcClient {
   const random = options.random ?? Math.random;
   const trust = options.metadata === undefined ? 'oidc.ca' : 'AUTHENTIK_INSECURE';
   const fetching = options.fetch ?? outgoingFetch({ ca: oidc.ca, proxies: options.proxies });
-  const transport = throughInternalUrl(createTransport(fetching, trust), oidc);
+  const transport = throughInternalUrl(watched(createTransport(fetching, trust), options.watch), oidc);
   const isPlain = options.fetch === undefined && options.proxies === undefined;
   const read = throughInternalUrl(
-    isPlain ? readPlainly(oidc.ca, trust) : readBy(createTransport(fetching, trust)),
+    watched(isPlain ? readPlainly(oidc.ca, trust) : readBy(createTransport(fetching, trust)), options.watch),
     oidc,
   );
   const closing = new AbortController();

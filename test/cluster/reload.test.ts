@@ -40,9 +40,11 @@ describe('a reload of a file that is empty, or has no provider where there were 
       assert.match(line.msg, says);
       assert.equal(line.level, 'error');
       assert.equal((await traefikCheck(daemon.http, `${APP}/`)).status, 302, JSON.stringify(text));
+      assert.equal(await daemon.metric('akprox_config_last_reload_successful'), 0);
     }
     writeFileSync(daemon.configPath, good);
     assert.equal((await reload(daemon)).msg, CHANGED);
+    assert.equal(await daemon.metric('akprox_config_last_reload_successful'), 1);
   });
 
   it('is judged by what was taken last, file and providers alike', () => {

@@ -6,33 +6,30 @@ import fc from 'fast-check';
 import { countCheck, updateApplications } from '../../src/application/application.js';
 import type { ProviderConfig } from '../../src/config/schema.js';
 import { METRICS } from '../../src/metrics/catalogue.js';
+import { IdpHealth } from '../../src/metrics/idp-health.js';
 import { MeasuredStore } from '../../src/metrics/measured-store.js';
-import type { Counts, Facts, Metric } from '../../src/metrics/metric.js';
+import type { Counts, Metric } from '../../src/metrics/metric.js';
 import { MetricsPage } from '../../src/metrics/page.js';
 import { Tally } from '../../src/metrics/tally.js';
 import { REMEMBERED, Totals } from '../../src/metrics/totals.js';
 import { makeApplication } from '../kit/application.js';
 import { createChecks } from '../kit/checks.js';
+import { FACTS } from './facts.js';
 
-const FACTS: Facts = {
-  workers: 2,
-  workersWanted: 2,
-  restarts: 0,
-  version: '1.2.3',
-  node: 'v20.1.0',
-  engine: 'uWebSockets.js',
-  outpost: null,
-};
 const configOf = (name: string): ProviderConfig =>
   makeApplication({ name, external_host: `https://${name}.company.tld` }).config;
+
+const now = { time: 1_000 };
 
 function worker<const T extends readonly Metric[]>(metrics: T, configs: readonly ProviderConfig[] = []) {
   const applications = updateApplications(null, configs);
   const { sessions, store } = createChecks(applications.all);
+  const idps = new IdpHealth(() => now.time);
   return {
     applications,
     sessions,
-    tally: new Tally(metrics, { applications, sessions, store: new MeasuredStore(store, () => 0) }),
+    idps,
+    tally: new Tally(metrics, { applications, sessions, store: new MeasuredStore(store, () => 0), idps }),
   };
 }
 
@@ -115,7 +112,7 @@ describe('a metric', () => {
       'x_told_total{provider="whoami",kind="good"} 2',
       'x_told_total{provider="whoami",kind="of 1"} 1',
       'x_told_total{provider="whoami",kind="of 2"} 1',
-      'x_workers{version="1.2.3"} 2',
+      'x_workers{version="1.2.3"} 8',
     ]);
   });
 });
@@ -280,5 +277,33 @@ describe('counters', () => {
       totals.of(CHECKS).map(([[name]]) => name),
       ['a', 'b'],
     );
+  });
+});
+
+describe('whether an identity provider is up', () => {
+  const pageOf = async (totals: Totals) => (await linesOf(totals, METRICS)).filter((line) => line.includes('idp_up'));
+
+  it('is what the last call of any worker says, as long as there is the provider', async () => {
+    const configs = ['a', 'b', 'c'].map(configOf);
+    const totals = new Totals(METRICS, configs);
+    const workers = [worker(METRICS, configs), worker(METRICS, configs)] as const;
+    for (const id of [0, 1]) totals.joined(id);
+    const call = (of: 0 | 1, provider: string, status: number | null) => {
+      now.time += 1;
+      workers[of].idps.called(provider, status);
+      for (const [id, { tally }] of workers.entries()) totals.add(id, sent(tally.take()));
+    };
+    assert.deepEqual(await pageOf(totals), []);
+    call(0, 'a', 200);
+    call(1, 'b', 503);
+    assert.deepEqual(await pageOf(totals), ['akprox_idp_up{provider="a"} 1', 'akprox_idp_up{provider="b"} 0']);
+    call(1, 'a', null);
+    call(0, 'b', 404);
+    assert.deepEqual(await pageOf(totals), ['akprox_idp_up{provider="a"} 0', 'akprox_idp_up{provider="b"} 1']);
+    for (const [id, { tally }] of workers.entries()) {
+      tally.update(updateApplications(null, [configOf('b')]));
+      totals.add(id, sent(tally.take()));
+    }
+    assert.deepEqual(await pageOf(totals), ['akprox_idp_up{provider="b"} 1']);
   });
 });

@@ -5,25 +5,17 @@ import { CHECK_RESULTS } from '../../src/application/application.js';
 import { Buckets } from '../../src/infra/buckets.js';
 import { METRICS } from '../../src/metrics/catalogue.js';
 import { REQUEST_BOUNDS } from '../../src/metrics/check-timing.js';
-import type { Counts, Facts, Row } from '../../src/metrics/metric.js';
+import type { Counts, Row } from '../../src/metrics/metric.js';
 import { MetricsPage } from '../../src/metrics/page.js';
 import { escapeLabel, SeriesText } from '../../src/metrics/series-text.js';
 import { type Series, Totals } from '../../src/metrics/totals.js';
 import { makeApplication } from '../kit/application.js';
 import { costInYardsticks } from '../kit/cost.js';
 import { assertMarked } from '../kit/marked.js';
+import { FACTS } from './facts.js';
 import { histogramText } from './histogram-text.js';
 import { documentedMetrics, metricsTable } from './metrics-table.js';
 
-const FACTS: Facts = {
-  workers: 8,
-  workersWanted: 8,
-  restarts: 1,
-  version: '1.2.3',
-  node: 'v20.1.0',
-  engine: 'uWebSockets.js',
-  outpost: null,
-};
 const PROVIDERS = 1_000;
 const WORKERS = 8;
 const REQUESTS = 'authentik_outpost_proxy_request_duration_seconds';
@@ -71,6 +63,17 @@ describe('the metrics page', () => {
     assert.equal(seriesValue(page, 'akprox_checks_total{provider="whoami",result="invalid"}'), 0);
     assert.equal(seriesValue(page, 'akprox_workers'), 8);
     assert.equal(seriesValue(await pageOf([]), 'akprox_checks_total{provider="whoami",result="allowed"}'), 0);
+  });
+
+  it('says nothing of processes where the kernel does not, and of certificates where there are none', async () => {
+    const page = await pageOf([], { ...FACTS, processes: null, certificates: [], reloaded: false });
+    assert.doesNotMatch(page, /^(process_|akprox_certificate)/m);
+    assert.equal(seriesValue(page, 'akprox_config_last_reload_successful'), 0);
+    const whole = await pageOf([]);
+    const name = 'akprox_certificate_expiry_seconds{name="whoami.company.tld"}';
+    assert.equal(seriesValue(whole, name), 1_800_000_000.5);
+    assert.equal(seriesValue(whole, 'process_cpu_seconds_total'), 1.5);
+    assert.equal(seriesValue(whole, 'akprox_build_info{version="1.2.3",node="v20.1.0",engine="uWebSockets.js"}'), 1);
   });
 
   it("has the official outpost's gauges only when authentik manages it, in seconds", async () => {

@@ -2,9 +2,12 @@
 // finds something.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { generate } from 'selfsigned';
 import { parse } from 'yaml';
 import { type Daemon, request, startDaemon, traefikCheck } from '../kit/daemon.js';
 import { type FakeCore, startFakeCore } from '../kit/fake-core.js';
@@ -64,10 +67,22 @@ describeWith(missing, 'a real Prometheus', () => {
   let core: FakeCore;
   let daemon: Daemon;
   let prometheus: Prometheus;
+  let directory = '';
 
   before(async () => {
     core = await startFakeCore({ accounts: ACCOUNTS, providers: [{ name: 'whoami', external_host: APP }] });
-    daemon = await startDaemon({}, { env: { AUTHENTIK_HOST: core.url, AUTHENTIK_TOKEN: core.token } });
+    directory = mkdtempSync(join(tmpdir(), 'akprox-test-'));
+    const pems = await generate([{ name: 'commonName', value: 'akprox' }], {
+      keyType: 'ec',
+      notAfterDate: new Date(Date.now() + 90 * 86_400_000),
+    });
+    const tls = { cert: join(directory, 'tls.pem'), key: join(directory, 'tls-key.pem') };
+    writeFileSync(tls.cert, pems.cert);
+    writeFileSync(tls.key, pems.private);
+    daemon = await startDaemon(
+      { listen: { https: '127.0.0.1:0', tls } },
+      { env: { AUTHENTIK_HOST: core.url, AUTHENTIK_TOKEN: core.token } },
+    );
     await daemon.waitFor((line) => line.msg === 'connected to authentik');
     prometheus = await startPrometheus(new URL(daemon.metrics).host, `${MONITORING}alerts.yml`);
     // Counters that appear at their first event are scraped before and after it.
@@ -85,6 +100,7 @@ describeWith(missing, 'a real Prometheus', () => {
     await prometheus?.stop();
     await daemon?.[Symbol.asyncDispose]();
     await core?.close();
+    if (directory !== '') rmSync(directory, { recursive: true });
   });
 
   /** A refused token, a login, checks enough for the sample of the cached ones, and a sign-out that the other worker hears of. */
