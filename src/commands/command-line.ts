@@ -33,6 +33,12 @@ const COMMANDS: readonly Command[] = [
     run: async (args, io) => (await import('./manage-sessions.js')).manageSessions(args, io),
   },
   {
+    name: 'import',
+    summary: 'make a configuration from that of oauth2-proxy: akprox import oauth2-proxy FILE',
+    help: async () => (await import('./import/command.js')).IMPORT_HELP,
+    run: async (args, io) => (await import('./import/command.js')).importConfiguration(args, io),
+  },
+  {
     name: 'doctor',
     summary: 'say what is wrong between the proxy and the outpost: akprox doctor URL',
     help: async () => (await import('./doctor/doctor.js')).DOCTOR_HELP,

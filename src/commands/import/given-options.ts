@@ -1,0 +1,64 @@
+// The options of oauth2-proxy, whichever way they are written: the configuration file, its alpha form, `--flags`, or the environment.
+// All of them become one list, by the names that the configuration file has.
+import { parse as parseToml } from 'smol-toml';
+import { parse as parseYaml } from 'yaml';
+import { isRecord } from '../../infra/untyped.js';
+import { alphaOptions } from './alpha-options.js';
+
+export interface GivenOption {
+  /** One for an option that is no list. `true` and `false` are these words. */
+  readonly values: readonly string[];
+  /** The variable of the environment that it stood in. */
+  readonly env?: string;
+}
+export type GivenOptions = ReadonlyMap<string, GivenOption>;
+
+const VARIABLE = /^(?:export\s+)?(OAUTH2_PROXY_(\w+))=(.*)$/;
+/** A line of a script, or an entry of a list in YAML. */
+const FLAG = /^(?:-\s+)?["']?--?([a-z][\w-]*?)(?:=(.*?))?["']?(?:\s*\\)?$/;
+
+/** Throws an error whose message says what is wrong with the file. `known`: the names of options. */
+export function readOptions(name: string, text: string, known: (option: string) => boolean): GivenOptions {
+  const lines = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+  const variables = lines.flatMap((line) => {
+    const [, env = '', option = '', value = ''] = VARIABLE.exec(line) ?? [];
+    return env === '' ? [] : [{ env, option: option.toLowerCase(), value: unquoted(value) }];
+  });
+  if (variables.length > 0) {
+    return new Map(variables.map(({ env, option, value }) => [option, { values: split(value), env }]));
+  }
+  if (lines.some((line) => FLAG.test(line))) return flags(lines, known);
+  const document: unknown = /\.ya?ml$/.test(name) ? parseYaml(text) : parseToml(text);
+  if (!isRecord(document)) throw new Error('there are no options in it');
+  if (/\.ya?ml$/.test(name)) return alphaOptions(document);
+  return new Map(Object.entries(document).map(([option, value]) => [option, { values: texts(value) }]));
+}
+
+function flags(lines: readonly string[], known: (option: string) => boolean): GivenOptions {
+  const options = new Map<string, GivenOption>();
+  for (const line of lines) {
+    const [, flag = '', value = 'true'] = FLAG.exec(line) ?? [];
+    if (flag === '') continue;
+    const underscored = flag.replaceAll('-', '_');
+    // A list is named after one of its entries.
+    const option = !known(underscored) && known(`${underscored}s`) ? `${underscored}s` : underscored;
+    options.set(option, { values: [...(options.get(option)?.values ?? []), ...split(unquoted(value))] });
+  }
+  return options;
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [String(value)];
+}
+
+function unquoted(value: string): string {
+  return value.replace(/^(["'])(.*)\1$/, '$2');
+}
+
+/** Expressions have commas of their own; whoever means a list of them writes the option twice, or in a file. */
+function split(value: string): string[] {
+  return /[\^$*\\(]/.test(value) ? [value] : value.split(',').map((part) => part.trim());
+}
