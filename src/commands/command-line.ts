@@ -35,8 +35,8 @@ const COMMANDS: readonly Command[] = [
   {
     name: 'import',
     summary: 'make a configuration from that of oauth2-proxy: akprox import oauth2-proxy FILE',
-    help: async () => (await import('./import/command.js')).IMPORT_HELP,
-    run: async (args, io) => (await import('./import/command.js')).importConfiguration(args, io),
+    help: async () => (await import('./import/import-configuration.js')).IMPORT_HELP,
+    run: async (args, io) => (await import('./import/import-configuration.js')).importConfiguration(args, io),
   },
   {
     name: 'doctor',

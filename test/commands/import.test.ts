@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
-import { IMPORT_HELP, importConfiguration } from '../../src/commands/import/command.js';
+import { IMPORT_HELP, importConfiguration } from '../../src/commands/import/import-configuration.js';
 import { isKnown } from '../../src/commands/import/oauth2-proxy.js';
 import { loadConfig } from '../../src/config/load.js';
 import { diskOf } from '../config/setup.js';
