@@ -164,7 +164,7 @@ test('--help names every command and no other', async () => {
   for (const name of ['check', 'healthcheck', 'secret', 'schema', 'sessions', 'doctor', '--version'])
     assert.match(stdout, new RegExp(`akprox ${name} `));
   const named = [...stdout.matchAll(/^ {2}akprox ([a-z]+) /gm)].map((match) => match[1]);
-  assert.deepEqual(named, ['check', 'healthcheck', 'secret', 'schema', 'sessions', 'doctor', 'import']);
+  assert.deepEqual(named, ['check', 'healthcheck', 'secret', 'schema', 'sessions', 'import', 'doctor']);
   assert.equal((await akprox(['-h'])).stdout, stdout);
   assert.match((await akprox(['check', '--help'])).stdout, /^akprox check: /);
   assert.match((await akprox(['doctor', '--help'])).stdout, /--session-file FILE/);

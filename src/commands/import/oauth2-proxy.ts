@@ -2,9 +2,9 @@
 // without saying so first.
 import { randomBytes } from 'node:crypto';
 import { nearest } from '../../config/near-miss.js';
-import { accessOf, skippedPaths } from './access.js';
 import type { GivenOptions } from './given-options.js';
 import { identityProviderOf } from './identity-provider.js';
+import { accessOf, skippedPaths } from './imported-access.js';
 import { LEFT } from './left-options.js';
 import { listenersOf, storeOf } from './listeners-and-store.js';
 import { type Note, Reader } from './reader.js';
