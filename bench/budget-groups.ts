@@ -7,6 +7,7 @@ import { cachedBytes, NO_STORE } from './cached-bytes.js';
 import { measureCached } from './cached-rows.js';
 import { measureKilled } from './killed-rows.js';
 import { loopRows, measureLoop } from './loop-rows.js';
+import { measureMemory } from './memory-rows.js';
 import { sessionOf } from './mint.js';
 import { installed, type Settings } from './options.js';
 import { measurePeer } from './peer-rows.js';
@@ -65,6 +66,12 @@ export const GROUPS: readonly Group[] = [
     missing: () => oauth2ProxyMissing() ?? needs('wrk')(),
     measure: measurePeer,
   },
+  {
+    name: 'memory',
+    title: 'memory of an idle daemon',
+    missing: always,
+    measure: (_, progress) => measureMemory(progress),
+  },
   { name: 'session', title: 'memory of a session', missing: always, measure: measureSession },
   { name: 'killed', title: 'a worker is killed', missing: always, measure: measureKilled },
   {
@@ -76,7 +83,7 @@ export const GROUPS: readonly Group[] = [
   { name: 'revocation', title: 'revocation', missing: needs('redis-server'), measure: measureRevocation },
 ];
 
-async function measureSession(): Promise<Row[]> {
+export async function measureSession(): Promise<Row[]> {
   const config = configOf({
     cache: { max_bytes: 2 ** 31 },
     providers: [testProvider('http://127.0.0.1:9', { access: { groups: ['staff'] } })],

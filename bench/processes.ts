@@ -35,6 +35,36 @@ export function residentBytes(pids: readonly number[]): number | null {
   return pids.length === 0 ? null : bytes;
 }
 
+export interface Memory {
+  /** Each page by the number of those who have it: the sum over processes is what they take together. */
+  readonly pss: number;
+  readonly private: number;
+  readonly shared: number;
+}
+
+/** In bytes; null when it cannot be read. */
+export function memoryOf(pid: number): Memory | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');
+    const sum = (name: string): number =>
+      [...text.matchAll(new RegExp(`^${name}: +(\\d+) kB`, 'gm'))].reduce(
+        (total, [, kib]) => total + Number(kib) * 1_024,
+        0,
+      );
+    return { pss: sum('Pss'), private: sum('Private_\\w+'), shared: sum('Shared_\\w+') };
+  } catch {
+    return null;
+  }
+}
+
+/** The same as `cpuMicros`, with what its children that have ended took. */
+export function cpuWithEnded(pids: readonly number[]): number | null {
+  const own = cpuMicros(pids);
+  if (own === null) return null;
+  const ended = pids.map((pid) => statFields(pid)).map((fields) => Number(fields?.[13]) + Number(fields?.[14]));
+  return own + ended.reduce((sum, ticks) => sum + ticks, 0) * TICK_US;
+}
+
 /** Connections that this machine has accepted so far, over all processes; null when it cannot be read. */
 export function acceptedConnections(): number | null {
   return tcpCounter('PassiveOpens');

@@ -1,11 +1,11 @@
 // The attempts whose callback this worker has seen: a code is redeemed once, however often the browser, a proxy or somebody with
 // too much time repeats the callback. The identity provider may end a grant whose code comes twice (RFC 6749 §4.1.2).
 // Bounded: an attempt that was pushed out costs one more token request.
-import { LRUCache } from 'lru-cache';
 import type { Application } from '../application/application.js';
 import { AkproxError, type ErrorCode } from '../infra/errors.js';
 import type { Attempt } from './attempt.js';
 import type { Reply } from './exchange.js';
+import { boundedMap } from '../infra/bounded-map.js';
 
 export interface LoginEnd {
   readonly how: 'succeeded' | ErrorCode;
@@ -21,7 +21,7 @@ const MOST_REMEMBERED = 10_000;
 const MOST_RUNNING = 256;
 
 export class EndedLogins {
-  private readonly ends = new LRUCache<string, LoginEnd>({ max: MOST_REMEMBERED });
+  private readonly ends = boundedMap<string, LoginEnd>(MOST_REMEMBERED);
   /** By application, then by attempt. */
   private readonly running = new Map<string, Map<string, Promise<Reply>>>();
 

@@ -2,8 +2,8 @@
 // depends on a client address, so an address that cannot be read is simply not trusted. Whoever asks over a unix socket has been
 // let in by the mode of its file: it is a proxy of this host, and believed.
 import ipaddr from 'ipaddr.js';
-import { LRUCache } from 'lru-cache';
 import { copyString } from '../infra/copy-string.js';
+import { boundedMap } from '../infra/bounded-map.js';
 
 /** Of a connection over a unix socket, which has no address; nothing that a client says can be this. */
 export const UNIX_PEER = 'unix';
@@ -18,7 +18,7 @@ export function createTrustedProxies(cidrs: readonly string[]): TrustedProxies {
   const ranges = cidrs.map((cidr) =>
     cidr.includes('/') ? ipaddr.parseCIDR(cidr) : ipaddr.parseCIDR(`${cidr}/${cidr.includes(':') ? 128 : 32}`),
   );
-  const known = new LRUCache<string, boolean>({ max: 1_024 });
+  const known = boundedMap<string, boolean>(1_024);
 
   function trusts(peer: string): boolean {
     if (peer === UNIX_PEER) return true;

@@ -3,10 +3,10 @@
 //
 // A kind is what we choose: the text and, of the facts, `provider`, `code` and `dialect`. What a client chooses (a host, the
 // name of a header) is no part of it, or it would be as good as no limit: it goes into `about`, of which a kind has a handful.
-import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import { copyString } from './copy-string.js';
 import { createRateGate, type RateGate } from './rate-gate.js';
+import { boundedMap } from './bounded-map.js';
 
 type Facts = Readonly<Record<string, unknown>>;
 /** Answers with `false` when the line is not written. */
@@ -58,7 +58,7 @@ const LIMITS: LogLimits = { kinds: MOST_KINDS, about: MOST_ABOUT, ofText: MOST_O
 
 /** `monotonic` in milliseconds. */
 export function createLogGate(monotonic: () => number, limits = LIMITS): LogGate {
-  const kinds = new LRUCache<string, Kind>({ max: limits.kinds });
+  const kinds = boundedMap<string, Kind>(limits.kinds);
   /** There are as many texts as the code has. */
   const texts = new Map<string, RateGate>();
 

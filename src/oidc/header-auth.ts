@@ -10,6 +10,7 @@ import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { OidcClient } from './client.js';
 import type { TokenRefusal } from './introspection.js';
+import { boundedMap } from '../infra/bounded-map.js';
 
 /** Why credentials were refused: the label `reason` of `akprox_credentials_refused_total`. */
 export type CredentialsRefusal = TokenRefusal | 'malformed' | 'wrong_password' | 'client_itself' | 'token_invalid';
@@ -62,7 +63,7 @@ export class HeaderAuth {
     maxSize: MOST_ALLOWED_BYTES,
     sizeCalculation: ({ verdict }) => OVERHEAD + (verdict.kind === 'allow' ? verdict.block.byteLength : 0),
   });
-  private readonly refused = new LRUCache<string, Kept>({ max: MOST_REFUSED });
+  private readonly refused = boundedMap<string, Kept>(MOST_REFUSED);
   /** An application that has changed begins anew: what runs was asked of the former one. */
   private readonly running = new WeakMap<Application, Map<string, Promise<HeaderVerdict>>>();
   /** Keys are keyed hashes, so that no credential lies in memory longer than its request. */

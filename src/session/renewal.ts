@@ -3,7 +3,6 @@
 // provider that rotates them ends everything when one is used twice); a renewal never brings a revoked session back; only the identity
 // provider's own word ends a session. A network fault does not, so one whose answer got lost on the way is sent again.
 import { randomBytes } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import type { Application } from '../application/application.js';
 import type { Claims } from '../application/claims.js';
 import type { GatedLog } from '../infra/log-gate.js';
@@ -13,6 +12,7 @@ import type { LeaseStore } from './lease.js';
 import { endOf, type Session } from './session.js';
 import { LEASE, wantsRenewal } from './standing.js';
 import type { Ticket } from './ticket.js';
+import { boundedMap } from '../infra/bounded-map.js';
 
 /** What the identity provider said to a refresh token. `idToken` and `jwt` are '' when the former ones go on. */
 export type RenewalAnswer =
@@ -67,7 +67,7 @@ export class Renewal {
    * By session: the owner under whom its lease may be held although the store has not said so. Until that ends by itself nobody could
    * renew the session.
    */
-  private readonly doubtful = new LRUCache<string, string>({ max: MOST_DOUBTFUL });
+  private readonly doubtful = boundedMap<string, string>(MOST_DOUBTFUL);
 
   constructor(options: RenewalOptions) {
     this.options = options;
