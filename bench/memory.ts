@@ -17,7 +17,9 @@ function show({ title, processes, pss, afterLogin, cpuMs }: Idle): void {
   print(`${title}: PSS ${mib(pss)} MiB${login}; CPU from nothing to ready ${cpuMs} ms`);
   for (const [i, memory] of processes.entries()) {
     const { pss: own, private: alone, shared } = memory;
-    print(`  ${(i === 0 ? 'primary' : 'worker').padEnd(8)} PSS ${mib(own)}, private ${mib(alone)}, shared ${mib(shared)}`);
+    print(
+      `  ${(i === 0 ? 'primary' : 'worker').padEnd(8)} PSS ${mib(own)}, private ${mib(alone)}, shared ${mib(shared)}`,
+    );
   }
 }
 

@@ -2,10 +2,10 @@
 // too much time repeats the callback. The identity provider may end a grant whose code comes twice (RFC 6749 §4.1.2).
 // Bounded: an attempt that was pushed out costs one more token request.
 import type { Application } from '../application/application.js';
+import { boundedMap } from '../infra/bounded-map.js';
 import { AkproxError, type ErrorCode } from '../infra/errors.js';
 import type { Attempt } from './attempt.js';
 import type { Reply } from './exchange.js';
-import { boundedMap } from '../infra/bounded-map.js';
 
 export interface LoginEnd {
   readonly how: 'succeeded' | ErrorCode;

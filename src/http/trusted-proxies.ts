@@ -2,8 +2,8 @@
 // depends on a client address, so an address that cannot be read is simply not trusted. Whoever asks over a unix socket has been
 // let in by the mode of its file: it is a proxy of this host, and believed.
 import ipaddr from 'ipaddr.js';
-import { copyString } from '../infra/copy-string.js';
 import { boundedMap } from '../infra/bounded-map.js';
+import { copyString } from '../infra/copy-string.js';
 
 /** Of a connection over a unix socket, which has no address; nothing that a client says can be this. */
 export const UNIX_PEER = 'unix';

@@ -4,9 +4,9 @@
 // A kind is what we choose: the text and, of the facts, `provider`, `code` and `dialect`. What a client chooses (a host, the
 // name of a header) is no part of it, or it would be as good as no limit: it goes into `about`, of which a kind has a handful.
 import type { Logger } from 'pino';
+import { boundedMap } from './bounded-map.js';
 import { copyString } from './copy-string.js';
 import { createRateGate, type RateGate } from './rate-gate.js';
-import { boundedMap } from './bounded-map.js';
 
 type Facts = Readonly<Record<string, unknown>>;
 /** Answers with `false` when the line is not written. */

@@ -1,8 +1,9 @@
 // What somebody can quote who got a page, and an operator can look for in the log. A line that the gate holds back has a sister of the
 // same kind, written less than a minute ago: then the page has that one's reference, so that every reference on a page is in the log.
+
+import { boundedMap } from './bounded-map.js';
 import { copyString } from './copy-string.js';
 import type { GatedLog } from './log-gate.js';
-import { boundedMap } from './bounded-map.js';
 
 /** Kinds whose last reference is remembered; of one that was pushed out the next page has none until a line is written. */
 const MOST_KINDS = 4_096;

@@ -6,11 +6,11 @@ import { LRUCache } from 'lru-cache';
 import type { Application } from '../application/application.js';
 import type { Claims } from '../application/claims.js';
 import { type Verdict, verdictOn } from '../application/verdict.js';
+import { boundedMap } from '../infra/bounded-map.js';
 import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { OidcClient } from './client.js';
 import type { TokenRefusal } from './introspection.js';
-import { boundedMap } from '../infra/bounded-map.js';
 
 /** Why credentials were refused: the label `reason` of `akprox_credentials_refused_total`. */
 export type CredentialsRefusal = TokenRefusal | 'malformed' | 'wrong_password' | 'client_itself' | 'token_invalid';

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Application } from '../application/application.js';
 import type { Claims } from '../application/claims.js';
+import { boundedMap } from '../infra/bounded-map.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { Timers } from '../infra/timers.js';
 import { type Audit, personOf } from './audit.js';
@@ -12,7 +13,6 @@ import type { LeaseStore } from './lease.js';
 import { endOf, type Session } from './session.js';
 import { LEASE, wantsRenewal } from './standing.js';
 import type { Ticket } from './ticket.js';
-import { boundedMap } from '../infra/bounded-map.js';
 
 /** What the identity provider said to a refresh token. `idToken` and `jwt` are '' when the former ones go on. */
 export type RenewalAnswer =
