@@ -10,7 +10,7 @@ import type { HandlerOptions } from './handlers.js';
 import { Http1Request } from './http1-request.js';
 import type { InFlight } from './in-flight.js';
 import { answering, type NodeAnswer } from './node-answer.js';
-import { isAllow, NodeWork } from './node-work.js';
+import { isAllow, NodeWork, type Outcome } from './node-work.js';
 import type { RequestBody } from './request-body.js';
 import { checkDialect } from './router.js';
 
@@ -74,25 +74,37 @@ export function http1Listener(
   return answering(LOGOUT_BODY_LIMIT, (req, body) => answer(work, traits, req, body), inFlight, options.onError);
 }
 
-async function answer(
+/** A promise only when somebody else has to be asked. */
+function answer(
   work: NodeWork,
   { takesHttp10, peerOf }: Http1Traits,
   req: http.IncomingMessage,
   body: RequestBody,
-): Promise<NodeAnswer> {
+): NodeAnswer | Promise<NodeAnswer> {
   if (req.rawHeaders.length >= 2 * MOST_HEADERS) return replied(TOO_MANY_HEADERS);
   if (!takesHttp10 && req.httpVersion === '1.0') return replied(HTTP_1_0);
   const request = new Http1Request(req, body, peerOf);
   const dialect = checkDialect(request.getUrl(), request.getQuery());
-  if (dialect === null) return replied(await work.step(request));
-  const outcome = await work.check(request, dialect);
+  if (dialect === null) return work.step(request).then(replied);
+  const outcome = work.check(request, dialect);
+  return outcome instanceof Promise ? outcome.then((late) => told(late, dialect)) : told(outcome, dialect);
+}
+
+function told(outcome: Outcome, dialect: Dialect): NodeAnswer {
   return isAllow(outcome) ? allowed(outcome, dialect) : replied(outcome);
 }
 
+/** Made once for each block: a session has one as long as it is cached. */
+const allowedHeaders = new WeakMap<ArrayBuffer, readonly string[]>();
+
 function allowed({ block, application }: Allow, dialect: Dialect): NodeAnswer {
-  const headers = blockHeaders(block).flat();
+  let headers = allowedHeaders.get(block);
+  if (headers === undefined) {
+    headers = blockHeaders(block).flat();
+    allowedHeaders.set(block, headers);
+  }
   if (dialect.removeHeader !== '' && application.headersToRemove !== '') {
-    headers.push(dialect.removeHeader, application.headersToRemove);
+    headers = [...headers, dialect.removeHeader, application.headersToRemove];
   }
   return { status: 200, headers, body: '' };
 }

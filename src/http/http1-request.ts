@@ -28,8 +28,10 @@ export class Http1Request implements NodeRequest {
   /** Not from `req.headers`: there several of a name are one, or the first is the only one. */
   getHeader(name: string): string {
     const { rawHeaders } = this.req;
-    for (let i = 0; i < rawHeaders.length; i += 2)
-      if (rawHeaders[i]?.toLowerCase() === name) return rawHeaders[i + 1] ?? '';
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const written = rawHeaders[i] as string;
+      if (written.length === name.length && written.toLowerCase() === name) return rawHeaders[i + 1] as string;
+    }
     return '';
   }
 

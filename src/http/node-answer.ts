@@ -14,12 +14,12 @@ export interface NodeAnswer {
 }
 
 /**
- * A listener whose requests are all answered, also when `work` rejects or brings what cannot be sent. `keep`: largest body that is
+ * A listener whose requests are all answered, also when `work` throws, rejects or brings what cannot be sent. `keep`: largest body that is
  * kept for `work`, in bytes.
  */
 export function answering(
   keep: number,
-  work: (req: http.IncomingMessage, body: RequestBody) => Promise<NodeAnswer>,
+  work: (req: http.IncomingMessage, body: RequestBody) => NodeAnswer | Promise<NodeAnswer>,
   inFlight: InFlight,
   onError: (error: unknown) => void,
 ): http.RequestListener {
@@ -34,13 +34,25 @@ export function answering(
       if (res.headersSent) res.destroy();
       else send(req, res, body, { ...INTERNAL, headers: INTERNAL.headers.flat() }, inFlight);
     };
-    work(req, body)
-      .then(async (answer) => {
-        // Until all that has arrived is read, nobody can say whether the body has come.
-        if (!body.complete) await new Promise(setImmediate);
+    const finish = (answer: NodeAnswer): void => {
+      try {
         send(req, res, body, answer, inFlight);
-      })
-      .catch(fail);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    const answered = (answer: NodeAnswer): void => {
+      // Until all that has arrived is read, nobody can say whether the body has come.
+      if (body.complete) finish(answer);
+      else setImmediate(finish, answer);
+    };
+    try {
+      const answer = work(req, body);
+      if (answer instanceof Promise) answer.then(answered, fail);
+      else answered(answer);
+    } catch (error) {
+      fail(error);
+    }
   };
 }
 
@@ -64,7 +76,7 @@ function send(
 ): void {
   // As text: Node.js puts the head of a Buffer that has to wait in front of the `100 Continue` that waits before it, and the body
   // behind that.
-  const content = Buffer.from(answer.body).toString('latin1');
+  const content = answer.body === '' ? '' : Buffer.from(answer.body).toString('latin1');
   const headers = [...answer.headers];
   if (answer.status !== 204) headers.push('Content-Length', String(content.length));
   if (body.complete) {
