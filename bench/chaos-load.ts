@@ -1,6 +1,7 @@
 // Checks whose verdict is known, sent all the time over connections that are kept, each counted: what came, and what did not.
 // Unlike the other generators it knows who each check is by, and tells a wrong verdict from a missing one.
-import { connect, type Socket } from 'node:net';
+import { connect, type NetConnectOpts, type Socket } from 'node:net';
+import { unixPathOf } from '../src/infra/unix-address.js';
 import { type Answer, AnswerReader, fieldValues } from '../test/fuzz/answers.js';
 
 /** `in`: somebody signed in, `uid` theirs. `out`: nobody, a forged cookie, or a session that has ended. */
@@ -65,13 +66,16 @@ export class ChaosLoad {
   tally = emptyTally();
   private stopped = false;
   private readonly lanes: Promise<void>[] = [];
-  private readonly port: number;
+  private readonly target: { readonly port: number; readonly host: string } | { readonly path: string };
   private readonly next: () => Ask;
   private readonly connections: number;
+  private readonly isOneEach: boolean;
 
-  /** `next`: the next check; called in turn by all connections. */
-  constructor(url: string, next: () => Ask, connections: number) {
-    this.port = Number(new URL(url).port);
+  /** `url`: or `unix:/PATH`. `next`: the next check; called in turn by all connections. `isOneEach`: one connection for each check. */
+  constructor(url: string, next: () => Ask, connections: number, isOneEach = false) {
+    const path = unixPathOf(url);
+    this.target = path === null ? { port: Number(new URL(url).port), host: '127.0.0.1' } : { path };
+    this.isOneEach = isOneEach;
     this.next = next;
     this.connections = connections;
   }
@@ -103,7 +107,7 @@ export class ChaosLoad {
       if (answer === 'hung') this.tally.hung += 1;
       else if (answer === 'cut') this.tally.cut.push({ port: connection.localPort, openedAt: connection.openedAt });
       else this.count(ask, answer);
-      if (typeof answer === 'string' || answer.closes || connection.isOver) {
+      if (typeof answer === 'string' || answer.closes || connection.isOver || this.isOneEach) {
         connection.close();
         connection = null;
       }
@@ -113,7 +117,7 @@ export class ChaosLoad {
 
   private async open(): Promise<Connection | null> {
     const begun = performance.now();
-    const connection = await Connection.open(this.port);
+    const connection = await Connection.open(this.target);
     if (connection !== null) return connection;
     this.tally.refused.push(begun);
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -162,11 +166,11 @@ class Connection {
     });
   }
 
-  static open(port: number): Promise<Connection | null> {
+  static open(target: NetConnectOpts): Promise<Connection | null> {
     return new Promise((resolve) => {
       // Before, not when it is heard of: the kernel connects at once.
       const openedAt = performance.now();
-      const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+      const socket = connect({ ...target, noDelay: true });
       socket.on('error', () => resolve(null));
       socket.once('connect', () => resolve(new Connection(socket, socket.localPort ?? 0, openedAt)));
     });

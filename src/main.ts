@@ -2,7 +2,9 @@
 // The program: the only file with side effects at the top level. A forked worker starts here too, and the process that reads the
 // configuration.
 import cluster from 'node:cluster';
+import { isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Predecessor } from './cluster/predecessor.js';
 import type { Read } from './cluster/read-apart.js';
 import type { ToServe } from './commands/command.js';
 import { explain } from './infra/errors.js';
@@ -23,12 +25,57 @@ async function readConfiguration(file: string | undefined, ...more: string[]): P
   return readApart({ program: fileURLToPath(import.meta.url), args: [READ, file ?? '', ...more], env, file });
 }
 
+// Of a daemon that this process is to replace (SIGUSR2). Nobody else is to see that in the environment.
+const startedBy = env['AKPROX_PREDECESSOR'];
+delete env['AKPROX_PREDECESSOR'];
+
+async function meetPredecessor(): Promise<Predecessor | null> {
+  if (process.send === undefined || startedBy !== String(process.ppid)) return null;
+  const { Predecessor } = await import('./cluster/predecessor.js');
+  return new Predecessor(process);
+}
+
+/** For a successor: by the path that it was started by where that is known, which may be a link to another version by then. */
+function program(): { command: string; args: string[]; environment: NodeJS.ProcessEnv } {
+  const command = isAbsolute(process.argv0) ? process.argv0 : process.execPath;
+  return { command, args: [...process.execArgv, ...process.argv.slice(1)], environment: env };
+}
+
 // Loaded on demand: `akprox check` and the container probe need neither uWebSockets.js nor a store, a worker no schema.
-async function serve({ loaded, selfSigned, file }: ToServe): Promise<number> {
+async function serve({ loaded, selfSigned, file }: ToServe, predecessor: Predecessor | null): Promise<number> {
   // For the workers: glibc would give every thread of V8's an arena of its own, with room that no other can use.
   env['MALLOC_ARENA_MAX'] ??= '2';
   const primary = await import('./cluster/primary.js');
-  return primary.serve({ ...loaded, selfSigned, reload: async () => (await readConfiguration(file)).result });
+  const { pid } = process;
+  const origin = { pid, notifies: 'NOTIFY_SOCKET' in env, isUnit: env['SYSTEMD_EXEC_PID'] === String(pid) };
+  const reload = async () => (await readConfiguration(file)).result;
+  return primary.serve({ ...loaded, selfSigned, reload, predecessor, program: program(), origin });
+}
+
+/** What it prints on standard error is why it failed. */
+async function runCommand(predecessor: Predecessor | null): Promise<number> {
+  let complaint = '';
+  const complain = (text: string): void => {
+    complaint += text;
+    process.stderr.write(text);
+  };
+  let code = 1;
+  try {
+    const { run } = await import('./commands/command-line.js');
+    code = await run(args, {
+      env,
+      cwd,
+      stdout: (text) => process.stdout.write(text),
+      stderr: complain,
+      read: (config) => readConfiguration(config, AT_START),
+      serve: (toServe) => serve(toServe, predecessor),
+    });
+  } catch (error) {
+    complain(`akprox: ${explain(error)}\n`);
+  }
+  if (complaint !== '') await predecessor?.tell({ type: 'failed', message: complaint });
+  predecessor?.close();
+  return code;
 }
 
 try {
@@ -38,17 +85,7 @@ try {
     const { answerReader } = await import('./cluster/reader-process.js');
     const [, file, when] = args;
     await answerReader({ env, cwd, ...(file && { file }) }, when === AT_START);
-  } else {
-    const { run } = await import('./commands/command-line.js');
-    process.exitCode = await run(args, {
-      env,
-      cwd,
-      stdout: (text) => process.stdout.write(text),
-      stderr: (text) => process.stderr.write(text),
-      read: (config) => readConfiguration(config, AT_START),
-      serve,
-    });
-  }
+  } else process.exitCode = await runCommand(await meetPredecessor());
 } catch (error) {
   process.stderr.write(`akprox: ${explain(error)}\n`);
   process.exitCode = 1;

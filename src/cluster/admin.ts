@@ -21,11 +21,14 @@ export interface AdminOptions {
 export interface Admin {
   /** Null when `listen.metrics` is null. */
   readonly address: string | null;
+  /** Answers what it has been asked, and nobody else. */
+  leave(): void;
   close(): void;
 }
 
-export async function startAdmin(address: string | null, options: AdminOptions): Promise<Admin> {
-  if (address === null) return { address: null, close: () => {} };
+/** `descriptor`: what listens on that address already. */
+export async function startAdmin(address: string | null, options: AdminOptions, descriptor?: number): Promise<Admin> {
+  if (address === null) return { address: null, leave: () => {}, close: () => {} };
   const server = http.createServer(
     answering(
       0,
@@ -44,11 +47,13 @@ export async function startAdmin(address: string | null, options: AdminOptions):
         cause.code === 'EADDRINUSE' ? 'the port is taken; is another akprox running on this host?' : cause.message;
       reject(new AkproxError('listen_failed', `listen.metrics: cannot listen on ${address}: ${why}`, cause));
     });
-    server.listen(port, host, resolve);
+    if (descriptor === undefined) server.listen(port, host, resolve);
+    else server.listen({ fd: descriptor }, resolve);
   });
   const bound = server.address();
   return {
     address: typeof bound === 'object' && bound !== null ? address.replace(/\d+$/, String(bound.port)) : address,
+    leave: () => void server.close(),
     close: () => {
       server.close();
       server.closeAllConnections();

@@ -14,6 +14,8 @@ export interface HttpsOptions {
   readonly listen: Config['listen'];
   /** Of the configuration. */
   readonly address: string;
+  /** What it listens on in place of the address. */
+  readonly descriptor: number | undefined;
   /** For names without a certificate of their own, unless there is `listen.tls`. */
   readonly selfSigned: Pem;
   /** Called at the start for each certificate that cannot be used. `name`: whose it is. */
@@ -23,7 +25,7 @@ export interface HttpsOptions {
 export interface Https {
   /** Null, or which certificates stay as they were, and why. */
   apply(applications: readonly Application[], listen: Config['listen']): string | null;
-  drain(): Promise<void>;
+  drain(idleMs: number): Promise<void>;
 }
 
 /**
@@ -31,7 +33,7 @@ export interface Https {
  * come up whatever has become of its files since the configuration was read.
  */
 export async function startHttps(options: HttpsOptions, applications: readonly Application[]): Promise<Https> {
-  const { listen, address, selfSigned, badCertificate } = options;
+  const { listen, address, descriptor, selfSigned, badCertificate } = options;
   const { server, drain } = createHttpsServer({
     ...options.server,
     fallback: selfSigned,
@@ -39,7 +41,7 @@ export async function startHttps(options: HttpsOptions, applications: readonly A
   });
   const certificates = new Certificates({ selfSigned, setFallback: (pem) => server.setSecureContext(pem) });
   certificates.apply(applications, listen.tls, badCertificate);
-  await listenShared(server, 'listen.https', address);
+  await listenShared(server, 'listen.https', address, descriptor);
   server.on('error', options.server.onError);
   return {
     apply(current, { tls }) {

@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.js';
 import type { Engine } from '../http/engine.js';
 import type { Counts } from '../metrics/metric.js';
 import type { Revocation } from '../session/revocation.js';
+import type { Descriptors } from './handover.js';
 import type { SocketFile } from './publish-socket.js';
 
 /** Paths of PEM files. */
@@ -25,9 +26,17 @@ export interface WorkerSetup {
   readonly selfSigned: Pem | null;
   /** Where this worker listens, when `listen.http` is a unix socket. */
   readonly socket: SocketFile | null;
+  /** Of the primary: listening sockets that it has from its predecessor. */
+  readonly descriptors: Descriptors;
+  /** Whether it says when it is `prepared`, and listens when it is told to. */
+  readonly waits: boolean;
 }
 
-export type ToWorker = { readonly type: 'setup'; readonly setup: WorkerSetup } | Instruction;
+export type ToWorker =
+  | { readonly type: 'setup'; readonly setup: WorkerSetup }
+  /** To one that waits. */
+  | { readonly type: 'listen' }
+  | Instruction;
 
 /** To a worker that has been set up. */
 export type Instruction =
@@ -40,11 +49,14 @@ export type Instruction =
   | { readonly type: 'report'; readonly request: number }
   /** How are you? Much shorter than a report: probes ask it every few seconds. */
   | { readonly type: 'health'; readonly request: number }
-  | { readonly type: 'drain'; readonly graceMs: number };
+  /** `idleMs`: how long connections without a request stay open; 0: they end at once. */
+  | { readonly type: 'drain'; readonly graceMs: number; readonly idleMs: number };
 
 export type ToPrimary =
   /** The worker is listening on the channel; what was sent before would be lost. */
   | { readonly type: 'hello' }
+  /** All but the listeners is there. */
+  | { readonly type: 'prepared' }
   /** It listens; `engine` is what `listen.http` is served by. */
   | { readonly type: 'ready'; readonly engine: Engine }
   | { readonly type: 'failed'; readonly code: string; readonly message: string }

@@ -23,9 +23,11 @@ import type { SessionStore } from '../session/store.js';
 import { type Admin, startAdmin } from './admin.js';
 import { withoutIpv6 } from './every-address.js';
 import { FileWatch } from './file-watch.js';
+import { Generations, type Started } from './generations.js';
+import { inherited } from './handover.js';
 import type { Managed } from './managed.js';
 import type { Pem, ToPrimary } from './messages.js';
-import { choosePorts } from './ports.js';
+import { choosePorts, TRIES } from './ports.js';
 import { Questions } from './questions.js';
 import { RunningConfig } from './running-config.js';
 import { createStatus } from './status.js';
@@ -34,7 +36,9 @@ import { UnfinishedDeletions } from './unfinished-deletions.js';
 import { claimSockets, type UnixSockets } from './unix-sockets.js';
 import type { WorkerState, Workers } from './workers.js';
 
-export interface ServeOptions extends Pick<Loaded, 'config' | 'warnings' | 'settings' | 'authentik' | 'files'> {
+export interface ServeOptions
+  extends Started,
+    Pick<Loaded, 'config' | 'path' | 'warnings' | 'settings' | 'authentik' | 'files'> {
   /** For names without a certificate of their own; null when HTTPS is off. */
   readonly selfSigned: Pem | null;
   /** Reads the configuration again, for SIGHUP. */
@@ -42,6 +46,8 @@ export interface ServeOptions extends Pick<Loaded, 'config' | 'warnings' | 'sett
 }
 
 const DRAIN_GRACE = 10_000;
+/** Once a successor serves: uWebSockets.js takes up to 12 s to close a connection that is idle. */
+const LEAVING = { idle: 13_000, grace: 15_000 };
 const SWEEP_EVERY = 60_000;
 
 /** Runs until it is told to stop; resolves with the exit code. */
@@ -53,7 +59,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     await primary.open();
     return await primary.stopped;
   } catch (error) {
-    primary.cannotStart(error instanceof AkproxError ? error.code : 'internal', explain(error));
+    await primary.cannotStart(error instanceof AkproxError ? error.code : 'internal', explain(error));
     return 1;
   } finally {
     primary.cleanUp();
@@ -84,6 +90,8 @@ class Primary {
   private readonly secrets: FileWatch;
   /** What `listen.http` is served by; null as long as no worker has been ready. */
   private engine: Engine | null = null;
+  private readonly generations: Generations;
+  private exitCode = 0;
 
   constructor(options: ServeOptions, log: Logger) {
     this.options = options;
@@ -95,10 +103,10 @@ class Primary {
     this.supervisor = new Supervisor({
       log,
       monotonic: this.clock.monotonic,
-      onListening: () => this.logListening(),
+      onListening: () => this.serve(),
       onEnded: (state) => this.workerEnded(state),
       onHopeless: (code, why) => this.giveUp(code, why),
-      onDrained: () => this.stop(0),
+      onDrained: () => this.stop(this.exitCode),
     });
     this.workers = this.supervisor.workers;
     this.totals = new Totals(METRICS, options.config.providers);
@@ -124,33 +132,39 @@ class Primary {
       after: systemTimers.after,
       log: this.gated,
     });
+    const { supervisor, config, unfinished } = this;
+    this.generations = new Generations({
+      started: options,
+      ...{ supervisor, config, unfinished, log, timers: systemTimers },
+      unready: () => this.managed?.unready() ?? null,
+      where: () => ({
+        metrics: this.admin?.address ?? null,
+        sockets: this.sockets?.files.map(({ path }) => path) ?? [],
+      }),
+      leave: () => this.leave(),
+    });
   }
 
   async open(): Promise<void> {
-    const { log, supervisor, questions, totals, gated } = this;
+    const { log, supervisor, generations } = this;
     const { config } = this.options;
-    // First: who has its port is the one daemon of this host.
-    const status = createStatus({
-      supervisor,
-      questions,
-      totals,
-      config: this.config,
-      managed: () => this.managed,
-      engine: () => this.engine,
-    });
     const wanted = await withoutIpv6(config.listen);
-    this.admin = await startAdmin(wanted.metrics, { ...status, log: gated });
-    const listen = await choosePorts(wanted);
+    await generations.begin(wanted);
+    const { handover } = generations;
+    // First: who has its port is the one daemon of this host. The predecessor's is opened when this daemon serves.
+    if (inherited('metrics', wanted, handover) === undefined) await this.openAdmin(wanted.metrics);
+    const listen = await choosePorts(wanted, TRIES, handover);
     const count = config.workers === 'auto' ? usableCpus(readText, availableParallelism()) : config.workers;
-    this.sockets = await claimSockets(listen, count);
+    this.sockets = await claimSockets(listen, count, TRIES, handover?.sockets);
     this.config.current = { ...config, listen };
     this.certificates.update(certificateFiles(this.config.current));
     this.secrets.update(this.options.files);
 
     cluster.on('message', (worker, message: unknown) => this.receive(worker, message));
+    process.on('SIGUSR2', () => generations.succeed());
     process.on('SIGTERM', () => this.drain('SIGTERM'));
     process.on('SIGINT', () => this.drain('SIGINT'));
-    process.on('SIGHUP', () => void this.config.reload());
+    process.on('SIGHUP', () => void this.config.reload().then(() => generations.reload()));
     // Asks authentik anew where there is one (managed.ts). With no listener at all Node.js would open its inspector, through
     // which anybody on this host could run code in here.
     process.on('SIGUSR1', () => {});
@@ -165,13 +179,24 @@ class Primary {
     supervisor.start(count, { UWS_HTTP_MAX_HEADERS_SIZE: String(config.max_header_bytes) });
   }
 
+  private async openAdmin(address: string | null, descriptor?: number): Promise<void> {
+    const { supervisor, questions, totals, gated } = this;
+    const now = { config: this.config, managed: () => this.managed, engine: () => this.engine };
+    const status = createStatus({ supervisor, questions, totals, ...now });
+    this.admin = await startAdmin(address, { ...status, log: gated }, descriptor);
+  }
+
   private async manage(env: AuthentikEnv): Promise<Managed> {
     const { startManaged } = await import('./managed.js');
     return startManaged({
       env,
       config: this.config.current,
       log: this.log,
-      apply: (config) => this.config.apply(config),
+      apply: (config) => {
+        const applied = this.config.apply(config);
+        this.generations.changed();
+        return applied;
+      },
       sessionEnd: (sid) => this.workers.sendToOne({ type: 'session_end', sid }),
     });
   }
@@ -190,6 +215,9 @@ class Primary {
       case 'hello':
         this.setUp(worker);
         break;
+      case 'prepared':
+        this.generations.prepared(worker.id);
+        break;
       case 'ready':
         this.sockets?.made(this.workers.get(worker)?.slot.place ?? -1);
         this.learnEngine(message.engine);
@@ -201,6 +229,7 @@ class Primary {
       case 'revoke':
         this.unfinished.add(message.revocation);
         this.workers.broadcast({ type: 'revoked', revocation: message.revocation }, worker);
+        this.generations.revoked(message.revocation);
         break;
       case 'counted':
         this.totals.add(worker.id, message.counts);
@@ -237,7 +266,8 @@ class Primary {
     state.setUp = true;
     this.totals.joined(worker.id);
     const socket = this.sockets?.files[state.slot.place] ?? null;
-    const setup = { config: this.config.current, selfSigned: this.options.selfSigned, socket };
+    const { selfSigned } = this.options;
+    const setup = { config: this.config.current, selfSigned, socket, ...this.generations.setup() };
     this.workers.send(worker, { type: 'setup', setup });
     for (const revocation of this.unfinished.revocations()) this.workers.send(worker, { type: 'revoked', revocation });
   }
@@ -257,6 +287,28 @@ class Primary {
     this.totals.left(worker.id);
     this.questions.gone(worker.id);
     this.config.gone(worker.id);
+    this.generations.gone(worker.id);
+  }
+
+  /** Every worker listens. */
+  private async serve(): Promise<void> {
+    try {
+      const { handover } = this.generations;
+      if (this.admin === null) await this.openAdmin(handover?.bound.metrics ?? null, handover?.descriptors.metrics);
+      this.logListening();
+      await this.generations.serve();
+    } catch (error) {
+      this.giveUp('internal', explain(error));
+    }
+  }
+
+  /** The successor serves. */
+  private leave(): void {
+    if (this.supervisor.stopping) return;
+    this.log.info('the successor serves; draining');
+    this.admin?.leave();
+    this.managed?.stop();
+    this.supervisor.drain(LEAVING.grace, LEAVING.idle);
   }
 
   private logListening(): void {
@@ -288,23 +340,32 @@ class Primary {
   private drain(signal: string): void {
     if (this.supervisor.stopping) return;
     this.log.info({ signal }, 'draining');
+    this.generations.stop();
     this.managed?.stop();
     this.supervisor.drain(DRAIN_GRACE);
   }
 
   private giveUp(code: string, why: string): void {
-    this.cannotStart(code, why);
+    this.exitCode = 1;
+    const told = this.cannotStart(code, why);
+    if (this.generations.hasBegun) {
+      // Workers may have been asked something already.
+      this.supervisor.drain(DRAIN_GRACE, LEAVING.idle);
+      return;
+    }
     this.supervisor.kill();
-    this.stop(1);
+    void told.then(() => this.stop(1));
   }
 
-  cannotStart(code: string, why: string): void {
+  cannotStart(code: string, why: string): Promise<void> {
     this.log.error({ code }, `akprox cannot start: ${why}`);
+    return this.generations.failed(why);
   }
 
   cleanUp(): void {
     this.managed?.stop();
     this.admin?.close();
+    this.generations.close();
     this.certificates.close();
     this.secrets.close();
     this.sockets?.remove();

@@ -7,16 +7,28 @@ const AT_RESTART_ONLY = ['listen', 'workers', 'store', 'cache', 'max_header_byte
 /** What a configuration says that came from the disk, without the providers of authentik. */
 export type OnDisk = Pick<Loaded, 'config' | 'settings'>;
 
+/** How much of it there is. */
+export interface Extent {
+  readonly settings: number;
+  readonly providers: number;
+}
+
+export function extentOf({ settings, config }: OnDisk): Extent {
+  return { settings, providers: config.providers.length };
+}
+
 /**
  * Why `next` must not take the place of `former`; null when it may. An editor that truncates before it writes, a full disk or
  * a file that is replaced leave an empty file, or none, for a moment: that would take every application away.
  */
-export function refusal(former: OnDisk, next: OnDisk & Pick<Loaded, 'path'>): string | null {
+export function refusal(former: Extent, next: OnDisk & Pick<Loaded, 'path'>): string | null {
   if (next.settings === 0 && former.settings > 0) {
     return next.path === null ? 'the file is gone' : 'the file is empty';
   }
-  const [before, after] = [former, next].map(({ config }) => config.providers.length);
-  if (after === 0 && before !== 0) return `it has no provider where there were ${before}; a restart would take it`;
+  const { providers } = former;
+  if (next.config.providers.length === 0 && providers !== 0) {
+    return `it has no provider where there were ${providers}; a restart would take it`;
+  }
   return null;
 }
 

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Loaded, LoadResult } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import type { Timers } from '../infra/timers.js';
-import { type OnDisk, refusal, withoutRestart } from './reload.js';
+import { type Extent, extentOf, type OnDisk, refusal, withoutRestart } from './reload.js';
 import { Rollout } from './rollout.js';
 import type { Workers } from './workers.js';
 
@@ -57,6 +57,11 @@ export class RunningConfig {
     return this.isTaken && this.isWhole;
   }
 
+  /** Of the last one that was taken from the disk. */
+  extent(): Extent {
+    return extentOf(this.onDisk);
+  }
+
   /** Takes what is on the disk, or says why not. One after the other: what is read last counts. Never rejects. */
   reload(): Promise<void> {
     this.reloading = this.reloading
@@ -78,7 +83,7 @@ export class RunningConfig {
       this.log.error('the configuration was not changed: the new one has problems');
       return;
     }
-    const why = refusal(this.onDisk, result);
+    const why = refusal(this.extent(), result);
     if (why !== null) {
       this.log.error(`the configuration was not changed: ${why}`);
       return;

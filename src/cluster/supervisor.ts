@@ -84,11 +84,12 @@ export class Supervisor {
     else this.options.onHopeless(code, message);
   }
 
-  drain(graceMs: number): void {
+  /** `idleMs`: how long connections without a request stay open. */
+  drain(graceMs: number, idleMs = 0): void {
     this.stopping = true;
     this.close();
     if (this.workers.size === 0) this.options.onDrained();
-    this.workers.drain(graceMs);
+    this.workers.drain(graceMs, idleMs);
     setTimeout(() => this.workers.kill(), graceMs + DRAIN_MARGIN).unref();
   }
 

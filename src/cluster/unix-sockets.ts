@@ -17,11 +17,15 @@ export function socketPath(path: string, place: number): string {
   return place === 0 ? path : `${path}.${place + 1}`;
 }
 
-/** Null when `listen.http` is none; rejects with `listen_failed` when somebody answers on one of the paths, or none can be made. */
+/**
+ * Null when `listen.http` is none; rejects with `listen_failed` when somebody answers on one of the paths, or none can be made.
+ * `inherited`: paths of the predecessor, which its successor's workers put theirs in the place of.
+ */
 export async function claimSockets(
   listen: Config['listen'],
   workers: number,
   tries = TRIES,
+  inherited: readonly string[] = [],
 ): Promise<UnixSockets | null> {
   const first = listen.http === null ? null : unixPathOf(listen.http);
   if (first === null) return null;
@@ -35,7 +39,8 @@ export async function claimSockets(
   for (const { path } of files) {
     try {
       await access(dirname(path), constants.W_OK | constants.X_OK);
-      for (const one of [path, temporaryName(path)]) await clear(one, tries);
+      if (!inherited.includes(path)) await clear(path, tries);
+      await clear(temporaryName(path), tries);
     } catch (cause) {
       throw new AkproxError('listen_failed', `listen.http: cannot listen on unix:${path}: ${explain(cause)}`, cause);
     }

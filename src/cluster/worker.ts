@@ -44,11 +44,8 @@ const CLOCK_STEP = 20;
 /** Of how much time a worker that is killed takes its counts with it, in milliseconds. */
 const COUNTS_EVERY = 1_000;
 
-/** Resolves when it listens. `send`: to the primary. */
-export async function createWorker(
-  { config, selfSigned, socket }: WorkerSetup,
-  send: (message: ToPrimary) => void,
-): Promise<Worker> {
+/** All of it but its listeners. `send`: to the primary. */
+export async function createWorker({ config }: WorkerSetup, send: (message: ToPrimary) => void): Promise<Worker> {
   const log = createLog(config.log.level, 'worker', linesTo(WORKER_LOG_FD));
   const clock = createClock(Date.now, () => performance.now());
   const { now, monotonic } = clock;
@@ -79,7 +76,7 @@ export async function createWorker(
   });
   // Cut off for a while: what was revoked meanwhile must not survive in the cache.
   redis?.onGap(() => void clearCacheOnceStoreAnswers(store, sessions, systemTimers));
-  const worker = new Worker(config, {
+  return new Worker(config, {
     send,
     log,
     gated,
@@ -95,8 +92,6 @@ export async function createWorker(
     assertionKeys,
     sign,
   });
-  await worker.listen(selfSigned, socket);
-  return worker;
 }
 
 /** What lasts as long as the worker does. */
@@ -167,7 +162,8 @@ export class Worker {
     clients.update(this.applications.all);
   }
 
-  async listen(selfSigned: WorkerSetup['selfSigned'], socket: WorkerSetup['socket']): Promise<void> {
+  /** Resolves when it listens. */
+  async listen({ selfSigned, socket, descriptors }: WorkerSetup): Promise<void> {
     const { log } = this.parts;
     this.listeners = await startListeners({
       server: {
@@ -179,6 +175,7 @@ export class Worker {
       config: this.config,
       selfSigned,
       socket,
+      descriptors,
       applications: this.applications.all,
       badCertificate: (host, error) =>
         log.error(
@@ -231,7 +228,7 @@ export class Worker {
         this.parts.send({ type: 'health', request: message.request, degraded: this.degraded() });
         break;
       case 'drain':
-        void this.drain(message.graceMs);
+        void this.drain(message.graceMs, message.idleMs);
         break;
       default:
         message satisfies never;
@@ -303,10 +300,10 @@ export class Worker {
     return store.failing === null ? null : `the session store: ${store.failing}`;
   }
 
-  private async drain(graceMs: number): Promise<void> {
+  private async drain(graceMs: number, idleMs: number): Promise<void> {
     const { clients, clock, redis, sessions, store } = this.parts;
     const end = clock.monotonic() + graceMs;
-    await this.listeners?.drain(graceMs);
+    await this.listeners?.drain(graceMs, idleMs);
     const patience = new Promise<void>((resolve) => systemTimers.after(end - clock.monotonic(), resolve));
     await Promise.race([sessions.renewalsOver(), patience]);
     clients.close();

@@ -69,9 +69,9 @@ export class Workers {
   }
 
   /** Those that have not begun would not receive it: they have nothing to finish either. */
-  drain(graceMs: number): void {
+  drain(graceMs: number, idleMs: number): void {
     for (const { setUp, worker } of this.all.values()) if (!setUp) worker.process.kill('SIGKILL');
-    this.broadcast({ type: 'drain', graceMs });
+    this.broadcast({ type: 'drain', graceMs, idleMs });
   }
 
   kill(): void {

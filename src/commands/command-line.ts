@@ -107,7 +107,7 @@ function help(): string {
   return `${[
     'Forward-auth daemon: answers a reverse proxy from a session, or sends the browser to log in.',
     '',
-    `  akprox ${''.padEnd(12)}  serve, until SIGTERM; SIGHUP reads the configuration again`,
+    `  akprox ${''.padEnd(12)}  serve, until SIGTERM; SIGHUP reads the configuration again, SIGUSR2 starts a successor`,
     ...rows,
     `  akprox ${'--help'.padEnd(12)}  this text`,
     `  akprox ${'--version'.padEnd(12)}  the version, and what serves listen.http`,

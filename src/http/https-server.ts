@@ -1,13 +1,12 @@
 // The HTTPS listener: TLS, and behind it HTTP/2 or HTTP/1.1, as the client and ALPN agree.
-import type http from 'node:http';
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
-import { Server as NetServer } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { systemTimers } from '../infra/timers.js';
 import { HEAD_MS, http1Bounds, http1Listener, type NodeListenerOptions } from './http1-listener.js';
 import { Http2Listener } from './http2-listener.js';
 import { Http2Sessions, MOST_STREAMS_AT_FIRST } from './http2-sessions.js';
 import { InFlight } from './in-flight.js';
+import { type Http1Server, SETTLE_MS, stopHttp1 } from './node-drain.js';
 
 export interface HttpsServerOptions extends NodeListenerOptions {
   /** For clients that name nobody, or somebody without a certificate of their own; PEM. */
@@ -18,8 +17,11 @@ export interface HttpsServerOptions extends NodeListenerOptions {
 
 export interface HttpsServer {
   readonly server: Http2SecureServer;
-  /** Stops accepting, answers what is in flight and closes; resolves when nothing is left. */
-  drain(): Promise<void>;
+  /**
+   * Stops accepting, answers what is in flight and closes; resolves when nothing is left. HTTP/1.1 connections without a request stay
+   * open for `idleMs`.
+   */
+  drain(idleMs: number): Promise<void>;
 }
 
 /** In bytes: nghttp2 ends a connection on which a head has more than 8 CONTINUATION frames of 16 KiB. */
@@ -57,12 +59,10 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
   server.on('session', (session) => http2.onSession(session));
   return {
     server,
-    async drain() {
-      // Not `server.close()`: from Node.js 24 on it ends connections of HTTP/2 without a notice, and what is on its way is refused.
-      NetServer.prototype.close.call(server);
-      // Of HTTP/1.1; missing in the typings.
-      (server as unknown as Pick<http.Server, 'closeIdleConnections'>).closeIdleConnections();
-      await Promise.all([sessions.drain(), inFlight.drain()]);
+    async drain(idleMs) {
+      const http1 = stopHttp1(server as HttpsServer['server'] & Http1Server, inFlight, idleMs);
+      if (idleMs > 0) await new Promise<void>((resolve) => systemTimers.after(SETTLE_MS, resolve));
+      await Promise.all([sessions.drain(), http1.then(() => inFlight.drain())]);
     },
   };
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createHttp1Server, type NodeListenerOptions, tcpPeer } from './http1-listener.js';
 import { InFlight } from './in-flight.js';
+import { stopHttp1 } from './node-drain.js';
 import type { Server } from './server.js';
 import { UNIX_PEER } from './trusted-proxies.js';
 
@@ -34,18 +35,18 @@ export function createNodeServer(options: NodeListenerOptions): Server {
     },
 
     /** The primary accepts, and deals connections to the workers in turn. */
-    async listen(host, port) {
-      server.listen(port, host);
+    async listen(host, port, descriptor) {
+      if (descriptor === undefined) server.listen(port, host);
+      else server.listen({ fd: descriptor });
       await listening();
     },
 
-    async drain(graceMs) {
-      server.close();
+    async drain(graceMs, idleMs) {
       let timer: NodeJS.Timeout | undefined;
       const over = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, graceMs);
       });
-      await Promise.race([inFlight.drain(), over]);
+      await Promise.race([stopHttp1(server, inFlight, idleMs).then(() => inFlight.drain()), over]);
       clearTimeout(timer);
       server.closeAllConnections();
     },

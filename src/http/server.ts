@@ -6,6 +6,7 @@ import { dialectOfQuery } from './dialects.js';
 import { Framer } from './framing.js';
 import { createHandlers, type HandlerOptions } from './handlers.js';
 import { LiveRequest } from './live-request.js';
+import { quietTurn } from './quiet-turn.js';
 import { CHECK_PATHS } from './router.js';
 import { UNIX_PEER } from './trusted-proxies.js';
 import * as uWS from './uws.js';
@@ -17,10 +18,13 @@ export interface ServerOptions extends HandlerOptions {
 export interface Server {
   /** On a unix socket, which nobody but its owner may open; whatever is at `path` goes. In place of `listen`. */
   listenUnix(path: string): Promise<void>;
-  /** Resolves when the port is bound; rejects with `listen_failed`. */
-  listen(host: string, port: number): Promise<void>;
-  /** Stops accepting, answers what is in flight and closes; resolves when nothing is left or `graceMs` is over. */
-  drain(graceMs: number): Promise<void>;
+  /** Resolves when the port is bound; rejects with `listen_failed`. `descriptor`: of the primary, in place of the address, where the primary accepts. */
+  listen(host: string, port: number, descriptor?: number): Promise<void>;
+  /**
+   * Stops accepting, answers what is in flight and closes; resolves when nothing is left or `graceMs` is over. Connections without a
+   * request stay open for `idleMs`.
+   */
+  drain(graceMs: number, idleMs: number): Promise<void>;
 }
 
 // Switches off the `uWebSockets` header: denials are relayed to browsers. The function is missing in the typings.
@@ -93,14 +97,16 @@ export function createServer(options: ServerOptions): Server {
       });
     },
 
-    async drain(graceMs) {
+    async drain(graceMs, idleMs) {
       framer.drain();
+      if (idleMs > 0) await quietTurn(() => performance.now());
       if (listening !== null) uWS.us_listen_socket_close(listening);
       listening = null;
+      if (idleMs > 0) await new Promise<void>((resolve) => setTimeout(resolve, idleMs));
       if (answers.pending > 0) {
         await new Promise<void>((resolve) => {
           drained = resolve;
-          setTimeout(resolve, graceMs).unref();
+          setTimeout(resolve, Math.max(0, graceMs - idleMs)).unref();
         });
       }
       app.close();

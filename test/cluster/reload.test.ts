@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { stringify } from 'yaml';
-import { refusal, withoutRestart } from '../../src/cluster/reload.js';
+import { extentOf, refusal, withoutRestart } from '../../src/cluster/reload.js';
 import { Rollout } from '../../src/cluster/rollout.js';
 import { loadConfig } from '../../src/config/load.js';
 import type { Timers } from '../../src/infra/timers.js';
@@ -63,15 +63,15 @@ describe('a reload of a file that is empty, or has no provider where there were 
     const level = file('log: { level: warn }');
     const provider = file(stringify({ providers: [whoami] }));
     // authentik's providers need no file, so a file without any is as good as none.
-    assert.equal(refusal(load({}), load({})), null);
-    assert.equal(refusal(file(''), file('')), null);
-    assert.equal(refusal(load({}), level), null);
-    assert.equal(refusal(level, level), null);
-    assert.equal(refusal(level, provider), null);
-    assert.equal(refusal(level, file('')), 'the file is empty');
-    assert.equal(refusal(level, load({})), 'the file is gone');
-    assert.equal(refusal(provider, load({})), 'the file is gone');
-    assert.match(refusal(provider, level) ?? '', /^it has no provider where there were 1/);
+    assert.equal(refusal(extentOf(load({})), load({})), null);
+    assert.equal(refusal(extentOf(file('')), file('')), null);
+    assert.equal(refusal(extentOf(load({})), level), null);
+    assert.equal(refusal(extentOf(level), level), null);
+    assert.equal(refusal(extentOf(level), provider), null);
+    assert.equal(refusal(extentOf(level), file('')), 'the file is empty');
+    assert.equal(refusal(extentOf(level), load({})), 'the file is gone');
+    assert.equal(refusal(extentOf(provider), load({})), 'the file is gone');
+    assert.match(refusal(extentOf(provider), level) ?? '', /^it has no provider where there were 1/);
   });
 });
 

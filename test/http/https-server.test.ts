@@ -31,7 +31,7 @@ before(async () => {
   await once(https.server.listen(0, '127.0.0.1'), 'listening');
   origin = `https://127.0.0.1:${(https.server.address() as AddressInfo).port}`;
 });
-after(() => https?.drain());
+after(() => https?.drain(0));
 
 const throws = (): never => {
   throw FAULT;
@@ -78,7 +78,7 @@ describe('a drain', () => {
     const client = await Http2Client.open(origin);
     const goaway = once(client.session, 'goaway');
     const closed = once(client.session, 'close');
-    const drained = https.drain();
+    const drained = https.drain(0);
     await goaway;
     await Promise.all([closed, drained]);
     assert.equal(https.server.listening, false);

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { endsWithTest } from './ends-with-test.js';
+import { endsWithTest, groupEndsWithTest } from './ends-with-test.js';
 import { PATIENCE_MS } from './until.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -55,6 +55,8 @@ export async function startDaemon(
     env?: Record<string, string>;
     main?: string;
     command?: readonly [string, ...string[]];
+    /** It may have successors, which end with the test too. */
+    succeeds?: boolean;
   } = {},
 ): Promise<Daemon> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'akprox-test-'));
@@ -68,16 +70,19 @@ export async function startDaemon(
   };
   writeConfig(full);
   const [program, ...args] = options.command ?? [process.execPath, options.main ?? MAIN];
-  const child = endsWithTest(
-    spawn(program, args, {
-      env: { PATH: process.env['PATH'], AKPROX_CONFIG: configPath, ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    }),
-  );
+  const child = spawn(program, args, {
+    env: { PATH: process.env['PATH'], AKPROX_CONFIG: configPath, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: options.succeeds === true,
+  });
+  const endGroup = options.succeeds ? groupEndsWithTest(child) : null;
+  if (endGroup === null) endsWithTest(child);
   const lines: LogLine[] = [];
   let stray = '';
   const waiting = new Set<(line: LogLine) => void>();
   const exited = once(child, 'exit');
+  /** Nobody writes lines any more. */
+  const over = options.succeeds ? once(child.stdout, 'close') : exited;
   createInterface({ input: child.stdout }).on('line', (text) => {
     try {
       const line = JSON.parse(text) as LogLine;
@@ -102,7 +107,7 @@ export async function startDaemon(
         resolve(line);
       };
       waiting.add(offer);
-      void exited.then(() => waiting.delete(offer) && reject(new Error(`the daemon ended first:\n${output()}`)));
+      void over.then(() => waiting.delete(offer) && reject(new Error(`the daemon ended first:\n${output()}`)));
     });
   };
 
@@ -154,7 +159,9 @@ export async function startDaemon(
       }
     },
     async [Symbol.asyncDispose]() {
-      await stop('SIGKILL');
+      if (endGroup === null) await stop('SIGKILL');
+      endGroup?.();
+      await over;
       if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
     },
   };

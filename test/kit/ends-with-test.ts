@@ -2,14 +2,29 @@
 // SIGINT, and then no `after` runs.
 import type { ChildProcess } from 'node:child_process';
 
-const running = new Map<ChildProcess, NodeJS.Signals>();
+const running = new Map<ChildProcess, () => void>();
 
 /** The child, which gets the signal when this process ends before it. SIGTERM is for those that have children to stop. */
 export function endsWithTest<T extends ChildProcess>(child: T, signal: NodeJS.Signals = 'SIGKILL'): T {
   if (running.size === 0) listen();
-  running.set(child, signal);
+  running.set(child, () => child.kill(signal));
   child.once('exit', () => running.delete(child));
   return child;
+}
+
+/** The leader of a process group of its own, which ends as a whole, also when the leader is gone; the result ends it now. */
+export function groupEndsWithTest(leader: ChildProcess): () => void {
+  if (running.size === 0) listen();
+  const end = (): void => {
+    running.delete(leader);
+    try {
+      if (leader.pid !== undefined) process.kill(-leader.pid, 'SIGKILL');
+    } catch {
+      // Nobody is left.
+    }
+  };
+  running.set(leader, end);
+  return end;
 }
 
 let listening = false;
@@ -17,7 +32,7 @@ function listen(): void {
   if (listening) return;
   listening = true;
   const endAll = (): void => {
-    for (const [child, signal] of running) child.kill(signal);
+    for (const end of [...running.values()]) end();
   };
   process.once('exit', endAll);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -26,7 +26,7 @@ export const ROOMS: readonly Room[] = [
   {
     names: ['cluster'],
     knows:
-      'processes: `primary.ts` and `supervisor.ts` start, replace and drain workers, `running-config.ts` reloads, `worker.ts` puts a worker together, `messages.ts` is all that they send each other',
+      'processes: `primary.ts` and `supervisor.ts` start, replace and drain workers, `generations.ts` replaces the daemon (SIGUSR2), `running-config.ts` reloads, `worker.ts` puts a worker together, `messages.ts` is all that they send each other',
     change: 'a new thing that workers must know: a message in `messages.ts`',
   },
   {

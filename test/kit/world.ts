@@ -34,6 +34,8 @@ export interface WorldOptions {
   readonly config?: ConfigInput;
   /** Environment of the daemon, besides what it needs. */
   readonly env?: Record<string, string>;
+  /** The daemon may have successors. */
+  readonly succeeds?: boolean;
   readonly idp?: Partial<IdpOptions>;
   /** Whether the gateway sends `/akprox/` to the outpost; without it every step runs in-band. */
   readonly routeOutpostPaths?: boolean;
@@ -55,7 +57,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     testProvider(idp.issuer, { access: { groups: ['staff'] }, ...options.provider }),
     ...(options.others?.(idp.issuer) ?? []),
   ];
-  const daemon = await startDaemon({ providers, ...options.config }, { env: options.env ?? {} });
+  const { env = {}, succeeds = false } = options;
+  const daemon = await startDaemon({ providers, ...options.config }, { env, succeeds });
   const front = await startFront(daemon.http, options.routeOutpostPaths);
   return {
     idp,
