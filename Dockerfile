@@ -26,9 +26,10 @@ WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
-# Sessions of the embedded store; give it a volume, or they end with the container.
-RUN mkdir /data && chown node:node /data && ln -s /app/dist/main.js /usr/local/bin/akprox && chmod +x /app/dist/main.js
-USER node
+# Sessions of the embedded store; give it a volume, or they end with the container. Any user of the group 0 may write there (OpenShift).
+RUN mkdir -m 770 /data && chown node:root /data && ln -s /app/dist/main.js /usr/local/bin/akprox && chmod +x /app/dist/main.js
+# A number, so that runAsNonRoot need not know its name.
+USER 1000
 WORKDIR /data
 VOLUME /data
 EXPOSE 9000 9443 9300

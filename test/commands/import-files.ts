@@ -81,6 +81,7 @@ OAUTH2_PROXY_EMAIL_DOMAINS=company.tld
 OAUTH2_PROXY_ALLOWED_GROUPS=staff,admins
 OAUTH2_PROXY_REDIRECT_URL=https://grafana.company.tld/oauth2/callback
 OAUTH2_PROXY_UPSTREAMS=http://grafana:3000
+OAUTH2_PROXY_SKIP_AUTH_ROUTES=^/api/health$,^/a{1,2}/,GET=^/metrics$
 `,
   },
   'arguments of a Deployment, without a redirect URL': {

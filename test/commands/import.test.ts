@@ -165,6 +165,8 @@ describe('akprox import oauth2-proxy', () => {
     const { client_secret, scopes } = provider['oidc'] as Record<string, unknown>;
     assert.deepEqual(client_secret, { env: 'OAUTH2_PROXY_CLIENT_SECRET' });
     assert.deepEqual(scopes, ['openid', 'email', 'profile', 'groups']);
+    assert.deepEqual(provider['skip_path_regex'], ['^/api/health$', '^/a{1,2}/']);
+    assert.match(notes['skip_auth_routes'] ?? '', /^GET=\^\/metrics\$: /);
   });
 
   it('reads the arguments of a Deployment, where a list is named after one of its entries', () => {

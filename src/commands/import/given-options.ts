@@ -58,7 +58,8 @@ function unquoted(value: string): string {
   return value.replace(/^(["'])(.*)\1$/, '$2');
 }
 
-/** Expressions have commas of their own; whoever means a list of them writes the option twice, or in a file. */
+/** Expressions have commas of their own: what begins another is its anchor, or the method before it. */
 function split(value: string): string[] {
-  return /[\^$*\\(]/.test(value) ? [value] : value.split(',').map((part) => part.trim());
+  if (/[\^$*\\(]/.test(value)) return value.split(/,(?=\^|[A-Z]+!?=)/);
+  return value.split(',').map((part) => part.trim());
 }
