@@ -76,6 +76,8 @@ interface ApplicationKeys {
   readonly index: Buffer;
   /** What the keys that sign assertions are sealed under. */
   readonly assertion: Buffer;
+  /** What the list of somebody's sessions is sealed under: it has to open without their cookies. */
+  readonly summary: Buffer;
 }
 
 /** `checks` is handed on when an application changes, so that its counters never go backwards. */
@@ -130,6 +132,7 @@ export function createApplication(config: ProviderConfig, checks?: Float64Array)
       signOut: key('sign-out'),
       index: key('index'),
       assertion: key('assertion'),
+      summary: key('summary'),
     },
     checks: checks ?? new Float64Array(CHECK_RESULTS.length),
   };

@@ -7,6 +7,7 @@ import { adviceOn } from '../oidc/demands.js';
 import type { CallbackOutcome, LoginResult } from '../oidc/flow.js';
 import { personOf } from '../session/audit.js';
 import { type Attempt, dropAttempt, findAttempt } from './attempt.js';
+import { browserLabel } from './browser-label.js';
 import { findTickets, sessionCookie } from './cookies.js';
 import { type Reply, redirect, type Snapshot } from './exchange.js';
 import { readerOf } from './page-layout.js';
@@ -167,6 +168,7 @@ async function beginSession(
     refreshToken,
     loginState: stateHash(attempt.state),
     loginTarget: attempt.target,
+    device: { browser: browserLabel(request.getHeader('user-agent')), client: by().client },
   });
   // A new id at every login (session fixation), and the one before it ends.
   for (const old of findTickets(request.getHeaders('cookie'), application.cookieNeedle)) {

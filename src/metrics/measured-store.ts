@@ -3,7 +3,7 @@ import { Buckets } from '../infra/buckets.js';
 import { explain } from '../infra/errors.js';
 import type { LeaseStore } from '../session/lease.js';
 import type { SharedValues } from '../session/shared-values.js';
-import type { SealedSession, SessionStore, StoreStats } from '../session/store.js';
+import type { ListedSession, SealedSession, SessionStore, StoreStats } from '../session/store.js';
 
 export const STORE_BOUNDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5];
 
@@ -55,6 +55,10 @@ export class MeasuredStore implements SessionStore {
 
   listSubject(subject: string): Promise<string[]> {
     return this.measure('list_subject', () => this.store.listSubject(subject));
+  }
+
+  listSummaries(subject: string, most: number): Promise<ListedSession[]> {
+    return this.measure('list_summaries', () => this.store.listSummaries(subject, most));
   }
 
   listSid(sid: string): Promise<string[]> {

@@ -2,6 +2,14 @@
 import type { Claims } from '../application/claims.js';
 import { isRecord } from '../infra/untyped.js';
 
+/** What somebody logged in with. */
+export interface Device {
+  /** Family and system, such as `Firefox, Linux`; '' when it is not known. */
+  readonly browser: string;
+  /** The client's address, by `trusted_proxies`. */
+  readonly client: string;
+}
+
 export interface Session {
   /** `Application.id`. A session never counts at another application. */
   readonly provider: string;
@@ -29,6 +37,8 @@ export interface Session {
   /** SHA-256 of the `state` that began it, and where that login led: a callback that is sent twice goes there. */
   readonly loginState: string;
   readonly loginTarget: string;
+  /** Absent in what a version wrote that did not ask. */
+  readonly device?: Device;
 }
 
 const VERSION = 1;

@@ -17,6 +17,17 @@ export interface SealedSession {
   readonly sid: string;
   /** Name of the application: `provider` in what is stored. For counting; not secret. */
   readonly provider: string;
+  /** Sealed; lies beside the session in the index of its subject, and goes with it. */
+  readonly summary: Uint8Array;
+}
+
+/** A live session, as the index of its subject has it. */
+export interface ListedSession {
+  readonly key: string;
+  /** Unix milliseconds. */
+  readonly expiresAt: number;
+  /** Null for what a version wrote that kept none. */
+  readonly summary: Uint8Array | null;
 }
 
 export interface StoreStats {
@@ -39,7 +50,9 @@ export interface SessionStore {
   delete(key: string): Promise<boolean>;
   /** The keys of a subject's sessions; may name some that have ended. */
   listSubject(subject: string): Promise<string[]>;
-  /** The same of a sid. */
+  /** The live sessions of a subject, at most so many of them. */
+  listSummaries(subject: string, most: number): Promise<ListedSession[]>;
+  /** The keys of a sid's sessions; may name some that have ended. */
   listSid(sid: string): Promise<string[]>;
   /** The subject of a session, or '' when there is none, or none any more. */
   subjectOf(key: string): Promise<string>;

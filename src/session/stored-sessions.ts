@@ -6,6 +6,7 @@ import { isOfLaterFormat, openRecord, type Rendered, sealRecord } from './record
 import { endOf, type Session } from './session.js';
 import { indexHash } from './session-keys.js';
 import type { SealedSession, SessionStore } from './store.js';
+import { sealSummary } from './summary.js';
 import type { Ticket } from './ticket.js';
 
 export interface StoredSessionsOptions {
@@ -85,5 +86,6 @@ function sealFor(application: Application, ticket: Ticket, session: Session): Se
     subject: indexHash(application, 'sub', session.claims.sub),
     sid: session.claims.sid === '' ? '' : indexHash(application, 'sid', session.claims.sid),
     provider: application.name,
+    summary: sealSummary(application, ticket.key, session),
   };
 }

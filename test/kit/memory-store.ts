@@ -1,6 +1,6 @@
 // A SessionStore in memory, for unit tests of what lies in front of a store. It can be told to fail or to wait.
 import { AkproxError } from '../../src/infra/errors.js';
-import type { SealedSession, SessionStore, StoreStats } from '../../src/session/store.js';
+import type { ListedSession, SealedSession, SessionStore, StoreStats } from '../../src/session/store.js';
 
 export class MemoryStore implements SessionStore {
   private readonly now: () => number;
@@ -65,6 +65,11 @@ export class MemoryStore implements SessionStore {
   async listSubject(subject: string): Promise<string[]> {
     this.up();
     return [...this.entries.values()].filter((entry) => entry.subject === subject).map(({ key }) => key);
+  }
+
+  async listSummaries(subject: string, most: number): Promise<ListedSession[]> {
+    const keys = (await this.listSubject(subject)).filter((key) => this.live(key) !== undefined);
+    return [...this.entries.values()].filter(({ key }) => keys.includes(key)).slice(0, most);
   }
 
   async listSid(sid: string): Promise<string[]> {

@@ -40,7 +40,15 @@ const headersOf = (block: ArrayBuffer): Record<string, string> => Object.fromEnt
 function workerOver(record: Uint8Array, key: string, now = () => NOW) {
   const store = new MemoryStore(now);
   const expiresAt = NOW + 100 * HOUR;
-  store.entries.set(key, { key, value: record, expiresAt, subject: 'x', sid: '', provider: 'x' });
+  store.entries.set(key, {
+    key,
+    value: record,
+    expiresAt,
+    subject: 'x',
+    sid: '',
+    provider: 'x',
+    summary: new Uint8Array(),
+  });
   const lines: string[] = [];
   const say = (_: unknown, text: string): void => {
     lines.push(text);

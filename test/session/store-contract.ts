@@ -45,6 +45,7 @@ export function aSession(
     subject: hashOf(`${provider}/${facts.subject ?? 'alice'}`),
     sid: sid === '' ? '' : hashOf(`${provider}/${sid}`),
     provider,
+    summary: new TextEncoder().encode(`summary of ${name}`),
   };
 }
 
@@ -91,6 +92,55 @@ export function storeContract(
       assert.deepEqual(await store.deleteSid(nobody.sid), []);
       assert.deepEqual(await store.deleteProvider(nobody.provider), []);
       await counts({});
+    });
+
+    async function lists(subject: string, expected: readonly SealedSession[], most = 100): Promise<void> {
+      const listed = await store.listSummaries(subject, most);
+      const plain = listed.map(({ key, expiresAt, summary }) => ({
+        key,
+        expiresAt,
+        summary: summary === null ? null : Buffer.from(summary).toString(),
+      }));
+      assert.deepEqual(
+        plain.sort((a, b) => (a.key < b.key ? -1 : 1)),
+        expected
+          .map(({ key, expiresAt, summary }) => ({ key, expiresAt, summary: Buffer.from(summary).toString() }))
+          .sort((a, b) => (a.key < b.key ? -1 : 1)),
+      );
+    }
+
+    test('the summaries of a subject are those of its live sessions, and end with them', async () => {
+      const [first, second, third] = [aSession('1', later()), aSession('2', later()), aSession('3', later())];
+      const others = aSession('4', later(), { subject: 'bob' });
+      const elsewhere = aSession('5', later(), { provider: 'blog' });
+      for (const session of [first, second, third, others, elsewhere]) await store.put(session);
+      await lists(first.subject, [first, second, third]);
+      await lists(hashOf('nobody'), []);
+
+      const renewed = { ...first, expiresAt: later() + HOUR, summary: new TextEncoder().encode('renewed') };
+      assert.equal(await store.replace(renewed), true);
+      await lists(first.subject, [renewed, second, third]);
+      await store.delete(second.key);
+      await lists(first.subject, [renewed, third]);
+      assert.equal((await store.listSummaries(first.subject, 1)).length, 1);
+      assert.equal(await store.replace(second), false);
+      await lists(first.subject, [renewed, third]);
+      const restarted = await opened?.reopen?.();
+      if (restarted !== undefined) {
+        const again = await restarted.listSummaries(first.subject, 100).finally(() => restarted.close());
+        assert.equal(again.length, 2);
+      }
+      if (movesTime) {
+        time += HOUR;
+        await lists(first.subject, [renewed]);
+        await store.sweep();
+        await lists(first.subject, [renewed]);
+      }
+      await store.deleteSubject(first.subject);
+      await lists(first.subject, []);
+      await lists(others.subject, movesTime ? [] : [others]);
+      await store.deleteProvider(elsewhere.provider);
+      await lists(elsewhere.subject, []);
     });
 
     test("many that are asked for at once each get their own, and nobody else's", async () => {

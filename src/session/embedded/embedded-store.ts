@@ -3,7 +3,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { open, type RootDatabase } from 'lmdb';
 import { AkproxError, explain } from '../../infra/errors.js';
-import type { SealedSession, SessionStore, StoreStats } from '../store.js';
+import type { ListedSession, SealedSession, SessionStore, StoreStats } from '../store.js';
 import { EmbeddedLeases } from './embedded-leases.js';
 import { EmbeddedValues } from './embedded-values.js';
 import { LengthGuard, lmdbFileOf, prepareDirectory, unusable, verifyDataFile } from './lmdb-file.js';
@@ -103,6 +103,10 @@ class EmbeddedStore implements SessionStore {
 
   async listSubject(subject: string): Promise<string[]> {
     return this.#list(this.#tables.bySubject, subject);
+  }
+
+  async listSummaries(subject: string, most: number): Promise<ListedSession[]> {
+    return this.#read(() => this.#sessions.summaries(subject, most));
   }
 
   async listSid(sid: string): Promise<string[]> {

@@ -1,7 +1,7 @@
 // The tables of the embedded store, and what is done to them inside a write transaction: synchronously, and nothing throws between
 // the first write and the last.
 import type { Database, RootDatabase } from 'lmdb';
-import type { SealedSession } from '../store.js';
+import type { ListedSession, SealedSession } from '../store.js';
 import {
   countBytes,
   expiryBytes,
@@ -22,8 +22,9 @@ export interface Tables {
   readonly sessions: Table;
   /** expiry ‖ key → provider \0 subject \0 sid: the sweep's order, and what to take out of the indexes. */
   readonly byExpiry: Table;
-  /** hash \0 key → 1 */
+  /** hash \0 key → 1, and the summary */
   readonly bySubject: Table;
+  /** hash \0 key → 1 */
   readonly bySid: Table;
   readonly byProvider: Table;
   /** provider → number of its entries in `byProvider`, so that `stats` need not scan. */
@@ -80,13 +81,13 @@ export class SessionTables {
   put(session: SealedSession, onlyIfThere: boolean): boolean | typeof FULL {
     const expiry = this.liveOrGone(session.key);
     if (onlyIfThere && expiry === null) return false;
-    if (this.#wouldOverflow(session.value.byteLength)) return FULL;
+    if (this.#wouldOverflow(session.value.byteLength + session.summary.byteLength)) return FULL;
     this.remove(session.key);
     const { sessions, byExpiry, bySubject, bySid, byProvider } = this.#tables;
     const key = Buffer.from(session.key);
     sessions.putSync(key, recordBytes(session));
     byExpiry.putSync(expiryKey(session.expiresAt, session.key), Buffer.from(ownerText(session)));
-    bySubject.putSync(indexKey(session.subject, session.key), PRESENT);
+    bySubject.putSync(indexKey(session.subject, session.key), Buffer.concat([PRESENT, session.summary]));
     if (session.sid !== '') bySid.putSync(indexKey(session.sid, session.key), PRESENT);
     const providerKey = indexKey(session.provider, session.key);
     if (!byProvider.doesExist(providerKey)) this.#count(session.provider, 1);
@@ -101,6 +102,21 @@ export class SessionTables {
     const expiry = expiryOf(record);
     if (expiry === null) this.#tables.sessions.removeSync(Buffer.from(key));
     return expiry === null || this.#now() >= expiry ? null : expiry;
+  }
+
+  /** Live sessions of a subject, at most `most` entries of it looked at. Writes nothing. */
+  summaries(subject: string, most: number): ListedSession[] {
+    const { start, end, keyOf } = rangeOf(subject);
+    const listed: ListedSession[] = [];
+    for (const { key: entry, value } of this.#tables.bySubject.getRange({ start, end, limit: most })) {
+      const key = keyOf(entry);
+      const record = this.#tables.sessions.get(Buffer.from(key));
+      const expiresAt = record === undefined ? null : expiryOf(record);
+      if (expiresAt === null || this.#now() >= expiresAt) continue;
+      const summary = value.length > PRESENT.length ? Uint8Array.from(value.subarray(PRESENT.length)) : null;
+      listed.push({ key, expiresAt, summary });
+    }
+    return listed;
   }
 
   /** True when a live session was removed. An expired one goes too, but counts as absent. */

@@ -1,9 +1,11 @@
 // The indexes of the sessions in Redis: sorted sets of session keys, by when the session ends.
 //   <prefix>u:{subject}  <prefix>i:{sid}  <prefix>p:{hash of provider}
 //   <prefix>providers    provider name → when its last session ends
+//   <prefix>m:{key}      the summary of a session, beside what the index of its subject names; as long as the session
 // What an index names in excess does no harm: it is checked against the session itself, and leaves the set when its time is over.
 import { createHash } from 'node:crypto';
 import type { GatedLog } from '../../infra/log-gate.js';
+import type { SealedSession } from '../store.js';
 import type { RedisConnection } from './redis-connection.js';
 import { isWrongType } from './redis-failure.js';
 import type { StoredRecord } from './redis-record.js';
@@ -40,8 +42,10 @@ export class RedisIndexes {
   }
 
   /** Names a session in every index that it belongs to. */
-  async add(key: string, record: StoredRecord, provider: string): Promise<void> {
+  async add({ key, provider, summary }: SealedSession, record: StoredRecord): Promise<void> {
+    const ttl = Math.max(1, Math.ceil(record.expiresAt - this.now()));
     await Promise.all([
+      this.redis.run('SET', (client) => client.set(this.summaryName(key), Buffer.from(summary), 'PX', ttl)),
       ...this.of(record).map((index) => this.addTo(index, key, record.expiresAt, 'replace')),
       this.addTo(this.providers, provider, record.expiresAt, 'latest'),
     ]);
@@ -51,14 +55,39 @@ export class RedisIndexes {
     await runScript(this.redis, ADD, index, [member, this.now(), expiresAt, PRUNE_MARGIN_MS, mode].map(String));
   }
 
-  /** Takes a session out of the indexes of `record`, except those that `kept` is in. */
+  /** Takes a session out of the indexes of `record`, except those that `kept` is in; without `kept` its summary goes too. */
   async remove(key: string, record: StoredRecord, kept: StoredRecord | null): Promise<void> {
     const keep = kept === null ? [] : this.of(kept);
-    await Promise.all(
-      this.of(record)
+    await Promise.all([
+      ...(kept === null ? [this.redis.run('DEL', (client) => client.del(this.summaryName(key)))] : []),
+      ...this.of(record)
         .filter((index) => !keep.includes(index))
         .map((index) => this.drop(index, key)),
-    );
+    ]);
+  }
+
+  /** Of what an index names, what ends last, at most so many. */
+  async latest(index: string, most: number): Promise<{ readonly key: string; readonly expiresAt: number }[]> {
+    let items: string[];
+    try {
+      items = await this.redis.run('ZREVRANGEBYSCORE', (client) =>
+        client.zrevrangebyscore(index, '+inf', `(${this.now()}`, 'WITHSCORES', 'LIMIT', 0, most),
+      );
+    } catch (error) {
+      if (!isWrongType(error)) throw error;
+      return [];
+    }
+    return items.flatMap((key, i) => (i % 2 === 0 ? [{ key, expiresAt: Number(items[i + 1]) }] : []));
+  }
+
+  /** Null without one. */
+  async summary(key: string): Promise<Uint8Array | null> {
+    try {
+      return await this.redis.run('GET', (client) => client.getBuffer(this.summaryName(key)));
+    } catch (error) {
+      if (!isWrongType(error)) throw error;
+      return null;
+    }
   }
 
   /** Every key that an index names, each once. */
@@ -114,6 +143,10 @@ export class RedisIndexes {
 
   provider(hash: string): string {
     return `${this.prefix}p:{${hash}}`;
+  }
+
+  private summaryName(key: string): string {
+    return `${this.prefix}m:{${key}}`;
   }
 
   private of(record: StoredRecord): string[] {

@@ -8,7 +8,7 @@ import { AkproxError } from '../../infra/errors.js';
 import { createGatedLog, type GatedLog } from '../../infra/log-gate.js';
 import type { LeaseStore } from '../lease.js';
 import type { SharedValues } from '../shared-values.js';
-import type { SealedSession, SessionStore, StoreStats } from '../store.js';
+import type { ListedSession, SealedSession, SessionStore, StoreStats } from '../store.js';
 import { connectRedis, type RedisConnection } from './redis-connection.js';
 import { isWrongType } from './redis-failure.js';
 import { providerHash, RedisIndexes } from './redis-indexes.js';
@@ -81,10 +81,7 @@ class RedisStore implements RedisSessionStore {
   async put(session: SealedSession): Promise<void> {
     checkSession(session);
     const record = recordOf(session);
-    const [before] = await Promise.all([
-      this.read(session.key),
-      this.indexes.add(session.key, record, session.provider),
-    ]);
+    const [before] = await Promise.all([this.read(session.key), this.indexes.add(session, record)]);
     await this.write(session.key, record, false);
     if (before !== null) await this.indexes.remove(session.key, before, record);
   }
@@ -94,7 +91,7 @@ class RedisStore implements RedisSessionStore {
     const before = await this.read(session.key);
     if (before === null || before.expiresAt <= this.now()) return false;
     const record = recordOf(session);
-    await this.indexes.add(session.key, record, session.provider);
+    await this.indexes.add(session, record);
     const replaced = await this.write(session.key, record, true);
     if (replaced) await this.indexes.remove(session.key, before, record);
     // Ended meanwhile. Ids are never used twice, so nobody else can have put this key.
@@ -112,6 +109,20 @@ class RedisStore implements RedisSessionStore {
 
   async listSubject(subject: string): Promise<string[]> {
     return this.indexes.keys(this.indexes.subject(subject));
+  }
+
+  async listSummaries(subject: string, most: number): Promise<ListedSession[]> {
+    const entries = await this.indexes.latest(this.indexes.subject(subject), most);
+    const listed = await Promise.all(
+      entries.map(async ({ key, expiresAt }) => {
+        const [isThere, summary] = await Promise.all([
+          this.redis.run('EXISTS', (client) => client.exists(this.sessionName(key))),
+          this.indexes.summary(key),
+        ]);
+        return isThere === 1 ? { key, expiresAt, summary } : null;
+      }),
+    );
+    return listed.filter((one) => one !== null);
   }
 
   async listSid(sid: string): Promise<string[]> {
@@ -233,7 +244,8 @@ class RedisStore implements RedisSessionStore {
 }
 
 function recordOf(session: SealedSession): StoredRecord {
-  return { ...session, provider: providerHash(session.provider) };
+  const { expiresAt, subject, sid, value } = session;
+  return { expiresAt, subject, sid, provider: providerHash(session.provider), value };
 }
 
 function checkSession(session: SealedSession): void {

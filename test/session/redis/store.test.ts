@@ -87,7 +87,7 @@ describeWith(redisMissing(), 'the store on a real Redis', () => {
       await store.replace(aSession('one', Date.now() + 3 * HOUR));
       await store.leases.acquire('refresh', 5_000, 'me');
       const keys = await shared.client.keys('*');
-      assert.equal(keys.length, 2 + 2 + 2 + 1 + 1 + 1);
+      assert.equal(keys.length, 2 + 2 + 2 + 2 + 1 + 1 + 1);
       for (const key of keys) {
         assert.ok(key.startsWith('akprox:'), key);
         const ttl = await shared.client.pttl(key);
@@ -319,7 +319,7 @@ describeWith(redisMissing(), 'the store on a real Redis', () => {
       assert.equal(await store.replace(session), true);
       assert.deepEqual(await store.deleteSubject(session.subject), [session.key]);
       await store.put(session);
-      assert.match(await redis.client.info('keyspace'), /db3:keys=5/);
+      assert.match(await redis.client.info('keyspace'), /db3:keys=6/);
       const insecure = await opened({ ...facts, tls: { insecure: true } });
       assert.notEqual(await insecure.get(session.key), null);
       // Without the CA it is not trusted; that may be mended on the other side, so the daemon starts, and asks nothing.
