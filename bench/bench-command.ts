@@ -1,12 +1,13 @@
-// The command line that benches with cells and rows have in common: measure, show, and exit with 1 when a budget is missed.
+// The command line that benches with cells and rows have in common: measure, show, keep (--save), and exit with 1 when a budget is missed.
+import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Cell } from './measure.js';
 import { type Generator, pinning, type Settings } from './options.js';
 import { markdown, result, table } from './report.js';
-import { revision } from './saved.js';
+import { refusal, revision, save } from './saved.js';
 import { progressLine } from './session.js';
 import { buildIfStale } from './targets/akprox.js';
-import { exitCodeOf, type Row, rowsAsMarkdown, showRow } from './verdict.js';
+import { exitCodeOf, type Row } from './verdict.js';
 
 export interface BenchCommand {
   readonly generator: Generator;
@@ -29,6 +30,8 @@ export async function runBench(command: BenchCommand): Promise<void> {
       connections: { type: 'string', default: '64' },
       quick: { type: 'boolean', default: false },
       markdown: { type: 'boolean', default: false },
+      save: { type: 'boolean', default: false },
+      dirty: { type: 'boolean', default: false },
     },
   });
   if (command.missing !== null) throw new Error(command.missing);
@@ -45,16 +48,17 @@ export async function runBench(command: BenchCommand): Promise<void> {
     ...(command.rate !== undefined && { rate: number('rate', values.rate, command.rate) }),
     ...pinning(),
   };
+  const measured = revision();
+  const refused = values.save ? refusal(measured, values.dirty) : null;
+  if (refused !== null) throw new Error(refused);
   const progress = progressLine();
   progress('building');
   buildIfStale();
   const cells = await command.measure(settings, progress);
   progress('');
-  const outcome = result(cells, settings, revision());
   const rows = command.rows(cells);
-  const text = values.markdown
-    ? [markdown(outcome), '', rowsAsMarkdown(rows)]
-    : [table(outcome), '', ...rows.map(showRow)];
-  process.stdout.write(`${text.join('\n')}\n`);
+  const outcome = result(cells, settings, measured, rows);
+  process.stdout.write(`${values.markdown ? markdown(outcome) : table(outcome)}\n`);
+  if (values.save) process.stdout.write(`\nsaved: ${relative(process.cwd(), save(outcome))}.json, .md, .html\n`);
   process.exitCode = cells.some(({ fault }) => fault !== null) ? 1 : exitCodeOf(rows);
 }

@@ -1,5 +1,5 @@
 // How many cores, how much memory and how many Redis commands for a number of users: a model of a few sums, fed by what the
-// bench has measured on the machine that it is asked on. Its assumptions are in capacity.md.
+// bench has measured on the machine that it is asked on. Its assumptions are in docs/capacity.md.
 
 export interface Demand {
   /** Signed in at the same time. */

@@ -36,6 +36,8 @@ export interface Cell {
   readonly samples: Sample[];
   /** What `pace` has measured. */
   readonly paced: Paced[];
+  /** Checks per second of those. */
+  rate?: number;
   /** Why there are no figures. */
   fault: string | null;
   /** What the last run showed besides. */
@@ -118,6 +120,7 @@ export async function pace(
       const plan = { url, headers, connections: settings.connections, seconds: Math.max(2, settings.seconds), rate };
       const result = await load('autocannon', plan, settings.loadCpus);
       if (result.errors > 0 || result.failures > 0 || result.checks === 0) continue;
+      cell.rate = rate;
       cell.paced.push({ p50: result.p50, p99: result.p99, p999: result.p999 });
     }
   }

@@ -1,5 +1,6 @@
 // The report as one HTML file with inline SVG: nothing to load, nothing to run.
 import { conditions, type Figure, type Result, type ResultCell } from './report.js';
+import { judge, type Row } from './verdict.js';
 
 const BAR = 22;
 const LABEL = 210;
@@ -12,7 +13,10 @@ export function htmlReport(outcome: Result): string {
     const cells = outcome.cells.filter(({ scenario }) => scenario === name);
     return `<h2>${escapeHtml(cells[0]?.scenarioTitle ?? name)}</h2>
 ${chart('Server CPU per check, µs (less is better)', cells, (cell) => cell.cpuMicrosPerCheck, 2)}
+${chart('CPU of the proxy per check, µs (less is better)', cells, (cell) => cell.proxyMicrosPerCheck, 0)}
 ${chart('Checks per second (more is better)', cells, (cell) => cell.checksPerSecond, 0)}
+${chart('Connections opened per check (less is better)', cells, (cell) => cell.openedPerCheck, 3)}
+${chart('99 of 100 checks at a fixed rate, ms (less is better)', cells, (cell) => cell.pacedP99Ms, 2)}
 ${numbers(cells)}`;
   });
   return `<!doctype html>
@@ -29,6 +33,7 @@ th, td { text-align: right; padding: .25rem .5rem; border-bottom: 1px solid #dde
 <h1>akprox bench</h1>
 <p>${escapeHtml(conditions(outcome)).replaceAll('\n', '<br>')}<br>${escapeHtml(outcome.at)}</p>
 ${sections.join('\n')}
+${verdicts(outcome.rows ?? [])}
 </body>
 </html>
 `;
@@ -37,15 +42,15 @@ ${sections.join('\n')}
 function chart(
   title: string,
   cells: readonly ResultCell[],
-  pick: (cell: ResultCell) => Figure | null,
+  pick: (cell: ResultCell) => Figure | null | undefined,
   digits: number,
 ): string {
   const bars = cells.flatMap((cell) => {
     const figure = pick(cell);
-    return figure === null ? [] : [{ cell, figure }];
+    return figure ? [{ cell, figure }] : [];
   });
   if (bars.length === 0) return '';
-  const most = Math.max(...bars.map(({ figure }) => figure.median * (1 + (figure.spread ?? 0))));
+  const most = Math.max(Number.MIN_VALUE, ...bars.map(({ figure }) => figure.median * (1 + (figure.spread ?? 0))));
   const rows = bars.map(({ cell, figure }, index) => {
     const y = 26 + index * (BAR + 6);
     const x = (value: number): string => (LABEL + (value / most) * ROOM).toFixed(1);
@@ -78,6 +83,25 @@ function numbers(cells: readonly ResultCell[]): string {
   });
   const heads = ['Target', 'p50 ms', 'p99 ms', 'p99.9 ms', 'RSS MiB'].map((text) => `<th>${text}</th>`).join('');
   return `<table><tr>${heads}</tr>\n${rows.join('\n')}</table>`;
+}
+
+function verdicts(rows: readonly Row[]): string {
+  if (rows.length === 0) return '';
+  const lines = rows.map((row) => {
+    const { verdict, median, least, most } = judge(row);
+    const figure = (value: number): string => value.toFixed(row.digits ?? 2);
+    const measured = verdict === 'not measured' ? (row.missing ?? '') : `${figure(median)}${row.unit ?? ''}`;
+    const cells = [
+      row.title,
+      `${row.atLeast ? '≥' : '≤'} ${row.limit}${row.unit ?? ''}`,
+      measured,
+      row.rounds.length > 1 ? `${figure(least)} to ${figure(most)}` : '',
+      verdict,
+    ];
+    return `<tr>${cells.map((text) => `<td>${escapeHtml(text)}</td>`).join('')}</tr>`;
+  });
+  const heads = ['What', 'Budget', 'Measured', 'Rounds', 'Verdict'].map((text) => `<th>${text}</th>`).join('');
+  return `<h2>The budget</h2>\n<table><tr>${heads}</tr>\n${lines.join('\n')}</table>`;
 }
 
 function escapeHtml(text: string): string {

@@ -4,6 +4,7 @@ import type { Cell, Paced, Sample } from './measure.js';
 import type { Settings } from './options.js';
 import { median } from './percentiles.js';
 import type { Revision } from './saved.js';
+import { type Row, rowsAsMarkdown, showRow } from './verdict.js';
 
 export interface Figure {
   readonly median: number;
@@ -29,7 +30,8 @@ export interface ResultCell {
   /** Those below are not in results that were saved before they were measured. */
   readonly proxyMicrosPerCheck?: Figure | null;
   readonly openedPerCheck?: Figure | null;
-  /** At a fixed rate (`Settings.rate`). */
+  /** At a fixed rate. */
+  readonly pacedRate?: number | null;
   readonly pacedP50Ms?: Figure | null;
   readonly pacedP99Ms?: Figure | null;
   readonly pacedP999Ms?: Figure | null;
@@ -48,10 +50,17 @@ export interface Result {
   readonly loadAverage: number;
   readonly settings: Settings;
   readonly cells: readonly ResultCell[];
+  /** What the budget says of them. */
+  readonly rows?: readonly Row[];
 }
 
-export function result(cells: readonly Cell[], settings: Settings, revision: Revision): Result {
-  const { generator, connections, rounds, seconds, serverCpus, loadCpus, rate } = settings;
+export function result(
+  cells: readonly Cell[],
+  settings: Settings,
+  revision: Revision,
+  rows: readonly Row[] = [],
+): Result {
+  const { generator, connections, rounds, seconds, serverCpus, loadCpus } = settings;
   return {
     at: new Date().toISOString(),
     ...revision,
@@ -60,7 +69,7 @@ export function result(cells: readonly Cell[], settings: Settings, revision: Rev
     kernel: release(),
     node: process.version,
     loadAverage: loadavg()[0] ?? 0,
-    settings: { generator, connections, rounds, seconds, serverCpus, loadCpus, ...(rate && { rate }) },
+    settings: { generator, connections, rounds, seconds, serverCpus, loadCpus },
     cells: cells.map((cell) => ({
       scenario: cell.scenario.name,
       scenarioTitle: cell.scenario.title,
@@ -76,10 +85,12 @@ export function result(cells: readonly Cell[], settings: Settings, revision: Rev
       rssBytes: figure(cell, (sample) => sample.rss),
       proxyMicrosPerCheck: figure(cell, (sample) => sample.proxyCpu),
       openedPerCheck: figure(cell, (sample) => sample.opened),
+      pacedRate: cell.rate ?? null,
       pacedP50Ms: pacedFigure(cell, ({ p50 }) => p50),
       pacedP99Ms: pacedFigure(cell, ({ p99 }) => p99),
       pacedP999Ms: pacedFigure(cell, ({ p999 }) => p999),
     })),
+    ...(rows.length > 0 && { rows }),
   };
 }
 
@@ -93,7 +104,7 @@ function pacedFigure({ paced }: Cell, pick: (paced: Paced) => number): Figure | 
 
 /** The median of the rounds; null when there is none. */
 function figureOf(rounds: readonly (number | null | undefined)[]): Figure | null {
-  const values = rounds.filter((value) => value !== null && value !== undefined);
+  const values = rounds.filter((value) => value !== null && value !== undefined).filter(Number.isFinite);
   if (values.length === 0) return null;
   const middle = median(values);
   const spread = values.length < 2 || middle === 0 ? null : (Math.max(...values) - Math.min(...values)) / 2 / middle;
@@ -146,12 +157,20 @@ export function table(outcome: Result): string {
       if (cell.note !== null) lines.push(`    ${cell.note}`);
     }
   }
-  return [...lines, '', conditions(outcome)].join('\n');
+  const rows = outcome.rows?.map(showRow) ?? [];
+  return [...lines, '', ...rows, ...(rows.length > 0 ? [''] : []), conditions(outcome)].join('\n');
 }
 
 /** What the figures hold for. */
 export function conditions(outcome: Result): string {
   const { settings } = outcome;
+  const rates = [
+    ...new Set(
+      outcome.cells.flatMap(({ scenarioTitle, pacedRate }) =>
+        pacedRate ? [`${pacedRate} checks/s (${scenarioTitle})`] : [],
+      ),
+    ),
+  ];
   const pinned =
     settings.serverCpus === null
       ? 'not pinned'
@@ -159,9 +178,9 @@ export function conditions(outcome: Result): string {
   return [
     `commit ${outcome.commit}${outcome.dirty ? ' with changes' : ''}, Node ${outcome.node}, ${outcome.cpu}, ${outcome.cores} cores (${pinned}), load average ${outcome.loadAverage.toFixed(1)}`,
     `${settings.generator}, ${settings.connections} connections, medians of ${settings.rounds} interleaved rounds of ${settings.seconds} s; ± is half the range; CPU and RSS are of the serving processes together`,
-    ...(settings.rate === undefined
+    ...(rates.length === 0
       ? []
-      : [`at rate: autocannon, ${settings.rate} checks/s, in rounds of their own behind the others`]),
+      : [`at rate: autocannon, ${rates.join('; ')}; in rounds of their own behind the others`]),
     ...(settings.generator === 'autocannon'
       ? ['autocannon is at its own limit before a server is: read the CPU column, not checks/s']
       : []),
@@ -172,19 +191,22 @@ export function conditions(outcome: Result): string {
 export function markdown(outcome: Result, isShown: (cell: ResultCell) => boolean = () => true): string {
   const cells = outcome.cells.filter(isShown);
   const columns = columnsOf(cells);
+  // One scenario needs no column.
+  const isOne = new Set(cells.map(({ scenario }) => scenario)).size === 1;
   const rows = cells.map((cell) => {
     const figures =
       cell.fault === null
         ? columns.map((column) => shown(column, cell))
         : [`no figures: ${cell.fault}`, ...Array(columns.length - 1).fill('')];
     const title = cell.note === null ? cell.scenarioTitle : `${cell.scenarioTitle} (${cell.note})`;
-    return `| ${[title, cell.targetTitle, ...figures].join(' | ').replaceAll('\n', ' ')} |`;
+    return `| ${[...(isOne ? [] : [title]), cell.targetTitle, ...figures].join(' | ').replaceAll('\n', ' ')} |`;
   });
   return [
-    `| scenario | target | ${columns.map(({ title }) => title).join(' | ')} |`,
-    `|---|---|${'---:|'.repeat(columns.length)}`,
+    `| ${isOne ? cells[0]?.scenarioTitle : 'scenario | target'} | ${columns.map(({ title }) => title).join(' | ')} |`,
+    `|---|${isOne ? '' : '---|'}${'---:|'.repeat(columns.length)}`,
     ...rows,
     '',
+    ...(outcome.rows === undefined ? [] : [rowsAsMarkdown(outcome.rows), '']),
     ...conditions(outcome)
       .split('\n')
       .flatMap((line) => [line, '']),

@@ -5,10 +5,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withMarked } from '../test/kit/marked.js';
 import type { Costs } from './capacity.js';
+import type { FleetCosts } from './fleet-model.js';
+import { costsOf, fleetTables, sizesOf } from './fleet-page.js';
 import { markdown, type Result, type ResultCell } from './report.js';
 import { htmlReport } from './report-html.js';
 
 export const RESULTS = fileURLToPath(new URL('results/', import.meta.url));
+
+const SIZING = new URL('../deploy/sizing.md', import.meta.url);
 
 /** What can change a figure. */
 const MEASURED = ['src', 'bench', 'test/kit', 'package.json', 'package-lock.json', ':!bench/results'];
@@ -81,6 +85,43 @@ export function newest(directory: string = RESULTS): Saved | null {
 
 function isSignedIn({ scenario }: ResultCell): boolean {
   return scenario === 'signed-in';
+}
+
+/** The newest saved result of bench/through-traefik.ts; null before the first. */
+export function newestThroughTraefik(directory: string = RESULTS): Saved | null {
+  return (
+    savedResults(directory).find(({ outcome }) => outcome.cells.some(({ scenario }) => scenario === 'traefik')) ?? null
+  );
+}
+
+/** What the model of a fleet is fed with; null before a result was saved. */
+export function fleetCosts(
+  directory: string = RESULTS,
+): { readonly costs: FleetCosts; readonly commit: string } | null {
+  const saved = newestThroughTraefik(directory);
+  if (saved === null) return null;
+  const { outcome } = saved;
+  return { costs: costsOf(outcome, sizesOf(readFileSync(SIZING, 'utf8'))), commit: outcome.commit };
+}
+
+/** README.md with what the newest result through Traefik says. */
+export function withTraefik(page: string, directory: string = RESULTS): string {
+  const saved = newestThroughTraefik(directory);
+  const text =
+    saved === null
+      ? 'No result has been saved yet: `node --import tsx bench/through-traefik.ts --save`.'
+      : markdown(saved.outcome);
+  return withMarked(page, 'traefik', text);
+}
+
+/** docs/capacity.md with the tables of the model. */
+export function withFleets(page: string, directory: string = RESULTS): string {
+  const measured = fleetCosts(directory);
+  const text =
+    measured === null
+      ? 'No result has been saved yet: `node --import tsx bench/through-traefik.ts --save`.'
+      : `${fleetTables(measured.costs)}\n\nMeasured at commit ${measured.commit}.`;
+  return withMarked(page, 'fleets', text);
 }
 
 /** What the newest saved results say of each cost that `npm run bench` measures; the others have to be given. */
