@@ -16,7 +16,7 @@ cookie_secure = "false"
 cookie_domains = ".company.tld"            # a list or not: both are taken
 whitelist_domains = [".company.tld", ".elsewhere.tld"]
 redirect_url = "https://login.company.tld/oauth2/callback"
-email_domains = [ "example.com", "example.org" ]
+email_domains = "example.com,example.org"
 upstreams = "static://202"
 skip_provider_button = true
 skip_auth_routes = [ "GET=^/probe", "^/metrics$", "^/assets/", "/public.*" ]

@@ -199,6 +199,7 @@ describe('akprox import oauth2-proxy', () => {
       /provider github is no OpenID Connect/,
     ],
     ['no issuer', 'provider = "oidc"', /oidc_issuer_url is missing/],
+    ['no client', 'provider = "oidc"\noidc_issuer_url = "https://a.tld/"', /client_id is missing/],
     ['a file that is none', 'provider = ', /akprox: a\.cfg: /],
   ] as const) {
     it(`says why there can be no configuration: ${what}`, () => {
@@ -215,7 +216,7 @@ describe('akprox import oauth2-proxy', () => {
   });
 
   it('names an option that it does not know, and the one that was meant', () => {
-    const { notes } = run({ 'a.cfg': 'email_domain = "*"' }, ['--external-host', 'https://a.tld']);
+    const { notes } = run({ 'a.cfg': 'client_id = "a"\nemail_domain = "*"' }, ['--external-host', 'https://a.tld']);
     assert.match(notes['email_domain'] ?? '', /did you mean email_domains\?/);
   });
 

@@ -13,6 +13,7 @@ export interface GivenOption {
 }
 export type GivenOptions = ReadonlyMap<string, GivenOption>;
 
+const LIST = /(?:domains|groups|roles|routes|regex|upstreams|ips|audiences|files|urls|issuers|claims|algs|users)$/;
 const VARIABLE = /^(?:export\s+)?(OAUTH2_PROXY_(\w+))=(.*)$/;
 /** A line of a script, or an entry of a list in YAML. */
 const FLAG = /^(?:-\s+)?["']?--?([a-z][\w-]*?)(?:=(.*?))?["']?(?:\s*\\)?$/;
@@ -28,13 +29,13 @@ export function readOptions(name: string, text: string, known: (option: string) 
     return env === '' ? [] : [{ env, option: option.toLowerCase(), value: unquoted(value) }];
   });
   if (variables.length > 0) {
-    return new Map(variables.map(({ env, option, value }) => [option, { values: split(value), env }]));
+    return new Map(variables.map(({ env, option, value }) => [option, { values: entries(option, value), env }]));
   }
   if (lines.some((line) => FLAG.test(line))) return flags(lines, known);
   const document: unknown = /\.ya?ml$/.test(name) ? parseYaml(text) : parseToml(text);
   if (!isRecord(document)) throw new Error('there are no options in it');
   if (/\.ya?ml$/.test(name)) return alphaOptions(document);
-  return new Map(Object.entries(document).map(([option, value]) => [option, { values: texts(value) }]));
+  return new Map(Object.entries(document).map(([option, value]) => [option, { values: texts(option, value) }]));
 }
 
 function flags(lines: readonly string[], known: (option: string) => boolean): GivenOptions {
@@ -45,12 +46,13 @@ function flags(lines: readonly string[], known: (option: string) => boolean): Gi
     const underscored = flag.replaceAll('-', '_');
     // A list is named after one of its entries.
     const option = !known(underscored) && known(`${underscored}s`) ? `${underscored}s` : underscored;
-    options.set(option, { values: [...(options.get(option)?.values ?? []), ...split(unquoted(value))] });
+    options.set(option, { values: [...(options.get(option)?.values ?? []), ...entries(option, unquoted(value))] });
   }
   return options;
 }
 
-function texts(value: unknown): string[] {
+function texts(option: string, value: unknown): string[] {
+  if (typeof value === 'string') return entries(option, value);
   return Array.isArray(value) ? value.map(String) : [String(value)];
 }
 
@@ -58,8 +60,9 @@ function unquoted(value: string): string {
   return value.replace(/^(["'])(.*)\1$/, '$2');
 }
 
-/** Expressions have commas of their own: what begins another is its anchor, or the method before it. */
-function split(value: string): string[] {
+/** A list may be written as one text. Expressions have commas of their own: what begins another is its anchor, or the method before it. */
+function entries(option: string, value: string): string[] {
+  if (!LIST.test(option)) return [value];
   if (/[\^$*\\(]/.test(value)) return value.split(/,(?=\^|[A-Z]+!?=)/);
   return value.split(',').map((part) => part.trim());
 }

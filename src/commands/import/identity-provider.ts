@@ -33,6 +33,8 @@ export function identityProviderOf(read: Reader): IdentityProvider | string {
   }
   const issuer = issuerOf(read, kind);
   if (issuer === '') return `oidc_issuer_url is missing, and provider ${kind} does not say it`;
+  const clientId = read.text('client_id');
+  if (clientId === '') return 'client_id is missing';
   const scopes = read
     .text('scope')
     .split(' ')
@@ -47,7 +49,7 @@ export function identityProviderOf(read: Reader): IdentityProvider | string {
   return {
     oidc: {
       issuer,
-      client_id: read.text('client_id'),
+      client_id: clientId,
       ...(secret !== undefined && { client_secret: secret }),
       scopes: scopes.length > 0 ? scopes : defaultScopes(read, kind),
       ...(Object.keys(parameters).length > 0 && { authorization_params: parameters }),
