@@ -53,7 +53,7 @@ const NEVER: readonly (readonly [command: RegExp, reason: string])[] = [
   [/^systemctl /, 'there is no systemd; the unit is verified'],
   [/^nginx -t && nginx -s reload$/, 'there is no installed nginx to reload; its files are tested'],
   [/^haproxy -vv$/, 'it prints what HAProxy was built with'],
-  [/^node --import tsx bench\/[\w-]+\.ts$/, 'it measures for minutes'],
+  [/^node --import tsx bench\/[\w-]+\.ts(?: --save)?$/, 'it measures for minutes'],
 ];
 
 describe('the commands that README and the pages name', () => {
