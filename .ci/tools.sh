@@ -1,5 +1,5 @@
 # Programs that suites start and Debian has not, each named by a variable: TRAEFIK_BIN, ENVOY_BIN, KEYCLOAK_HOME, HYDRA_BIN, DEX_BIN,
-# HELM_BIN, OAUTH2_PROXY_BIN, PYJWT_HOME. Sourced
+# HELM_BIN, OTELCOL_BIN, OAUTH2_PROXY_BIN, PYJWT_HOME. Sourced
 # from the project's root, by .ci/run or in a developer's bash. A variable that is set already stays. What cannot be had is said in
 # one line; its suites are skipped then. Kept between runs.
 cache=${XDG_CACHE_HOME:-$PWD/.cache}/akprox
@@ -69,6 +69,12 @@ get_dex() { # VERSION INTO
     CGO_ENABLED=1 go build -mod=mod -ldflags='-s -w' -o "$2/dex" ./cmd/dex && rm -rf "$2/source"
 }
 
+# The collector of OpenTelemetry, made of its parts: what is published as a module has more of them than a test needs.
+get_otelcol() { # INTO
+  cp -r .ci/otelcol "$1/source" && cd "$1/source" && GOFLAGS=-mod=mod go mod tidy &&
+    go build -mod=mod -ldflags='-s -w' -o "$1/otelcol" . && rm -rf "$1/source"
+}
+
 # Go's checksum database vouches for these, and for all that they are made of.
 from_module() { # MODULE@VERSION INTO
   GOBIN=$2 go install -ldflags='-s -w' "$1"
@@ -77,12 +83,13 @@ from_module() { # MODULE@VERSION INTO
 # These are compiled, for some minutes the first time; the others come meanwhile.
 dex=v0.0.0-20210917061239-f0186ff2651e
 compiling=
-if [ -z "${HYDRA_BIN:-}" ] || [ -z "${DEX_BIN:-}" ] || [ -z "${HELM_BIN:-}" ] || [ -z "${OAUTH2_PROXY_BIN:-}" ]; then
+if [ -z "${HYDRA_BIN:-}" ] || [ -z "${DEX_BIN:-}" ] || [ -z "${HELM_BIN:-}" ] || [ -z "${OTELCOL_BIN:-}" ] || [ -z "${OAUTH2_PROXY_BIN:-}" ]; then
   (
     # Each in a shell of its own: they build in folders that are gone afterwards.
     [ -n "${HYDRA_BIN:-}" ] || (fill "$cache/hydra-2.3.0" get_hydra 2.3.0)
     [ -n "${DEX_BIN:-}" ] || (fill "$cache/dex-$dex" get_dex "$dex")
     [ -n "${HELM_BIN:-}" ] || (fill "$cache/helm-3.22.0" from_module helm.sh/helm/v3/cmd/helm@v3.22.0)
+    [ -n "${OTELCOL_BIN:-}" ] || (fill "$cache/otelcol-0.165.0" get_otelcol)
     [ -n "${OAUTH2_PROXY_BIN:-}" ] ||
       (fill "$cache/oauth2-proxy-7.15.6" from_module github.com/oauth2-proxy/oauth2-proxy/v7@v7.15.6)
   ) &
@@ -113,7 +120,9 @@ if [ -n "$compiling" ]; then
     echo "Dex cannot be had as a Go module: its suite is skipped"
   HELM_BIN=${HELM_BIN:-$(ls "$cache"/helm-3.22.0/helm 2>/dev/null)} ||
     echo "Helm cannot be had as a Go module: its suites are skipped"
+  OTELCOL_BIN=${OTELCOL_BIN:-$(ls "$cache"/otelcol-0.165.0/otelcol 2>/dev/null)} ||
+    echo "The OpenTelemetry collector cannot be had as Go modules: its suite is skipped"
   OAUTH2_PROXY_BIN=${OAUTH2_PROXY_BIN:-$(ls "$cache"/oauth2-proxy-7.15.6/oauth2-proxy 2>/dev/null)} ||
     echo "oauth2-proxy cannot be had as a Go module: what it says of configurations is skipped"
 fi
-export TRAEFIK_BIN ENVOY_BIN KEYCLOAK_HOME HYDRA_BIN DEX_BIN HELM_BIN OAUTH2_PROXY_BIN PYJWT_HOME
+export TRAEFIK_BIN ENVOY_BIN KEYCLOAK_HOME HYDRA_BIN DEX_BIN HELM_BIN OTELCOL_BIN OAUTH2_PROXY_BIN PYJWT_HOME

@@ -88,6 +88,7 @@ const context: CheckContext = {
   log: pino({ level: 'silent' }),
   logChecks: 'none',
   logAudit: 'subject',
+  watchesHits: false,
   ...pageContext(() => now),
 };
 const noPeer = (): string => '';

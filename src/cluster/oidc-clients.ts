@@ -5,6 +5,7 @@ import { oidcOptionsOf } from '../authentik/back-channel.js';
 import type { Clock } from '../infra/clock.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { OutgoingProxies } from '../infra/outgoing-proxy.js';
+import type { SpanFacts, Tracing } from '../infra/tracing.js';
 import type { IdpHealth } from '../metrics/idp-health.js';
 import { createOidcClient, type OidcClient, type OidcEvent } from '../oidc/client.js';
 
@@ -29,6 +30,8 @@ export interface OidcClientsOptions {
   readonly log: GatedLog;
   readonly proxies?: OutgoingProxies | undefined;
   readonly idps: IdpHealth;
+  /** Null: nothing is traced. */
+  readonly tracing: Tracing | null;
 }
 
 export class OidcClients {
@@ -63,8 +66,9 @@ export class OidcClients {
   }
 
   private create(application: Application): OidcClient {
-    const { clock, log, proxies, idps } = this.options;
+    const { clock, log, proxies, idps, tracing } = this.options;
     const facts = { provider: application.name };
+    const called = { 'akprox.provider': application.name };
     return createOidcClient({
       oidc: application.config.oidc,
       claims: application.config.claims,
@@ -73,7 +77,13 @@ export class OidcClients {
       now: clock.now,
       monotonic: clock.monotonic,
       proxies,
-      watch: () => (status) => idps.called(application.name, status),
+      watch: (url) => {
+        const ended = tracing === null ? null : tracing.asked('identity provider', { ...called, ...placeOf(url) });
+        return (status) => {
+          idps.called(application.name, status);
+          ended?.(status === null || status >= 400, { 'http.response.status_code': status ?? 0 });
+        };
+      },
       ...oidcOptionsOf(application.config.authentik, proxies),
       log: ({ event, error, endpoint, description }) => {
         if (description !== undefined) log.debug({ ...facts, endpoint, description }, TEXTS[event], endpoint);
@@ -82,4 +92,10 @@ export class OidcClients {
       },
     });
   }
+}
+
+/** Without the query: an endpoint is the operator's, what it is asked with may be a secret. */
+function placeOf(url: string): SpanFacts {
+  const { host, pathname } = new URL(url);
+  return { 'server.address': host, 'url.path': pathname };
 }

@@ -22,6 +22,7 @@ import { createLog, linesTo, logTo, WORKER_LOG_FD } from '../infra/log.js';
 import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
 import { References } from '../infra/references.js';
 import { systemTimers } from '../infra/timers.js';
+import type { Tracing } from '../infra/tracing.js';
 import { METRICS } from '../metrics/catalogue.js';
 import { IdpHealth } from '../metrics/idp-health.js';
 import { MeasuredStore } from '../metrics/measured-store.js';
@@ -50,20 +51,30 @@ export async function createWorker({ config }: WorkerSetup, send: (message: ToPr
   const clock = createClock(Date.now, () => performance.now());
   const { now, monotonic } = clock;
   const gated = createGatedLog(log, monotonic);
-  const store = new MeasuredStore(await openStore(config.store, now, log), () => monotonic() / 1_000);
+  const tracing = await openTracing(config, gated, monotonic);
+  const store = new MeasuredStore(
+    await openStore(config.store, now, log),
+    () => monotonic() / 1_000,
+    tracing === null ? undefined : (op) => tracing.asked('store', { 'db.operation.name': op }),
+  );
   const redis = await openChannel(config.store, { log, monotonic, nodeId: `${hostname()}/${process.pid}` });
   const channel = createWorkerChannel(redis, (revocation) => send({ type: 'revoke', revocation }));
   const running = { config };
   const audit = createAudit({ log, monotonic, mode: () => running.config.log.audit });
   const idps = new IdpHealth(now);
-  const clients = new OidcClients({ clock, log: gated, proxies: config.proxies, idps });
+  const clients = new OidcClients({ clock, log: gated, proxies: config.proxies, idps, tracing });
   const assertionKeys = new AssertionKeys({ values: store.values, now, monotonic, log: gated });
   const sign = (application: Application, claims: Claims) => signAssertion(assertionKeys, application, claims, now());
   const sessions = new Sessions({
     sign,
     redeem: async (application, refreshToken, session) => {
       const { refreshTokens } = await import('../oidc/refresh.js');
-      return refreshTokens(clients.of(application), refreshToken, session);
+      const redeem = () => refreshTokens(clients.of(application), refreshToken, session);
+      if (tracing === null) return redeem();
+      return tracing.around('renewal', '', { 'akprox.provider': application.name }, redeem, ({ kind }) => ({
+        failed: kind === 'fault' || kind === 'refused',
+        facts: { 'akprox.result': kind },
+      }));
     },
     store,
     channel,
@@ -81,6 +92,7 @@ export async function createWorker({ config }: WorkerSetup, send: (message: ToPr
     log,
     gated,
     audit,
+    tracing,
     running,
     clock,
     store,
@@ -94,6 +106,13 @@ export async function createWorker({ config }: WorkerSetup, send: (message: ToPr
   });
 }
 
+/** Loads what it takes only where somebody takes the spans. */
+async function openTracing(config: Config, log: GatedLog, monotonic: () => number): Promise<Tracing | null> {
+  if (config.tracing !== true) return null;
+  const { createOtelTracing } = await import('../infra/otel-tracing.js');
+  return createOtelTracing({ log, monotonic });
+}
+
 /** What lasts as long as the worker does. */
 interface Parts {
   /** To the primary. */
@@ -102,6 +121,7 @@ interface Parts {
   /** For every line that a request can cause. */
   readonly gated: GatedLog;
   readonly audit: Audit;
+  readonly tracing: Tracing | null;
   /** What the audit goes by. */
   readonly running: { config: Config };
   readonly clock: Clock;
@@ -263,7 +283,7 @@ export class Worker {
   }
 
   private makeContext(): RequestContext {
-    const { sessions, assertionKeys, gated, audit, clients, clock } = this.parts;
+    const { sessions, assertionKeys, gated, audit, tracing, clients, clock } = this.parts;
     return {
       applications: this.applications,
       sessions,
@@ -276,6 +296,8 @@ export class Worker {
       logAudit: this.config.log.audit,
       misconfigured: this.misconfigured,
       logChecks: this.config.log.checks,
+      watchesHits: this.config.log.checks === 'all' || tracing !== null,
+      tracing,
       oidc: (application) => clients.of(application),
       now: clock.now,
       look: this.config.pages,
@@ -301,12 +323,13 @@ export class Worker {
   }
 
   private async drain(graceMs: number, idleMs: number): Promise<void> {
-    const { clients, clock, redis, sessions, store } = this.parts;
+    const { clients, clock, redis, sessions, store, tracing } = this.parts;
     const end = clock.monotonic() + graceMs;
     await this.listeners?.drain(graceMs, idleMs);
     const patience = new Promise<void>((resolve) => systemTimers.after(end - clock.monotonic(), resolve));
     await Promise.race([sessions.renewalsOver(), patience]);
     clients.close();
+    await Promise.race([tracing?.close(), patience]);
     await redis?.close();
     await store.close();
     process.removeAllListeners('disconnect');

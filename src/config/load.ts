@@ -8,7 +8,7 @@ import { unixPathOf } from '../infra/unix-address.js';
 import { isRecord } from '../infra/untyped.js';
 import { type AuthentikEnv, type Env, overlayEnvironment, type ReadFile, readAuthentikEnv } from './environment.js';
 import { certificateFiles } from './listener-certificates.js';
-import { readOutgoingProxies } from './outgoing.js';
+import { readOutgoingProxies, wantsTracing } from './outgoing.js';
 import { type ReadBytes, readLogo } from './page-settings.js';
 import { type Problem, readFailure, valueAt } from './problems.js';
 import { directoryOf, ruleProblems } from './rules.js';
@@ -91,7 +91,11 @@ export function loadConfig(options: LoadOptions): LoadResult {
   if (problems.length > 0 || !parsed.success || !core.ok) return { ok: false, problems, file: source.path };
 
   const { proxies } = outgoing;
-  const config = { ...normalise(parsed.data, directory, readFile, logo.url), ...(proxies && { proxies }) };
+  const config = {
+    ...normalise(parsed.data, directory, readFile, logo.url),
+    ...(proxies && { proxies }),
+    ...(wantsTracing(env) && { tracing: true }),
+  };
   const warnings = [...overlay.warnings, ...doubts(config, core.authentik)];
   const settings = isRecord(source.raw) ? Object.keys(source.raw).length : 0;
   const others: readonly (string | null)[] = [source.path, ...certificateFiles(config)];

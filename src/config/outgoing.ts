@@ -1,4 +1,5 @@
-// HTTPS_PROXY, HTTP_PROXY and NO_PROXY, in capitals or not; the variables that say by way of what everything is asked over HTTP.
+// HTTPS_PROXY, HTTP_PROXY and NO_PROXY, in capitals or not; the variables that say by way of what everything is asked over HTTP. And
+// those of OpenTelemetry that say whether spans go anywhere.
 import type { OutgoingProxies } from '../infra/outgoing-proxy.js';
 import type { Env } from './environment.js';
 import type { Problem } from './problems.js';
@@ -29,4 +30,10 @@ export function readOutgoingProxies(env: Env): OutgoingResult {
     .value.split(/[,\s]+/)
     .filter((entry) => entry !== '');
   return { proxies: http === '' && https === '' ? undefined : { http, https, except }, problems };
+}
+
+/** Whether somebody takes spans over OTLP. The SDK reads the variables of OpenTelemetry itself; here they say whether it is loaded. */
+export function wantsTracing(env: Env): boolean {
+  const endpoint = env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || env['OTEL_EXPORTER_OTLP_ENDPOINT'] || '';
+  return endpoint !== '' && env['OTEL_SDK_DISABLED']?.toLowerCase() !== 'true';
 }

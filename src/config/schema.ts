@@ -404,6 +404,8 @@ export type Config = Omit<ParsedConfig, 'providers'> & {
   readonly providers: readonly ProviderConfig[];
   /** Of the environment. */
   readonly proxies?: OutgoingProxies;
+  /** Of the environment: somebody takes spans. */
+  readonly tracing?: boolean;
 };
 export type ProviderConfig = ParsedConfig['providers'][number] & {
   /** `external_host`, read once. */

@@ -11,6 +11,7 @@ import { type Application, type ApplicationTable, CHECK_RESULTS } from '../appli
 import { mayBeOwnStep } from '../application/own-paths.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { References } from '../infra/references.js';
+import type { Tracing } from '../infra/tracing.js';
 import type { HeaderVerdict } from '../oidc/header-auth.js';
 import type { Audit } from '../session/audit.js';
 import type { CacheEntry } from '../session/cache.js';
@@ -45,6 +46,10 @@ export interface CheckContext extends PageContext, RequesterContext {
   /** A proxy that does not send what it must; told to authentik, if there is one. */
   readonly misconfigured?: (message: string, provider: string, req: HeaderSource, peer: string) => void;
   readonly logChecks: 'none' | 'denied' | 'all';
+  /** Whether anybody looks at hits: the log, or traces. */
+  readonly watchesHits: boolean;
+  /** Null: nothing is traced. */
+  readonly tracing: Tracing | null;
   readonly logAudit: 'subject' | 'user' | 'none';
 }
 

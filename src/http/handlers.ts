@@ -5,8 +5,8 @@ import type { CheckTiming } from '../metrics/check-timing.js';
 import type { Answers } from './answer.js';
 import { LOGOUT_BODY_LIMIT } from './backchannel-logout.js';
 import { check } from './check.js';
-import { checkSlowly } from './check-slow.js';
 import type { Undecided } from './check-state.js';
+import { decideSlowly, watchHit } from './check-watch.js';
 import { type Allow, type Decision, render } from './decision.js';
 import type { Dialect } from './dialects.js';
 import { Snapshot } from './exchange.js';
@@ -53,7 +53,7 @@ export function createHandlers(
     }
     // Read before the answer: one that closes the connection may take the request's bytes with it.
     const method = started === 0 ? '' : dialect.method(req);
-    const request = context.logChecks === 'all' ? Snapshot.of(req, peerOf(res)) : null;
+    const request = context.watchesHits ? watchHit(context, dialect, req, decision, () => peerOf(res)) : null;
     const framing = framer.ofHit(req);
     if (request === null && (framing & BODY) === 0) writeAllow(res, decision, dialect, framing);
     else finish(res, decision, dialect, framing, request);
@@ -72,7 +72,7 @@ export function createHandlers(
     const host = found.application?.host ?? null;
     const framing = framer.of(req);
     const request = context.logChecks === 'none' ? null : Snapshot.of(req, peerOf(res));
-    const decision = checkSlowly(context, dialect, req, () => request?.peer ?? peerOf(res), found);
+    const decision = decideSlowly(context, dialect, req, () => request?.peer ?? peerOf(res), found);
     if (decision instanceof Promise) {
       const done = options.timing.waits(host, dialect.method(req));
       answerLater(res, decision, request, dialect, framing, done);

@@ -1,8 +1,8 @@
 // What a listener on node:http or node:http2 does with a request, as handlers.ts does it for uWebSockets.js: a check, or a step.
 // It says what to answer; compat.ts and http2-answer.ts know how.
 import { check } from './check.js';
-import { checkSlowly } from './check-slow.js';
 import type { Undecided } from './check-state.js';
+import { decideSlowly, watchHit } from './check-watch.js';
 import { type Allow, type Decision, render } from './decision.js';
 import type { Dialect } from './dialects.js';
 import { type HeaderSource, type Reply, Snapshot } from './exchange.js';
@@ -39,9 +39,14 @@ export class NodeWork {
     const started = options.timing.sample();
     const found = check(context, dialect, request);
     if (found.kind !== 'allow') return this.undecided(context, dialect, request.kept(), started, found);
-    if (context.logChecks === 'all') options.logCheck(dialect, Snapshot.of(request, request.peer()), found);
+    if (context.watchesHits) this.watchHit(context, request, dialect, found);
     if (started !== 0) options.timing.sampled(started, found.application.host, dialect.method(request));
     return found;
+  }
+
+  private watchHit(context: RequestContext, request: NodeRequest, dialect: Dialect, allow: Allow): void {
+    const logged = watchHit(context, dialect, request, allow, () => request.peer());
+    if (logged !== null) this.options.logCheck(dialect, logged, allow);
   }
 
   private undecided(
@@ -56,7 +61,7 @@ export class NodeWork {
     const host = found.application?.host ?? null;
     const method = dialect.method(request);
     const logged = context.logChecks === 'none' ? null : Snapshot.of(request, request.peer());
-    const decision = checkSlowly(context, dialect, request, () => request.peer(), found);
+    const decision = decideSlowly(context, dialect, request, () => request.peer(), found);
     if (decision instanceof Promise) return this.wait(decision, dialect, logged, timing.waits(host, method));
     const outcome = this.outcomeOf(decision, dialect, logged);
     if (started !== 0) timing.sampled(started, host, method);

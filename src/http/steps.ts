@@ -5,6 +5,7 @@ import type { Application } from '../application/application.js';
 import { AkproxError } from '../infra/errors.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import type { References } from '../infra/references.js';
+import type { Tracing } from '../infra/tracing.js';
 import type { OidcClient } from '../oidc/client.js';
 import type { Audit, Requester } from '../session/audit.js';
 import type { Sessions } from '../session/sessions.js';
@@ -22,6 +23,8 @@ export interface StepContext extends PageContext, RequesterContext {
   readonly endedLogins: EndedLogins;
   readonly log: GatedLog;
   readonly audit: Audit;
+  /** Null: nothing is traced. */
+  readonly tracing: Tracing | null;
   /** For a line whose reference is on a page. */
   readonly references: References;
   /** Resolves when lines of the log are out: whoever gets a page about one can look for it there. Without it: at once. */
@@ -41,12 +44,18 @@ export function asking(context: StepContext, request: Snapshot): () => Requester
 }
 
 /** Runs a step; whatever it throws becomes a page that says what happened and offers to start again. */
-export async function runStep(
-  step: Step,
-  context: StepContext,
-  request: Snapshot,
-  application: Application,
-): Promise<Reply> {
+export function runStep(step: Step, context: StepContext, request: Snapshot, application: Application): Promise<Reply> {
+  const run = () => answerTo(step, context, request, application);
+  const facts = { 'akprox.provider': application.name };
+  return context.tracing === null
+    ? run()
+    : context.tracing.around(step.name, request.getHeader('traceparent'), facts, run, ({ status }) => ({
+        failed: status >= 500,
+        facts: { 'http.response.status_code': status },
+      }));
+}
+
+async function answerTo(step: Step, context: StepContext, request: Snapshot, application: Application): Promise<Reply> {
   try {
     return await step(context, request, application);
   } catch (cause) {

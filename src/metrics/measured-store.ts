@@ -12,6 +12,9 @@ export interface OpStats {
   errors: number;
 }
 
+/** Told of each operation as it begins; what it answers with, of its end. */
+export type WatchStore = (op: string) => (failed: boolean) => void;
+
 export class MeasuredStore implements SessionStore {
   private readonly store: SessionStore;
   private readonly clock: () => number;
@@ -20,10 +23,12 @@ export class MeasuredStore implements SessionStore {
   readonly ops = new Map<string, OpStats>();
   /** Why the last operation failed; null when it did not. */
   failing: string | null = null;
+  private readonly watch: WatchStore | undefined;
 
   /** `clock`: seconds, monotonic. */
-  constructor(store: SessionStore, clock: () => number) {
+  constructor(store: SessionStore, clock: () => number, watch?: WatchStore) {
     this.store = store;
+    this.watch = watch;
     this.clock = clock;
     this.leases = {
       acquire: (name, ttlMs, token) => this.measure('lease', () => store.leases.acquire(name, ttlMs, token)),
@@ -97,11 +102,14 @@ export class MeasuredStore implements SessionStore {
     const stats = this.ops.get(op) ?? { duration: new Buckets(STORE_BOUNDS), errors: 0 };
     this.ops.set(op, stats);
     const start = this.clock();
+    const ended = this.watch?.(op);
     try {
       const result = await ask();
       this.failing = null;
+      ended?.(false);
       return result;
     } catch (error) {
+      ended?.(true);
       stats.errors += 1;
       this.failing = explain(error);
       throw error;

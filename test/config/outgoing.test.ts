@@ -97,3 +97,14 @@ test('the inner address is an origin', () => {
     );
   }
 });
+
+test('spans are wanted where OpenTelemetry has an endpoint', () => {
+  for (const [env, wanted] of [
+    [{}, undefined],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: '' }, undefined],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }, true],
+    [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://collector:4318/v1/traces' }, true],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318', OTEL_SDK_DISABLED: 'TRUE' }, undefined],
+  ] as const)
+    assert.equal(loaded(load(ONE, { env })).config.tracing, wanted, JSON.stringify(env));
+});

@@ -67,6 +67,7 @@ export function createChecks(
     log,
     logChecks: 'none',
     logAudit: 'subject',
+    watchesHits: false,
     ...pageContext(() => clock.time, log),
     ...overrides,
   });
@@ -138,6 +139,7 @@ export function pageContext(now: () => number, log: GatedLog = SILENT) {
     references,
     trustedProxies: createTrustedProxies(['127.0.0.0/8']),
     audit: NO_AUDIT,
+    tracing: null,
   };
 }
 
