@@ -10,6 +10,8 @@ const { NGHTTP2_NO_ERROR, NGHTTP2_INTERNAL_ERROR, NGHTTP2_CANCEL } = constants;
 const NO_BODY = { endStream: true };
 /** How long somebody who wants a body waits for more of it, in milliseconds. */
 const BODY_MS = 10_000;
+/** How long an answer waits for a body that proxies have, and send, whole; in milliseconds. */
+const SOON = 100;
 
 /** HOT PATH. Nothing when the client has given up. */
 export function answerHead(stream: ServerHttp2Stream, head: OutgoingHttpHeaders): void {
@@ -46,9 +48,32 @@ export function bodyOf(stream: ServerHttp2Stream, keep: number): RequestBody {
   return body;
 }
 
+/**
+ * Calls `respond` when the body has come, or has not come so fast. A client takes an answered stream for one that is over and sends the
+ * next request right behind the last of its body; Node.js from 22 on has both streams in flight then, and refuses what it takes for
+ * too many.
+ */
+export function onceRead(stream: ServerHttp2Stream, body: RequestBody, respond: () => void): void {
+  let isDue = true;
+  const due = (): void => {
+    if (!isDue) return;
+    isDue = false;
+    clearTimeout(timer);
+    if (!stream.destroyed) respond();
+  };
+  const timer = setTimeout(due, SOON);
+  stream.once('end', due);
+  stream.once('close', due);
+  if (body.complete) due();
+}
+
 /** Once there is an answer, the rest of a body is waited for no longer than a connection of HTTP/1.1 would be. */
 export function leave(stream: ServerHttp2Stream, body: RequestBody): void {
   if (body.complete || stream.destroyed) return;
+  if (body.full) {
+    stream.close(NGHTTP2_NO_ERROR);
+    return;
+  }
   const timer = setTimeout(() => stream.close(NGHTTP2_NO_ERROR), LINGER);
   stream.once('close', () => clearTimeout(timer));
 }

@@ -7,7 +7,7 @@ import type { Dialect } from './dialects.js';
 import { dialectOfQuery } from './dialects.js';
 import { INTERNAL, json, type Reply } from './exchange.js';
 import type { NodeListenerOptions } from './http1-listener.js';
-import { answerFailure, answerHead, answerReply, bodyOf, leave } from './http2-answer.js';
+import { answerFailure, answerHead, answerReply, bodyOf, leave, onceRead } from './http2-answer.js';
 import { AllowHeads } from './http2-headers.js';
 import { Http2Request } from './http2-request.js';
 import type { Http2Connection, Http2Sessions } from './http2-sessions.js';
@@ -75,9 +75,23 @@ export class Http2Listener {
     // Reset before we came to it.
     if (stream.destroyed || stream.closed) return;
     connection.use(stream);
-    let body: RequestBody | null = null;
+    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) this.respond(connection, stream, headers, raw, null);
+    else {
+      const body = bodyOf(stream, LOGOUT_BODY_LIMIT);
+      const respond = (): void => this.respond(connection, stream, headers, raw, body);
+      if (headers.expect === undefined) onceRead(stream, body, respond);
+      else respond();
+    }
+  }
+
+  private respond(
+    connection: Http2Connection,
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    raw: readonly string[],
+    body: RequestBody | null,
+  ): void {
     try {
-      if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0) body = bodyOf(stream, LOGOUT_BODY_LIMIT);
       const request = this.live.of(headers, raw, connection, body);
       const path = headers[':path'] ?? '';
       const dialect = USUAL.get(path) ?? checkDialect(request.getUrl(), request.getQuery());

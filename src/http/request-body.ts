@@ -12,8 +12,9 @@ export class RequestBody {
   private readonly onFull: () => void;
   /** Nothing of the request is on its way any more: the connection is in step. */
   complete: boolean;
+  /** More has come than is thrown away. */
+  full = false;
   private received = 0;
-  private full = false;
   private gone = false;
   private readonly kept: Buffer[] = [];
   private reader: ((body: string | null) => void) | null = null;

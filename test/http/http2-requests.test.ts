@@ -4,6 +4,7 @@ import { constants } from 'node:http2';
 import { after, before, describe, it } from 'node:test';
 import { testProvider } from '../kit/daemon.js';
 import { Http2Client } from '../kit/http2-client.js';
+import { until } from '../kit/until.js';
 import { headerOf, Wire, type WireAnswer } from '../kit/wire.js';
 import { ACCOUNTS, APP, clientFor, startWorld, type World } from '../kit/world.js';
 
@@ -142,6 +143,31 @@ describe('over HTTP/2', () => {
       assert.match(answer.body, /invalid_request/);
     }
     assert.equal((await ask({ ...logout, ...form }, 'x'.repeat(300_000))).status, 413);
+  });
+
+  it('bodies that come behind their heads cost no other check its place, with as many in flight as may be', async () => {
+    const other = await Http2Client.open(world.daemon.https ?? '');
+    try {
+      const most = (): number => other.session.remoteSettings.maxConcurrentStreams ?? 0;
+      const asked = { method: 'POST', path: TRAEFIK, headers: { Host: 'outpost', ...FORWARDED } };
+      await other.ask(asked).answer;
+      await until(() => most() < 100);
+      const statuses = new Map<number, number>();
+      const lane = async (): Promise<void> => {
+        for (let i = 0; i < 20; i += 1) {
+          const { stream, answer, closed } = other.ask(asked, null);
+          setImmediate(() => stream.end('a=b'));
+          const { status } = await answer;
+          statuses.set(status, (statuses.get(status) ?? 0) + 1);
+          await closed;
+        }
+      };
+      const lanes = most();
+      await Promise.all(Array.from({ length: lanes }, lane));
+      assert.deepEqual([...statuses], [[302, 20 * lanes]]);
+    } finally {
+      other.close();
+    }
   });
 
   it('a client that gives up costs nobody anything', async () => {
