@@ -12,6 +12,7 @@ import { sessionOf } from './mint.js';
 import { installed, type Settings } from './options.js';
 import { measurePeer } from './peer-rows.js';
 import { percentile } from './percentiles.js';
+import { measureRestartRows } from './restart-rows.js';
 import { NODES, revocationTimes } from './revocation-times.js';
 import { measureStores } from './store-rows.js';
 import { oauth2ProxyMissing } from './targets/oauth2-proxy.js';
@@ -74,6 +75,12 @@ export const GROUPS: readonly Group[] = [
   },
   { name: 'session', title: 'memory of a session', missing: always, measure: measureSession },
   { name: 'killed', title: 'a worker is killed', missing: always, measure: measureKilled },
+  {
+    name: 'restart',
+    title: 'a restart or an upgrade on one host',
+    missing: always,
+    measure: (settings, progress) => measureRestartRows(settings.rounds, progress),
+  },
   {
     name: 'loop',
     title: 'the event loop',
