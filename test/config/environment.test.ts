@@ -31,7 +31,7 @@ describe('the environment', () => {
       compat: '0.0.0.0:2',
       metrics: 'localhost:8300',
     });
-    assert.deepEqual(config.log, { level: 'warn', checks: 'all' });
+    assert.deepEqual(config.log, { level: 'warn', checks: 'all', audit: 'subject' });
     assert.deepEqual(config.trusted_proxies, ['10.0.0.0/8', '::1/128']);
   });
 
