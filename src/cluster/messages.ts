@@ -3,6 +3,7 @@ import type { Misconfiguration } from '../authentik/events.js';
 import type { Config } from '../config/schema.js';
 import type { Engine } from '../http/engine.js';
 import type { Counts } from '../metrics/metric.js';
+import type { Operated, Operation } from '../session/operation.js';
 import type { Revocation } from '../session/revocation.js';
 import type { Descriptors } from './handover.js';
 import type { SocketFile } from './publish-socket.js';
@@ -49,6 +50,10 @@ export type Instruction =
   | { readonly type: 'report'; readonly request: number }
   /** How are you? Much shorter than a report: probes ask it every few seconds. */
   | { readonly type: 'health'; readonly request: number }
+  /** An operator's: one for all. */
+  | { readonly type: 'operate'; readonly request: number; readonly operation: Operation }
+  /** These have ended: nothing that is known of them counts. */
+  | { readonly type: 'forget'; readonly keys: readonly string[] }
   /** `idleMs`: how long connections without a request stay open; 0: they end at once. */
   | { readonly type: 'drain'; readonly graceMs: number; readonly idleMs: number };
 
@@ -69,5 +74,7 @@ export type ToPrimary =
   | { readonly type: 'report'; readonly request: number }
   /** `degraded`: why this worker is worse than it should be; null when it is well. */
   | { readonly type: 'health'; readonly request: number; readonly degraded: string | null }
+  /** What came of an operator's. */
+  | { readonly type: 'operated'; readonly request: number; readonly result: Operated | { readonly problem: string } }
   /** For authentik's event log. */
   | { readonly type: 'misconfigured'; readonly event: Misconfiguration };

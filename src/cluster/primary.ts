@@ -1,8 +1,6 @@
 // The primary: starts the workers, carries messages between them, swaps configurations and drains. It serves no check itself; it
 // owns the metrics listener, which also guards against a second daemon.
 import cluster, { type Worker } from 'node:cluster';
-import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import type { AuthentikEnv } from '../config/environment.js';
@@ -15,12 +13,13 @@ import { growAsNeeded } from '../infra/heap.js';
 import { createLog } from '../infra/log.js';
 import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
 import { systemTimers } from '../infra/timers.js';
-import { usableCpus } from '../infra/usable-cpus.js';
+import { systemCpus } from '../infra/usable-cpus.js';
 import { VERSION } from '../infra/version.js';
 import { METRICS } from '../metrics/catalogue.js';
 import { Totals } from '../metrics/totals.js';
 import type { SessionStore } from '../session/store.js';
 import { type Admin, startAdmin } from './admin.js';
+import { Control } from './control.js';
 import { withoutIpv6 } from './every-address.js';
 import { FileWatch } from './file-watch.js';
 import { Generations, type Started } from './generations.js';
@@ -29,7 +28,7 @@ import type { Managed } from './managed.js';
 import type { Pem, ToPrimary } from './messages.js';
 import { choosePorts, TRIES } from './ports.js';
 import { Questions } from './questions.js';
-import { RunningConfig } from './running-config.js';
+import { type Reloaded, RunningConfig } from './running-config.js';
 import { createStatus } from './status.js';
 import { Supervisor } from './supervisor.js';
 import { UnfinishedDeletions } from './unfinished-deletions.js';
@@ -91,6 +90,7 @@ class Primary {
   /** What `listen.http` is served by; null as long as no worker has been ready. */
   private engine: Engine | null = null;
   private readonly generations: Generations;
+  private readonly control: Control;
   private exitCode = 0;
 
   constructor(options: ServeOptions, log: Logger) {
@@ -133,6 +133,15 @@ class Primary {
       log: this.gated,
     });
     const { supervisor, config, unfinished } = this;
+    this.control = new Control({
+      ...{ supervisor, config, timers: systemTimers, log: this.gated },
+      questions: this.questions,
+      reload: () => this.reload(),
+      engine: () => this.engine,
+      metrics: () => this.admin?.address ?? null,
+      totals: this.totals,
+      unready: () => (supervisor.stopping ? 'draining' : (this.managed?.unready() ?? null)),
+    });
     this.generations = new Generations({
       started: options,
       ...{ supervisor, config, unfinished, log, timers: systemTimers },
@@ -154,7 +163,7 @@ class Primary {
     // First: who has its port is the one daemon of this host. The predecessor's is opened when this daemon serves.
     if (inherited('metrics', wanted, handover) === undefined) await this.openAdmin(wanted.metrics);
     const listen = await choosePorts(wanted, TRIES, handover);
-    const count = config.workers === 'auto' ? usableCpus(readText, availableParallelism()) : config.workers;
+    const count = config.workers === 'auto' ? systemCpus() : config.workers;
     this.sockets = await claimSockets(listen, count, TRIES, handover?.sockets);
     this.config.current = { ...config, listen };
     this.certificates.update(certificateFiles(this.config.current));
@@ -164,7 +173,7 @@ class Primary {
     process.on('SIGUSR2', () => generations.succeed());
     process.on('SIGTERM', () => this.drain('SIGTERM'));
     process.on('SIGINT', () => this.drain('SIGINT'));
-    process.on('SIGHUP', () => void this.config.reload().then(() => generations.reload()));
+    process.on('SIGHUP', () => void this.reload());
     // Asks authentik anew where there is one (managed.ts). With no listener at all Node.js would open its inspector, through
     // which anybody on this host could run code in here.
     process.on('SIGUSR1', () => {});
@@ -186,18 +195,24 @@ class Primary {
     this.admin = await startAdmin(address, { ...status, log: gated }, descriptor);
   }
 
+  private async reload(): Promise<Reloaded> {
+    const reloaded = await this.config.reload();
+    this.generations.reload();
+    return reloaded;
+  }
+
   private async manage(env: AuthentikEnv): Promise<Managed> {
     const { startManaged } = await import('./managed.js');
     return startManaged({
       env,
       config: this.config.current,
       log: this.log,
-      apply: (config) => {
+      apply: async (config) => {
         const applied = this.config.apply(config);
         this.generations.changed();
-        return applied;
+        await applied;
       },
-      sessionEnd: (sid) => this.workers.sendToOne({ type: 'session_end', sid }),
+      sessionEnd: (sid) => this.workers.sendToOne({ type: 'session_end', sid }) !== null,
     });
   }
 
@@ -237,6 +252,9 @@ class Primary {
       case 'report':
       case 'health':
         this.questions.answered(worker.id, message);
+        break;
+      case 'operated':
+        this.control.answered(message);
         break;
       case 'misconfigured':
         this.managed?.misconfigured(message.event);
@@ -286,6 +304,7 @@ class Primary {
   private workerEnded({ worker }: WorkerState): void {
     this.totals.left(worker.id);
     this.questions.gone(worker.id);
+    this.control.gone(worker);
     this.config.gone(worker.id);
     this.generations.gone(worker.id);
   }
@@ -295,6 +314,7 @@ class Primary {
     try {
       const { handover } = this.generations;
       if (this.admin === null) await this.openAdmin(handover?.bound.metrics ?? null, handover?.descriptors.metrics);
+      await this.control.open(this.options.path, handover !== null);
       this.logListening();
       await this.generations.serve();
     } catch (error) {
@@ -365,6 +385,7 @@ class Primary {
   cleanUp(): void {
     this.managed?.stop();
     this.admin?.close();
+    this.control.close();
     this.generations.close();
     this.certificates.close();
     this.secrets.close();
@@ -373,13 +394,5 @@ class Primary {
     this.store?.then((store) => store.close()).catch((error: unknown) => this.log.warn(explain(error)));
     process.removeAllListeners('SIGHUP');
     cluster.removeAllListeners();
-  }
-}
-
-function readText(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
   }
 }

@@ -2,7 +2,9 @@
 // and every worker gets it.
 import type { Logger } from 'pino';
 import type { Loaded, LoadResult } from '../config/load.js';
+import { formatProblem } from '../config/problems.js';
 import type { Config } from '../config/schema.js';
+import { explain } from '../infra/errors.js';
 import type { Timers } from '../infra/timers.js';
 import { type Extent, extentOf, type OnDisk, refusal, withoutRestart } from './reload.js';
 import { Rollout } from './rollout.js';
@@ -24,6 +26,18 @@ export interface RunningConfigOptions {
   readonly log: Logger;
 }
 
+/** What came of reading it again. */
+export type Reloaded =
+  | { readonly taken: false; readonly problems: readonly string[] }
+  | {
+      readonly taken: true;
+      readonly warnings: readonly string[];
+      /** Settings that a restart alone changes. */
+      readonly ignored: readonly string[];
+      /** When every worker has it: what they could not apply. */
+      readonly applied: Promise<readonly string[]>;
+    };
+
 export class RunningConfig {
   current: Config;
   private readonly options: RunningConfigOptions;
@@ -34,8 +48,10 @@ export class RunningConfig {
   /** What is on the disk was taken when it was last read, and every worker could use all of what it got. */
   private isTaken = true;
   private isWhole = true;
-  private whenApplied: (() => void)[] = [];
-  private reloading: Promise<void> = Promise.resolve();
+  private whenApplied: ((problems: readonly string[]) => void)[] = [];
+  private reloading: Promise<unknown> = Promise.resolve();
+  /** The last one that every worker had. */
+  generation = 0;
 
   constructor(options: RunningConfigOptions) {
     this.options = options;
@@ -63,30 +79,32 @@ export class RunningConfig {
   }
 
   /** Takes what is on the disk, or says why not. One after the other: what is read last counts. Never rejects. */
-  reload(): Promise<void> {
-    this.reloading = this.reloading
+  reload(): Promise<Reloaded> {
+    const reloaded = this.reloading
       .then(() => this.options.load())
       .then(
         (result) => this.take(result),
-        (error: unknown) => {
+        (error: unknown): Reloaded => {
           this.isTaken = false;
           this.log.error({ err: error }, 'the configuration was not changed: it could not be read');
+          return { taken: false, problems: [`it could not be read: ${explain(error)}`] };
         },
       );
-    return this.reloading;
+    this.reloading = reloaded;
+    return reloaded;
   }
 
-  private take(result: LoadResult): void {
+  private take(result: LoadResult): Reloaded {
     this.isTaken = false;
     if (!result.ok) {
       for (const { path, message, ...place } of result.problems) this.log.error({ setting: path, ...place }, message);
       this.log.error('the configuration was not changed: the new one has problems');
-      return;
+      return { taken: false, problems: result.problems.map(formatProblem) };
     }
     const why = refusal(this.extent(), result);
     if (why !== null) {
       this.log.error(`the configuration was not changed: ${why}`);
-      return;
+      return { taken: false, problems: [why] };
     }
     this.onDisk = result;
     this.options.taken(result);
@@ -94,16 +112,17 @@ export class RunningConfig {
     for (const warning of result.warnings) this.log.warn(warning);
     const { config, ignored } = withoutRestart(result.config, this.current, this.options.started.config);
     for (const setting of ignored) this.log.warn({ setting }, 'setting ignored until a restart');
-    void this.apply(this.options.merge(config));
+    const applied = this.apply(this.options.merge(config));
+    return { taken: true, warnings: result.warnings, ignored, applied };
   }
 
-  /** Resolves when every worker has it, or what superseded it; one that is forked meanwhile begins with it. Never rejects. */
-  apply(next: Config): Promise<void> {
+  /** Resolves when every worker has it, or what superseded it, with what they could not apply; one that is forked meanwhile begins with it. Never rejects. */
+  apply(next: Config): Promise<readonly string[]> {
     this.current = next;
     this.log.level = next.log.level;
     this.options.beforeApply(next);
     const receivers = this.options.workers.setUp().map(({ worker }) => worker);
-    const applied = new Promise<void>((resolve) => this.whenApplied.push(resolve));
+    const applied = new Promise<readonly string[]>((resolve) => this.whenApplied.push(resolve));
     const generation = this.rollout.begin(receivers.map(({ id }) => id));
     for (const worker of receivers) this.options.workers.send(worker, { type: 'configure', generation, config: next });
     return applied;
@@ -120,9 +139,10 @@ export class RunningConfig {
 
   private applied(generation: number, problems: readonly string[]): void {
     this.isWhole = problems.length === 0;
+    this.generation = generation;
     const facts = { generation, providers: this.current.providers.length };
     if (problems.length === 0) this.log.info(facts, 'the configuration was changed');
     else this.log.error({ ...facts, problems }, 'the configuration was changed, but not all of it');
-    for (const resolve of this.whenApplied.splice(0)) resolve();
+    for (const resolve of this.whenApplied.splice(0)) resolve(problems);
   }
 }

@@ -77,7 +77,7 @@ export class UnixSockets {
   }
 }
 
-function identityOf(path: string): string | null {
+export function identityOf(path: string): string | null {
   const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return found === undefined ? null : `${found.dev}:${found.ino}`;
 }
@@ -105,7 +105,8 @@ async function clear(path: string, tries: number): Promise<void> {
   } else throw new Error('somebody answers there; is another akprox running on this host?');
 }
 
-function answers(path: string): Promise<boolean> {
+/** Rejects when that cannot be known. */
+export function answers(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = connect(path, () => {
       socket.destroy();

@@ -18,6 +18,7 @@ import { inBandHandler } from '../http/in-band.js';
 import type { RequestContext } from '../http/router.js';
 import { createTrustedProxies } from '../http/trusted-proxies.js';
 import { type Clock, createClock } from '../infra/clock.js';
+import { explain } from '../infra/errors.js';
 import { createLog, linesTo, logTo, WORKER_LOG_FD } from '../infra/log.js';
 import { createGatedLog, type GatedLog } from '../infra/log-gate.js';
 import { References } from '../infra/references.js';
@@ -31,6 +32,7 @@ import { HeaderAuth } from '../oidc/header-auth.js';
 import { AssertionKeys } from '../session/assertion-keys.js';
 import { type Audit, createAudit } from '../session/audit.js';
 import { openChannel, openStore } from '../session/open-store.js';
+import type { Operation } from '../session/operation.js';
 import type { SharedChannel } from '../session/revocation.js';
 import { Sessions } from '../session/sessions.js';
 import { signAssertion } from '../session/sign-assertion.js';
@@ -247,11 +249,28 @@ export class Worker {
       case 'health':
         this.parts.send({ type: 'health', request: message.request, degraded: this.degraded() });
         break;
+      case 'operate':
+        void this.operate(message.request, message.operation);
+        break;
+      case 'forget':
+        this.parts.sessions.forget(message.keys);
+        break;
       case 'drain':
         void this.drain(message.graceMs, message.idleMs);
         break;
       default:
         message satisfies never;
+    }
+  }
+
+  private async operate(request: number, operation: Operation): Promise<void> {
+    const { send, sessions, store } = this.parts;
+    try {
+      const { operate } = await import('../session/operation.js');
+      const result = await operate(operation, { applications: this.applications.all, sessions, store });
+      send({ type: 'operated', request, result });
+    } catch (error) {
+      send({ type: 'operated', request, result: { problem: explain(error) } });
     }
   }
 

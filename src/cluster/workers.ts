@@ -57,11 +57,11 @@ export class Workers {
     });
   }
 
-  /** To one that is ready; false when none is. */
-  sendToOne(message: ToWorker): boolean {
+  /** To one that is ready; null when none is. */
+  sendToOne(message: ToWorker): Worker | null {
     const state = this.ready().find(({ worker }) => worker.isConnected());
     if (state !== undefined) this.send(state.worker, message);
-    return state !== undefined;
+    return state?.worker ?? null;
   }
 
   broadcast(message: ToWorker, except?: Worker): void {

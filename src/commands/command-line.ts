@@ -29,7 +29,8 @@ const COMMANDS: readonly Command[] = [
   },
   {
     name: 'sessions',
-    summary: 'count sessions; with --sub SUB, --sid SID or --all, and --provider NAME, end them',
+    summary:
+      'count sessions; with --sub SUB, --sid SID or --all, and --provider NAME, end them; --sub SUB --list shows them',
     run: async (args, io) => (await import('./manage-sessions.js')).manageSessions(args, io),
   },
   {
@@ -37,6 +38,16 @@ const COMMANDS: readonly Command[] = [
     summary: 'make a configuration from that of oauth2-proxy: akprox import oauth2-proxy FILE',
     help: async () => (await import('./import/import-configuration.js')).IMPORT_HELP,
     run: async (args, io) => (await import('./import/import-configuration.js')).importConfiguration(args, io),
+  },
+  {
+    name: 'status',
+    summary: 'what the running daemon does: workers, store, identity providers, configuration, certificates',
+    run: withoutArguments(async (io) => (await import('./show-status.js')).showStatus(io)),
+  },
+  {
+    name: 'reload',
+    summary: 'have the running daemon read the configuration again, and say what came of it',
+    run: withoutArguments(async (io) => (await import('./reload-daemon.js')).reloadDaemon(io)),
   },
   {
     name: 'doctor',

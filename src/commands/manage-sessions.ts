@@ -1,4 +1,5 @@
-// `akprox sessions`: how many there are, and ending them by hand. It works on the store itself, with or without a daemon.
+// `akprox sessions`: how many there are, whose, and ending them by hand. A running daemon does it, so that every worker knows at once;
+// without one it is done to the store itself.
 // A subject is an e-mail address as often as not: only its keyed hash is ever printed.
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -11,16 +12,14 @@ import type { StoreConfig } from '../config/schema.js';
 import { explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
 import { openChannel, openStore } from '../session/open-store.js';
+import { type Operation, showSessions } from '../session/operation.js';
 import type { SharedChannel } from '../session/revocation.js';
 import { indexHash } from '../session/session-keys.js';
 import type { SessionStore } from '../session/store.js';
 import { counted, FAILED, type Io, loadOrPrint, OK, usage } from './command.js';
+import { askToOperate, printOutcome } from './operate-daemon.js';
 
-type SessionsRequest =
-  | { readonly kind: 'list' }
-  | { readonly kind: 'all'; readonly provider: string }
-  /** `provider` null: every provider of the configuration. */
-  | { readonly kind: 'sub' | 'sid'; readonly value: string; readonly provider: string | null };
+type SessionsRequest = { readonly kind: 'count' } | Operation;
 
 /** How long the channel may take to connect. */
 const CHANNEL_WAIT_MS = 5_000;
@@ -29,7 +28,7 @@ export async function manageSessions(args: string[], io: Io): Promise<number> {
   const request = readRequest(args);
   if (typeof request === 'string') return usage(request, io, 'sessions');
   const loaded = await loadOrPrint(io);
-  return loaded === null ? FAILED : listOrRevoke(request, loaded, io);
+  return loaded === null ? FAILED : countOrOperate(request, loaded, io);
 }
 
 /** What stands behind `sessions`; a text says what is wrong with it. Throws what `parseArgs` throws. */
@@ -41,21 +40,25 @@ function readRequest(args: string[]): SessionsRequest | string {
       sub: { type: 'string' },
       sid: { type: 'string' },
       all: { type: 'boolean' },
+      list: { type: 'boolean' },
     },
   });
-  const { provider = null, sub, sid, all = false } = values;
+  const { provider = null, sub, sid, all = false, list = false } = values;
   const chosen = Number(sub !== undefined) + Number(sid !== undefined) + Number(all);
   if (chosen > 1) return '--sub, --sid and --all exclude each other';
   if (provider === '' || sub === '' || sid === '') return 'an option of sessions is empty';
-  if (sub !== undefined) return { kind: 'sub', value: sub, provider };
+  if (list && sub === undefined) return '--list needs --sub';
+  if (sub !== undefined) return { kind: list ? 'show' : 'sub', value: sub, provider };
   if (sid !== undefined) return { kind: 'sid', value: sid, provider };
   if (all) return provider === null ? '--all needs --provider' : { kind: 'all', provider };
-  return provider === null ? { kind: 'list' } : '--provider needs --sub, --sid or --all';
+  return provider === null ? { kind: 'count' } : '--provider needs --sub, --sid or --all';
 }
 
-async function listOrRevoke(request: SessionsRequest, loaded: Loaded, io: Io): Promise<number> {
+async function countOrOperate(request: SessionsRequest, loaded: Loaded, io: Io): Promise<number> {
   const { config } = loaded;
   const applications = config.providers.map((provider) => createApplication(provider));
+  const asked = request.kind === 'count' ? null : await askToOperate(request, loaded, io);
+  if (asked !== null) return asked;
   const unknown = unknownProvider(request, applications, loaded);
   if (unknown !== null) return failed(unknown, io);
 
@@ -76,9 +79,9 @@ async function listOrRevoke(request: SessionsRequest, loaded: Loaded, io: Io): P
     return broken(error);
   }
   try {
-    return request.kind === 'list'
-      ? await list(opened, applications, loaded, io)
-      : await revoke(opened, request, applications, loaded, io);
+    if (request.kind === 'count') return await count(opened, applications, loaded, io);
+    if (request.kind === 'show') return await show(opened, request, applications, io);
+    return await revoke(opened, request, applications, loaded, io);
   } catch (error) {
     return broken(error);
   } finally {
@@ -86,7 +89,7 @@ async function listOrRevoke(request: SessionsRequest, loaded: Loaded, io: Io): P
   }
 }
 
-async function list(
+async function count(
   store: SessionStore,
   applications: readonly Application[],
   loaded: Loaded,
@@ -99,9 +102,22 @@ async function list(
   return OK;
 }
 
+async function show(
+  store: SessionStore,
+  { value, provider }: Extract<Operation, { kind: 'show' }>,
+  applications: readonly Application[],
+  io: Io,
+): Promise<number> {
+  for (const application of applications) {
+    if (provider !== null && application.name !== provider) continue;
+    printOutcome(await showSessions(store, application, value), 'show', io);
+  }
+  return OK;
+}
+
 async function revoke(
   store: SessionStore,
-  request: Exclude<SessionsRequest, { kind: 'list' }>,
+  request: Exclude<Operation, { kind: 'show' }>,
   applications: readonly Application[],
   loaded: Loaded,
   io: Io,
@@ -171,7 +187,7 @@ async function publish(ended: readonly Ended[], { config }: Loaded, io: Io): Pro
     nodeId: 'akprox-sessions',
   });
   if (channel === null) {
-    io.stdout(`The running daemon is not told: a restart ends them at once. ${later}`);
+    io.stdout(`No running daemon was found: one that runs elsewhere, or has no control socket, is not told. ${later}`);
     return true;
   }
   try {
@@ -212,7 +228,7 @@ function unknownProvider(
   applications: readonly Application[],
   loaded: Loaded,
 ): string | null {
-  if (request.kind === 'list' || request.kind === 'all') return null;
+  if (request.kind === 'count' || request.kind === 'all') return null;
   if (request.provider === null) return applications.length > 0 ? null : notThere(null, applications, loaded);
   const known = applications.some(({ name }) => name === request.provider);
   return known ? null : notThere(request.provider, applications, loaded);

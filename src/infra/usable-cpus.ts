@@ -1,5 +1,7 @@
 // How many processors this process may use: those that it may run on, and no more than the CPU quotas of its cgroup and all above
 // it pay for, in version 1 or 2. Newer versions of Node.js count quotas too, but round them down: 1.5 processors are two workers.
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { posix } from 'node:path';
 
 /** Text of a file of the kernel; null when there is none. */
@@ -60,4 +62,17 @@ function quotaOf1(read: ReadText, directory: string): number {
 /** `max` and -1 are no quota. */
 function ratio(quota: string, period: string): number {
   return Number(quota) > 0 && Number(period) > 0 ? Number(quota) / Number(period) : Number.POSITIVE_INFINITY;
+}
+
+/** Of this process. */
+export function systemCpus(): number {
+  return usableCpus(readText, availableParallelism());
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
 }

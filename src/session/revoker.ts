@@ -154,6 +154,14 @@ export class Revoker {
     return this.endAll(listed, store.deleteSid(index), ended);
   }
 
+  /** Ends every session of a provider, which may be one that is no more; answers with their keys. Rejects when the store is down. */
+  async endProvider(provider: string, source: RevocationSource): Promise<string[]> {
+    const keys = await this.options.store.deleteProvider(provider);
+    writeEnded(this.options.audit, { provider, subject: '', user: '', reason: source }, keys);
+    this.revoke(keys, source);
+    return keys;
+  }
+
   /** For the log alone: an end does not fail because of it. */
   private subjectOf(key: string): Promise<string> {
     return this.options.store.subjectOf(key).catch(() => '');

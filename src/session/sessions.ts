@@ -316,6 +316,16 @@ export class Sessions {
     return this.revoker.endSid(application, sid, source, by);
   }
 
+  /** Ends every session of a provider; answers with their keys. Rejects when the store is down. */
+  endProvider(provider: string, source: RevocationSource): Promise<string[]> {
+    return this.revoker.endProvider(provider, source);
+  }
+
+  /** Of sessions that have ended elsewhere: a check asks the store again. */
+  forget(keys: readonly string[]): void {
+    this.drop(new Set(keys));
+  }
+
   /**
    * Whether a logout token was used before, on any worker or node (OIDC Back-Channel Logout §2.6); `remember` it once its
    * sessions have ended, so that a failed attempt can be made again.

@@ -161,10 +161,30 @@ test('secret: a fresh one that the configuration accepts', async () => {
 test('--help names every command and no other', async () => {
   const { code, stdout } = await akprox(['--help']);
   assert.equal(code, 0);
-  for (const name of ['check', 'healthcheck', 'secret', 'schema', 'sessions', 'doctor', '--version'])
+  for (const name of [
+    'check',
+    'healthcheck',
+    'secret',
+    'schema',
+    'sessions',
+    'status',
+    'reload',
+    'doctor',
+    '--version',
+  ])
     assert.match(stdout, new RegExp(`akprox ${name} `));
   const named = [...stdout.matchAll(/^ {2}akprox ([a-z]+) /gm)].map((match) => match[1]);
-  assert.deepEqual(named, ['check', 'healthcheck', 'secret', 'schema', 'sessions', 'import', 'doctor']);
+  assert.deepEqual(named, [
+    'check',
+    'healthcheck',
+    'secret',
+    'schema',
+    'sessions',
+    'import',
+    'status',
+    'reload',
+    'doctor',
+  ]);
   assert.equal((await akprox(['-h'])).stdout, stdout);
   assert.match((await akprox(['check', '--help'])).stdout, /^akprox check: /);
   assert.match((await akprox(['doctor', '--help'])).stdout, /--session-file FILE/);

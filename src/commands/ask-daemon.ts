@@ -1,0 +1,70 @@
+// Asking the running daemon over its control socket, which the configuration leads to.
+import { request } from 'node:http';
+import { controlPath } from '../cluster/control-path.js';
+import type { Loaded } from '../config/load.js';
+import { explain } from '../infra/errors.js';
+import type { Io } from './command.js';
+
+/** Longer than a daemon takes for anything. */
+const TIMEOUT_MS = 75_000;
+const MOST_BYTES = 4_194_304;
+
+/** `none`: nobody answers there. `refused`: somebody does, and not to this question, or not to this user. */
+export type DaemonAnswer<T> =
+  | { readonly kind: 'answered'; readonly value: T }
+  | { readonly kind: 'none'; readonly path: string }
+  | { readonly kind: 'refused'; readonly path: string; readonly why: string };
+
+/** Never rejects. */
+export async function askDaemon<T>(
+  method: 'GET' | 'POST',
+  what: string,
+  { config, path: file }: Pick<Loaded, 'config' | 'path'>,
+  { cwd }: Pick<Io, 'cwd'>,
+  body: unknown = null,
+): Promise<DaemonAnswer<T>> {
+  const path = controlPath(config, file, cwd);
+  try {
+    const { status, text } = await ask(path, method, what, body === null ? '' : JSON.stringify(body));
+    if (status !== 200) return { kind: 'refused', path, why: `it answered ${status}; is it of another version?` };
+    return { kind: 'answered', value: JSON.parse(text) as T };
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : '';
+    return code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR'
+      ? { kind: 'none', path }
+      : { kind: 'refused', path, why: explain(error) };
+  }
+}
+
+function ask(
+  socketPath: string,
+  method: string,
+  path: string,
+  body: string,
+): Promise<{ status: number; text: string }> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error): void =>
+      reject(signal.aborted ? new Error(`no answer within ${TIMEOUT_MS / 1_000} s`) : error);
+    const headers = { 'Content-Length': Buffer.byteLength(body) };
+    const req = request({ socketPath, method, path, headers, agent: false, signal }, (res) => {
+      let text = '';
+      res.setEncoding('utf8');
+      res.on('data', (chunk: string) => {
+        text += chunk;
+        if (text.length > MOST_BYTES) res.destroy(new Error('the answer is too long'));
+      });
+      res.once('end', () => resolve({ status: res.statusCode ?? 0, text }));
+      res.once('error', failed);
+    });
+    req.once('error', failed);
+    req.end(body);
+  });
+}
+
+/** What to say when there is no answer. */
+export function unanswered(answer: Exclude<DaemonAnswer<unknown>, { kind: 'answered' }>): string {
+  return answer.kind === 'none'
+    ? `no running daemon was found: nobody answers on ${answer.path}\n`
+    : `the running daemon cannot be asked on ${answer.path}: ${answer.why}\n`;
+}
