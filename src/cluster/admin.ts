@@ -1,12 +1,13 @@
 // The metrics listener of the primary: /metrics, /livez, /readyz and P/ping. It binds its port for itself alone, which is
 // how a second daemon on this host is noticed (the workers' ports can be shared: SO_REUSEPORT).
-import http from 'node:http';
+import type http from 'node:http';
 import { PING, PREFIXES } from '../application/own-paths.js';
 import { InFlight } from '../http/in-flight.js';
 import { answering } from '../http/node-answer.js';
 import { AkproxError } from '../infra/errors.js';
 import { hostPortOf } from '../infra/host-port.js';
 import type { GatedLog } from '../infra/log-gate.js';
+import { nodeHttp } from '../infra/node-http.js';
 
 export interface AdminOptions {
   readonly ready: () => { ready: boolean; reason: string };
@@ -29,7 +30,7 @@ export interface Admin {
 /** `descriptor`: what listens on that address already. */
 export async function startAdmin(address: string | null, options: AdminOptions, descriptor?: number): Promise<Admin> {
   if (address === null) return { address: null, leave: () => {}, close: () => {} };
-  const server = http.createServer(
+  const server = nodeHttp.createServer(
     answering(
       0,
       async (req) => {

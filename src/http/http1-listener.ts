@@ -1,7 +1,8 @@
 // The same routes over node:http, for every listener that speaks HTTP/1 by it: compat, HTTPS for those who do not ask for HTTP/2, and
 // listen.http where there is no uWebSockets.js.
-import http from 'node:http';
+import type http from 'node:http';
 import { blockHeaders } from '../application/identity.js';
+import { nodeHttp } from '../infra/node-http.js';
 import { LOGOUT_BODY_LIMIT } from './backchannel-logout.js';
 import type { Allow } from './decision.js';
 import type { Dialect } from './dialects.js';
@@ -62,7 +63,7 @@ export function tcpPeer(req: http.IncomingMessage): string {
 export function createHttp1Server(options: NodeListenerOptions, inFlight: InFlight, traits: Http1Traits): http.Server {
   const bounds = http1Bounds(options.maxHeaderBytes);
   const listener = http1Listener(options, inFlight, traits);
-  return Object.assign(http.createServer({ ...bounds, connectionsCheckingInterval: HEAD_MS }, listener), bounds);
+  return Object.assign(nodeHttp.createServer({ ...bounds, connectionsCheckingInterval: HEAD_MS }, listener), bounds);
 }
 
 export function http1Listener(

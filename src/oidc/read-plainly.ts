@@ -16,7 +16,9 @@ export type ReadDocument = (url: string) => Promise<Document>;
 export function readPlainly(ca: string | undefined, trust: string): ReadDocument {
   return async (url) => {
     try {
-      const { get } = await (url.startsWith('https:') ? import('node:https') : import('node:http'));
+      const { get } = url.startsWith('https:')
+        ? await import('node:https')
+        : (await import('../infra/node-http.js')).nodeHttp;
       const signal = AbortSignal.timeout(TIMEOUT);
       // A connection of its own: nothing is left open.
       const options = { agent: false, signal, headers: HEADERS, ...(ca !== undefined && { ca }) };

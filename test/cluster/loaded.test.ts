@@ -73,7 +73,7 @@ describe('what is loaded at the start of', () => {
   // What packages load in their turn.
   for (const [kind, files] of [
     ['primary', ['cluster/primary.js']],
-    ['worker', ['cluster/worker-process.js', 'http/uws.js', 'session/embedded/embedded-store.js']],
+    ['worker', ['cluster/worker-process.js', 'http/node-server.js', 'session/embedded/embedded-store.js']],
   ] as const) {
     it(`a ${kind}: no TLS, no HTTP/2 and no fetch of Node.js`, () => {
       const imports = files.map((file) => `await import(${JSON.stringify(join(DIST, file))});`).join('');
