@@ -3,7 +3,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { readCapacity, showCapacity } from './capacity.js';
-import { type Cell, makeCells, measure } from './measure.js';
+import { type Cell, makeCells, measure, pace } from './measure.js';
+import { idleCell, measureMemory } from './memory-rows.js';
 import { readOptions } from './options.js';
 import { result, table } from './report.js';
 import { htmlReport } from './report-html.js';
@@ -11,6 +12,14 @@ import { measuredCosts, RESULTS, refusal, revision, save } from './saved.js';
 import { measureScale } from './scale.js';
 import { SCENARIOS } from './scenarios.js';
 import { progressLine, startBench } from './session.js';
+import { measureTraefik, traefikRows } from './traefik-cells.js';
+import { traefikMissing } from './traefik-scene.js';
+import { measureUnix, unixMissing, unixRows } from './unix-cells.js';
+import type { Row } from './verdict.js';
+
+/** Checks per second of the rounds by autocannon: far below what any of them can, and below what autocannon can. */
+const RATE = 5_000;
+const TRAEFIK_RATE = 1_000;
 
 if (process.argv[2] === '--capacity') {
   const { demand, costs } = orExit(() => readCapacity(process.argv.slice(3), measuredCosts()));
@@ -25,9 +34,10 @@ if (refused !== null) {
   process.exit(2);
 }
 const progress = progressLine();
-const cells = options.scale ? await measureScale(options, progress) : await measureBudget();
+const rows: Row[] = [];
+const cells = options.scale ? await measureScale(options, progress) : await measureAll();
 progress('');
-const outcome = result(cells, options, measured);
+const outcome = result(cells, options, measured, rows);
 process.stdout.write(`${table(outcome)}\n`);
 mkdirSync(RESULTS, { recursive: true });
 writeFileSync(`${RESULTS}latest.json`, `${JSON.stringify(outcome, null, 2)}\n`);
@@ -46,6 +56,31 @@ function orExit<T>(read: () => T): T {
   }
 }
 
+/** Those, and beside them what has a bench of its own: a unix socket, a real Traefik, an idle daemon's memory. */
+async function measureAll(): Promise<Cell[]> {
+  const chosen = (name: string): boolean => options.only.length === 0 || options.only.includes(name);
+  const all = SCENARIOS.some(({ name }) => chosen(name)) ? await measureBudget() : [];
+  if (chosen('unix') && isThere('unix sockets', unixMissing())) {
+    const found = await measureUnix(options, progress);
+    all.push(...found);
+    rows.push(...unixRows(found));
+  }
+  if (chosen('traefik') && isThere('through Traefik', traefikMissing())) {
+    const found = await measureTraefik({ ...options, rate: TRAEFIK_RATE }, progress);
+    all.push(...found);
+    rows.push(...traefikRows(found));
+  }
+  if (chosen('memory')) {
+    rows.push(...(await measureMemory(progress, (idle) => all.push(idleCell(idle)))));
+  }
+  return all;
+}
+
+function isThere(what: string, missing: string | null): boolean {
+  if (missing !== null) process.stdout.write(`left out, ${missing}: ${what}\n`);
+  return missing === null;
+}
+
 /** The scenarios of the budget table on every target. */
 async function measureBudget(): Promise<Cell[]> {
   const bench = await startBench(options, { workers: [1, 2], nodeHttp: true, peers: options.peers }, progress);
@@ -53,6 +88,8 @@ async function measureBudget(): Promise<Cell[]> {
     const chosen = SCENARIOS.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
     const cells = makeCells(chosen, bench.targets, bench.outpost.session);
     await measure(cells, bench.answers, options, progress);
+    const paced = cells.filter(({ scenario }) => scenario.name === 'signed-in');
+    await pace(paced, options, RATE, progress);
     return cells;
   } finally {
     await bench.close();

@@ -20,6 +20,8 @@ export interface Sample {
   /** Where the target has a meter (target.ts). */
   readonly proxyCpu?: number | null;
   readonly opened?: number | null;
+  /** Of an idle daemon, all its processes. */
+  readonly pss?: number | null;
 }
 
 /** Milliseconds, of checks that came at a fixed rate. */

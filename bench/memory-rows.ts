@@ -11,6 +11,7 @@ import { type ConfigInput, startDaemon, testProvider } from '../test/kit/daemon.
 import { type Idp, startIdp } from '../test/kit/idp.js';
 import { startRedis } from '../test/kit/redis-server.js';
 import { ACCOUNTS, APP, clientFor, startFront } from '../test/kit/world.js';
+import type { Cell } from './measure.js';
 import { installed } from './options.js';
 import { childrenOf, cpuWithEnded, type Memory, memoryOf } from './processes.js';
 import type { Row } from './verdict.js';
@@ -28,6 +29,34 @@ export interface Idle {
   readonly afterLogin: number | null;
   /** From nothing to ready. */
   readonly cpuMs: number;
+}
+
+/** For the report. */
+export function idleCell({ title, pss }: Idle): Cell {
+  return {
+    scenario: {
+      name: 'memory',
+      title: 'memory of an idle daemon',
+      reconnect: false,
+      headers: () => ({}),
+      fault: () => null,
+    },
+    target: {
+      name: `akprox-idle-${title}`,
+      title,
+      only: null,
+      url: () => '',
+      answers: 'outpost',
+      pids: [],
+      close: async () => {},
+    },
+    headers: {},
+    samples: [
+      { checksPerSecond: Number.NaN, cpu: null, p50: Number.NaN, p99: Number.NaN, p999: Number.NaN, rss: null, pss },
+    ],
+    paced: [],
+    fault: null,
+  };
 }
 
 export async function measureMemory(

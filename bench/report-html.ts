@@ -17,6 +17,7 @@ ${chart('CPU of the proxy per check, µs (less is better)', cells, (cell) => cel
 ${chart('Checks per second (more is better)', cells, (cell) => cell.checksPerSecond, 0)}
 ${chart('Connections opened per check (less is better)', cells, (cell) => cell.openedPerCheck, 3)}
 ${chart('99 of 100 checks at a fixed rate, ms (less is better)', cells, (cell) => cell.pacedP99Ms, 2)}
+${chart('Memory of an idle daemon, PSS of all its processes, MiB (less is better)', cells, mebibytes, 1)}
 ${numbers(cells)}`;
   });
   return `<!doctype html>
@@ -68,7 +69,12 @@ function chart(
 ${rows.join('\n')}</svg>`;
 }
 
+function mebibytes({ pssBytes }: ResultCell): Figure | null {
+  return pssBytes ? { ...pssBytes, median: pssBytes.median / 1_048_576 } : null;
+}
+
 function numbers(cells: readonly ResultCell[]): string {
+  if (cells.every(({ p50Ms, fault }) => p50Ms === null && fault === null)) return '';
   const show = (figure: Figure | null, digits: number, unit = 1): string =>
     figure === null ? '–' : (figure.median / unit).toFixed(digits);
   const td = (text: string): string => `<td>${text}</td>`;

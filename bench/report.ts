@@ -30,6 +30,7 @@ export interface ResultCell {
   /** Those below are not in results that were saved before they were measured. */
   readonly proxyMicrosPerCheck?: Figure | null;
   readonly openedPerCheck?: Figure | null;
+  readonly pssBytes?: Figure | null;
   /** At a fixed rate. */
   readonly pacedRate?: number | null;
   readonly pacedP50Ms?: Figure | null;
@@ -85,6 +86,7 @@ export function result(
       rssBytes: figure(cell, (sample) => sample.rss),
       proxyMicrosPerCheck: figure(cell, (sample) => sample.proxyCpu),
       openedPerCheck: figure(cell, (sample) => sample.opened),
+      pssBytes: figure(cell, (sample) => sample.pss),
       pacedRate: cell.rate ?? null,
       pacedP50Ms: pacedFigure(cell, ({ p50 }) => p50),
       pacedP99Ms: pacedFigure(cell, ({ p99 }) => p99),
@@ -128,6 +130,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'p99.9 ms', figure: (cell) => cell.p999Ms, show: ({ median }) => median.toFixed(2) },
   { title: 'p50 ms at rate', figure: (cell) => cell.pacedP50Ms, show: ({ median }) => median.toFixed(2) },
   { title: 'p99 ms at rate', figure: (cell) => cell.pacedP99Ms, show: ({ median }) => median.toFixed(2) },
+  { title: 'PSS MiB', figure: (cell) => cell.pssBytes, show: ({ median }) => (median / 1_048_576).toFixed(1) },
   { title: 'RSS MiB', figure: (cell) => cell.rssBytes, show: ({ median }) => (median / 1_048_576).toFixed(0) },
 ];
 

@@ -104,13 +104,22 @@ export function fleetCosts(
   return { costs: costsOf(outcome, sizesOf(readFileSync(SIZING, 'utf8'))), commit: outcome.commit };
 }
 
+/** Without what a whole run of the bench has measured besides. */
+function throughTraefik({ rows = [], ...outcome }: Result): Result {
+  return {
+    ...outcome,
+    cells: outcome.cells.filter(({ scenario }) => scenario === 'traefik'),
+    rows: rows.filter(({ title }) => title.startsWith('through Traefik')),
+  };
+}
+
 /** README.md with what the newest result through Traefik says. */
 export function withTraefik(page: string, directory: string = RESULTS): string {
   const saved = newestThroughTraefik(directory);
   const text =
     saved === null
       ? 'No result has been saved yet: `node --import tsx bench/through-traefik.ts --save`.'
-      : markdown(saved.outcome);
+      : markdown(throughTraefik(saved.outcome));
   return withMarked(page, 'traefik', text);
 }
 

@@ -71,3 +71,14 @@ test('the HTML report loads nothing and runs nothing, and has a bar for each tar
   assert.equal(html.match(/<rect /g)?.length, 2);
   assert.match(html, /no figures: lies &#38; more/);
 });
+
+test('what only some benches measure has its chart where there is a figure', () => {
+  const made = makeCell({ cpu: [4] });
+  const cell = { ...made, samples: made.samples.map((sample) => ({ ...sample, proxyCpu: 120, pss: 70 * 1_048_576 })) };
+  const rows = [{ title: 'a < b', limit: 1, rounds: [2, 3] }];
+  const html = htmlReport(result([cell], SETTINGS, REVISION, rows));
+  assert.match(html, /CPU of the proxy per check[\s\S]*>120<\/text>/);
+  assert.match(html, /Memory of an idle daemon[\s\S]*>70\.0<\/text>/);
+  assert.match(html, /<td>a &#60; b<\/td><td>≤ 1<\/td><td>2\.50<\/td><td>2\.00 to 3\.00<\/td><td>missed<\/td>/);
+  assert.doesNotMatch(htmlReport(result([made], SETTINGS, REVISION)), /proxy|idle daemon|The budget/);
+});
