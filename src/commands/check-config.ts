@@ -1,8 +1,10 @@
-// `akprox check`: whether the configuration is good, and what to register for each provider. It opens no store and asks nobody.
+// `akprox check`: whether the configuration is good, and what to register for each provider. Without --online it opens no store and asks
+// nobody.
 import { basename } from 'node:path';
+import { parseArgs } from 'node:util';
 import { type RegisteredUris, registeredUris } from '../application/registered-uris.js';
 import type { ProviderConfig } from '../config/schema.js';
-import { counted, FAILED, type Io, loadOrPrint, OK } from './command.js';
+import { counted, FAILED, type Io, loadOrPrint, OK, sourcesOf } from './command.js';
 
 /** As identity providers call them. */
 const KINDS: Readonly<Record<keyof RegisteredUris, string>> = {
@@ -13,7 +15,18 @@ const KINDS: Readonly<Record<keyof RegisteredUris, string>> = {
 };
 const WIDTH = Math.max(...Object.values(KINDS).map((kind) => kind.length));
 
-export async function checkConfig(io: Io): Promise<number> {
+export const CHECK_HELP = `akprox check: validate the configuration, and print the URIs to register at each identity provider
+
+  --online   ask the identity providers, the store and authentik too: discovery, keys, the client, the redirect URI, certificates
+  --print    the configuration that counts, every setting with its source; secrets are not shown
+
+Exit code: 0 good, 1 something is wrong, 2 called wrongly. --online changes nothing at those whom it asks; each identity provider
+logs one refused code.
+`;
+
+/** Throws what `parseArgs` throws. */
+export async function checkConfig(args: string[], io: Io): Promise<number> {
+  const { values } = parseArgs({ args, options: { online: { type: 'boolean' }, print: { type: 'boolean' } } });
   const loaded = await loadOrPrint(io);
   if (loaded === null) return FAILED;
   const { config, path, authentik, warnings } = loaded;
@@ -22,7 +35,13 @@ export async function checkConfig(io: Io): Promise<number> {
   const providers = `${counted(config.providers.length, 'provider')}${authentik ? ' and those of authentik' : ''}`;
   io.stdout(`${source}: ok, ${providers}, store ${config.store.kind}\n`);
   for (const provider of config.providers) io.stdout(toRegister(provider));
-  return OK;
+  if (values.print) {
+    const { effectiveYaml } = await import('../config/effective.js');
+    io.stdout(`\n${effectiveYaml(sourcesOf(io))}`);
+  }
+  if (!values.online) return OK;
+  const { checkOnline } = await import('./online/online.js');
+  return (await checkOnline(loaded, io)) ? OK : FAILED;
 }
 
 function toRegister(provider: ProviderConfig): string {

@@ -9,8 +9,9 @@ import { serve } from './serve.js';
 const COMMANDS: readonly Command[] = [
   {
     name: 'check',
-    summary: 'validate the configuration, and print the URIs to register at each identity provider',
-    run: withoutArguments(async (io) => (await import('./check-config.js')).checkConfig(io)),
+    summary: 'validate the configuration, and print the URIs to register; --online asks, --print shows what counts',
+    help: async () => (await import('./check-config.js')).CHECK_HELP,
+    run: async (args, io) => (await import('./check-config.js')).checkConfig(args, io),
   },
   {
     name: 'healthcheck',

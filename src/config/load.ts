@@ -1,22 +1,22 @@
 // File and environment → a Config, or every problem at once. Nothing starts on half a configuration, and nothing is
 // replaced by a default because it was wrong. No value ever appears in a problem or a warning.
 import { readFileSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { anchorsTheEnd, END_UNSEEN } from '../application/allow-list.js';
 import { parseCookieDomain, parseOrigin } from '../application/public-origin.js';
 import { unixPathOf } from '../infra/unix-address.js';
 import { isRecord } from '../infra/untyped.js';
-import { type AuthentikEnv, type Env, overlayEnvironment, type ReadFile, readAuthentikEnv } from './environment.js';
+import { type AuthentikEnv, type Env, type ReadFile, readAuthentikEnv } from './environment.js';
 import { certificateFiles } from './listener-certificates.js';
 import { readOutgoingProxies, wantsTracing } from './outgoing.js';
 import { type ReadBytes, readLogo } from './page-settings.js';
-import { type Problem, readFailure, valueAt } from './problems.js';
-import { directoryOf, ruleProblems } from './rules.js';
+import { type Problem, valueAt } from './problems.js';
+import { ruleProblems } from './rules.js';
 import { type Config, configSchema, NAME, type ParsedConfig, type ProviderConfig } from './schema.js';
 import { schemaProblems } from './schema-problems.js';
-import { referredVariables, resolveSecrets } from './secrets.js';
-import { type Applied, applyVariables } from './variables.js';
-import { readYaml, type YamlFile } from './yaml-file.js';
+import type { Applied } from './variables.js';
+import { readWritten } from './written.js';
+import type { YamlFile } from './yaml-file.js';
 
 export interface LoadOptions {
   readonly env: Env;
@@ -56,16 +56,10 @@ export function loadConfig(options: LoadOptions): LoadResult {
   const { env, cwd, file, readFile: read = readText, readBytes = (path) => readFileSync(path) } = options;
   const known = new Map<string, string>();
   const readFile = readOnce((path) => read(resolve(cwd, path)), known);
-  const source = readSource({ env, cwd, file, readFile });
   const core = readAuthentikEnv(env, readFile);
-  const directory = directoryOf(source.path, cwd);
-  const referred = new Set([...referredVariables(source.raw), ...passedOn(env)]);
-  const set = applyVariables(source.raw, env, referred);
+  const { source, directory, set, secrets, overlay } = readWritten({ env, cwd, file, readFile });
   const nothing = source.path === null && set.origins.size === 0 && core.ok && core.authentik === null;
   const missing = nothing ? [nothingToRead(cwd)] : [];
-  const secrets = resolveSecrets(set.value, { env, readFile, directory });
-  const overlay = overlayEnvironment(isRecord(secrets.value) ? secrets.value : {}, env, readFile, set.origins);
-
   const logo = readLogo(valueAt(overlay.value, ['pages']), { readBytes, directory });
   const outgoing = readOutgoingProxies(env);
   const outside = [
@@ -109,44 +103,9 @@ export function loadConfig(options: LoadOptions): LoadResult {
  */
 export function loadMetricsAddress({ env, cwd, file, readFile: read = readText }: LoadOptions): string | null {
   const readFile: ReadFile = (path) => read(resolve(cwd, path));
-  const { raw } = readSource({ env, cwd, file, readFile });
-  const { value, origins } = applyVariables(raw, env, new Set());
-  const overlay = overlayEnvironment(isRecord(value) ? value : {}, env, readFile, origins);
+  const { overlay } = readWritten({ env, cwd, file, readFile });
   const written = valueAt(overlay.value, ['listen', 'metrics']);
   return typeof written === 'string' || written === null ? written : configSchema.parse({}).listen.metrics;
-}
-
-interface Source extends YamlFile {
-  readonly path: string | null;
-}
-
-interface Place {
-  readonly env: Env;
-  readonly cwd: string;
-  readonly file: string | undefined;
-  readonly readFile: ReadFile;
-}
-
-function readSource({ env, cwd, file, readFile }: Place): Source {
-  const named = file ?? (env['AKPROX_CONFIG'] || undefined);
-  const path = resolve(cwd, named ?? 'akprox.yaml');
-  const none = { raw: {}, lineOf: () => undefined };
-  try {
-    return { path, ...readYaml(readFile(path), basename(path)) };
-  } catch (error) {
-    const reason = readFailure(error);
-    if (named === undefined && reason === 'ENOENT') return { ...none, path: null, problems: [] };
-    const problem = {
-      path: file !== undefined ? '--config' : named === undefined ? 'akprox.yaml' : 'AKPROX_CONFIG',
-      message: `file ${path} cannot be read (${reason})`,
-    };
-    return { ...none, path, problems: [problem] };
-  }
-}
-
-/** The variables that variables of authentik's are read from: `env://NAME`. */
-function passedOn(env: Env): string[] {
-  return Object.values(env).flatMap((value) => /^env:\/\/([^?]*)/.exec(value ?? '')?.[1] ?? []);
 }
 
 function nothingToRead(cwd: string): Problem {

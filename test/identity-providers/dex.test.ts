@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Browser, createBrowser } from '../kit/browser.js';
+import { checkOnline } from '../kit/check-online.js';
 import { type Daemon, startDaemon, testProvider, traefikCheck } from '../kit/daemon.js';
 import { type Dex, dexMissing, startDex, WITH_GROUPS } from '../kit/dex.js';
 import { describeWith } from '../kit/needs.js';
@@ -60,6 +61,22 @@ describeWith(
       );
     const check = async (browser: Browser, host: string) =>
       traefikCheck(daemon.http, `${host}/`, { cookie: (await browser.cookies(`${host}/`)).join('; ') });
+
+    it('is asked by akprox check --online, which tells a good client from one that is not', async () => {
+      const { issuer } = dex;
+      const check = (client_secret: string) =>
+        checkOnline({
+          providers: [
+            testProvider(issuer, { external_host: AUTHORS, oidc: { issuer, client_id: 'authors', client_secret } }),
+          ],
+        });
+      const good = await check('authors-client-secret');
+      assert.deepEqual([good.code, good.findings], [0, ['no_end_session']], good.output);
+      assert.match(good.output, /takes us for the client authors$/m);
+      assert.deepEqual((await check('wrong')).findings, ['no_end_session', 'client_refused']);
+      // It does not know `prompt=none`.
+      assert.match(good.output, /^unseen {3}.*whether the redirect URI is registered/m);
+    });
 
     it('brings in whoever has groups, by the address where there is no user name', async () => {
       const browser = newBrowser();

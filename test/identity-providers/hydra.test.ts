@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Browser, createBrowser } from '../kit/browser.js';
+import { checkOnline } from '../kit/check-online.js';
 import { type Daemon, startDaemon, testProvider, traefikCheck } from '../kit/daemon.js';
 import { type Hydra, hydraMissing, startHydra } from '../kit/hydra.js';
 import { describeWith } from '../kit/needs.js';
@@ -61,6 +62,26 @@ describeWith(
 
     after(async () => {
       for (const cleanUp of cleanups.reverse()) await cleanUp();
+    });
+
+    it('is asked by akprox check --online, which tells a good client from one that is not', async () => {
+      const oidc = { issuer: hydra.issuer, client_id: 'whoami', client_secret: 'whoami-client-secret' };
+      const check = (changes: object, host = origin) =>
+        checkOnline({
+          providers: [testProvider(hydra.issuer, { external_host: host, oidc: { ...oidc, ...changes } })],
+        });
+      const good = await check({});
+      assert.deepEqual([good.code, good.findings], [0, []], good.output);
+      assert.match(good.output, /takes us for the client whoami$/m);
+      assert.match(good.output, /sends browsers back to http:.*\/akprox\/callback$/m);
+      assert.deepEqual((await check({ client_secret: 'wrong' })).findings, ['client_refused']);
+      assert.deepEqual((await check({ token_endpoint_auth_method: 'client_secret_post' })).findings, [
+        'client_refused',
+      ]);
+      const elsewhere = await check({}, 'http://elsewhere.localhost:8080');
+      assert.deepEqual([elsewhere.code, elsewhere.findings], [0, ['redirect_uri_refused']], elsewhere.output);
+      const spelled = await check({ issuer: hydra.issuer.replace(/\/$/, '') });
+      assert.deepEqual([spelled.code, spelled.findings], [1, ['idp_unusable']], spelled.output);
     });
 
     const logIn = async (browser: Browser, name: string): Promise<void> => {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { it } from 'node:test';
+import { checkOnline } from '../../kit/check-online.js';
 import { testProvider, traefikCheck } from '../../kit/daemon.js';
 import type { ClientOptions } from '../../kit/keycloak-admin.js';
 import { PASSWORD } from '../../kit/keycloak-admin.js';
@@ -114,6 +115,19 @@ export const keycloakClient: KeycloakPart = {
         await refusedAt(world(), name, line);
       });
     }
+
+    it('is asked by akprox check --online, which tells a good client from one that is not', async () => {
+      const { issuer } = world().realm;
+      const found = async (client: string, host = hostOf(client)): Promise<readonly string[]> => {
+        const oidc = oidcOf(issuer, client);
+        const { findings } = await checkOnline({ providers: [testProvider(issuer, { external_host: host, oidc })] });
+        return findings;
+      };
+      assert.deepEqual(await found('asking'), []);
+      assert.deepEqual(await found('another-secret'), ['client_refused']);
+      assert.deepEqual(await found('asking', hostOf('elsewhere')), ['redirect_uri_refused']);
+      assert.deepEqual(await found('nobody'), ['client_refused', 'redirect_uri_refused']);
+    });
 
     it('does what acr_values and max_age ask for', async () => {
       await world().logInSmall(world().smallBrowser(), hostOf('asking'), 'alice');
