@@ -39,6 +39,8 @@ export interface Application extends PublicOrigin {
   /** `P/start` and `P/sign_out` on the origin. */
   readonly startUrl: string;
   readonly signOutUrl: string;
+  /** `P/sessions` on the origin. */
+  readonly sessionsUrl: string;
   /** `P/signed_out` on the origin: the one `post_logout_redirect_uri`. */
   readonly signedOutUrl: string;
   readonly redirectUri: string;
@@ -112,6 +114,7 @@ export function createApplication(config: ProviderConfig, checks?: Float64Array)
     prefix: config.prefix,
     startUrl: `${origin}${config.prefix}/start`,
     signOutUrl: `${origin}${config.prefix}/sign_out`,
+    sessionsUrl: `${origin}${config.prefix}/sessions`,
     signedOutUrl: registered.postLogoutRedirect,
     redirectUri: `${registered.redirect}${callbackQuery}`,
     returnTarget: { ...config.origin, mode: config.mode, cookieDomain: config.cookie_domain },

@@ -25,11 +25,26 @@ export function ownSessionRenewed(
   return firstOf(request, application, (cookie) => context.sessions.readRenewed(cookie, application));
 }
 
-async function firstOf(
+export interface KeyedSession {
+  readonly session: Session;
+  /** Its name in the store. */
+  readonly key: string;
+}
+
+/** The same with its name. */
+export function ownKeyedSession(
+  context: StepContext,
   request: Snapshot,
   application: Application,
-  read: (cookie: string) => Promise<Session | null>,
-): Promise<Session | null> {
+): Promise<KeyedSession | null> {
+  return firstOf(request, application, (cookie) => context.sessions.readServed(cookie, application));
+}
+
+async function firstOf<T>(
+  request: Snapshot,
+  application: Application,
+  read: (cookie: string) => Promise<T | null>,
+): Promise<T | null> {
   for (const cookie of findTickets(request.getHeaders('cookie'), application.cookieNeedle)) {
     const session = await read(cookie);
     if (session !== null) return session;

@@ -42,6 +42,8 @@ export interface Page {
   readonly title: Html;
   /** Each a paragraph. */
   readonly text: readonly Html[];
+  /** What can be chosen, as HTML with its buttons; between text and actions. */
+  readonly form?: { readonly post: string; readonly content: string };
   /** The first is what most people want. */
   readonly actions: readonly Action[];
   /** What an administrator needs; null when nothing went wrong. */
@@ -63,7 +65,7 @@ export function hasRoomFor(link: string): boolean {
   return escapeHtml(link).length <= LONGEST_LINK;
 }
 
-export function pageFor(reader: Reader, { status, title, text, actions, report }: Page): Reply {
+export function pageFor(reader: Reader, { status, title, text, form, actions, report }: Page): Reply {
   const { language, look } = reader;
   const end = look.name === '' ? '' : ` - ${escapeHtml(plainName(look.name))}`;
   const body = `<!doctype html>
@@ -72,6 +74,7 @@ export function pageFor(reader: Reader, { status, title, text, actions, report }
 <title>${title}${end}</title><style>${PAGE_STYLE}</style></head>
 <body>${header(look)}<main><h1>${title}</h1>
 ${text.map((paragraph) => `<p>${paragraph}</p>`).join('\n')}
+${form === undefined ? '' : `<form method="post" action="${escapeHtml(form.post)}">${form.content}</form>`}
 ${actions.length === 0 ? '' : `<div class="actions">${actions.map(action).join('')}</div>`}
 ${report === null ? '' : reportOf(reader, report)}</main>${footer(reader)}</body></html>
 `;
@@ -82,7 +85,7 @@ ${report === null ? '' : reportOf(reader, report)}</main>${footer(reader)}</body
       ['Content-Language', language],
       ['Vary', 'Accept-Language'],
       ['Cache-Control', 'no-store'],
-      ['Content-Security-Policy', policy(look.logo, actions)],
+      ['Content-Security-Policy', policy(look.logo, form !== undefined || actions.some((one) => 'post' in one))],
       ['X-Content-Type-Options', 'nosniff'],
       ['Referrer-Policy', 'no-referrer'],
       ...(status === 503 ? [['Retry-After', '2'] as const] : []),
@@ -126,9 +129,9 @@ function footer(reader: Reader): string {
 
 const STYLE_HASH = createHash('sha256').update(PAGE_STYLE).digest('base64');
 
-function policy(logo: string, actions: readonly Action[]): string {
+function policy(logo: string, posts: boolean): string {
   const image = logo === '' ? "'none'" : logo.startsWith('data:') ? 'data:' : new URL(logo).origin;
   // A form ends at the identity provider, and wherever that sends people on: Chromium compares every redirect with this.
-  const forms = actions.some((one) => 'post' in one) ? 'https: http:' : "'none'";
+  const forms = posts ? 'https: http:' : "'none'";
   return `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; img-src ${image}; base-uri 'none'; form-action ${forms}; frame-ancestors 'none'`;
 }

@@ -10,6 +10,7 @@ export const PAGE_STYLE =
   'header{margin-top:6vh;font-weight:600}header img{display:block;max-width:100%;max-height:4rem}' +
   'main{padding:1.5rem;background:var(--card);border:1px solid var(--line);border-radius:.5rem}' +
   'h1{font-size:1.4rem;line-height:1.3;margin:0 0 1rem}h2{font-size:1rem;margin:0}' +
+  'ul{list-style:none;margin:0;padding:0}li{padding:1rem 0;border-top:1px solid var(--line)}li p{margin:.25rem 0 .75rem}' +
   'a{color:var(--link)}' +
   '.actions{display:flex;flex-wrap:wrap;align-items:center;gap:.75rem 1.5rem;margin:1.5rem 0}.actions form{margin:0}' +
   '.actions a{display:inline-block;padding:.6rem 0}' +

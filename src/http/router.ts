@@ -1,17 +1,19 @@
 // The table of paths, whichever listener a request came in on: which is a check, which step answers, and for which host.
 import type { Application } from '../application/application.js';
 import { belowPrefix, ENVOY_CHECK, PING, PREFIXES, signatureStep } from '../application/own-paths.js';
+import { isHostOf } from '../application/public-origin.js';
 import { backchannelLogout } from './backchannel-logout.js';
 import { callback } from './callback.js';
 import type { CheckContext } from './check.js';
 import { unknownHost } from './decision.js';
 import { DIALECTS, type Dialect, dialectOfQuery } from './dialects.js';
-import { empty, json, type Reply, type Snapshot } from './exchange.js';
+import { empty, json, type Reply, redirect, type Snapshot } from './exchange.js';
 import { isNavigation } from './fetch-metadata.js';
 import { frontchannelLogout } from './frontchannel-logout.js';
 import { IN_BAND } from './in-band.js';
 import { jwks } from './jwks.js';
 import { isLoginHostPage, loginHostPage } from './login-host.js';
+import { mySessions } from './my-sessions.js';
 import { readerOf } from './page-layout.js';
 import { notFoundPage, unknownHostPage } from './pages.js';
 import { signOut } from './sign-out.js';
@@ -33,6 +35,7 @@ export const CHECK_PATHS: readonly { readonly path: string; readonly dialect: Di
 ];
 
 const BACKCHANNEL_PATH = '/backchannel_logout';
+const SESSIONS_PATH = '/sessions';
 
 const STEPS: Readonly<Record<string, Step>> = {
   '/start': start,
@@ -57,7 +60,7 @@ export function checkDialect(path: string, query: string): Dialect | null {
   return null;
 }
 
-/** Everything that is not a check. `readBody` is called by the one step that wants a body. */
+/** Everything that is not a check. `readBody` is called by the steps that want a body. */
 export async function route(
   context: RequestContext,
   request: Snapshot,
@@ -82,6 +85,7 @@ export async function route(
   const signature = signatureStep(request.query);
   if (signature !== null) return runStep(IN_BAND[signature], context, request, application);
   if (rest === BACKCHANNEL_PATH) return runStep(logoutStep(readBody), context, request, application);
+  if (rest === SESSIONS_PATH) return runStep(sessionsStep(host, readBody), context, request, application);
   if (isLoginHostPage(application, host, request.path)) return runStep(loginHostPage, context, request, application);
   const step = rest === null || !Object.hasOwn(STEPS, rest) ? undefined : STEPS[rest];
   if (step === undefined) return notFound(context, request, application);
@@ -99,6 +103,14 @@ function logoutStep(readBody: () => Promise<string | null>): Step {
     const body = request.method === 'POST' ? await readBody() : '';
     if (body === null) return json(413, { error: 'invalid_request', error_description: 'the body is too large' });
     return backchannelLogout(context, request, application, body);
+  };
+}
+
+/** A person's sessions are those of all hosts of an application: they are shown on its own. */
+function sessionsStep(host: string, readBody: () => Promise<string | null>): Step {
+  return async function sessions(context, request, application): Promise<Reply> {
+    if (!isHostOf(application, host)) return redirect(application.sessionsUrl);
+    return mySessions(context, request, application, readBody);
   };
 }
 

@@ -44,12 +44,19 @@ function aboutIdp(reader: Reader, session: IdpSession | 'unknown'): Html[] {
   return session === 'sent' ? [text] : [text, tell(reader, 'signed_out.may_go_on')];
 }
 
-export function signedInPage(reader: Reader, { displayName, signOutUrl }: Application, user: string): Reply {
+export function signedInPage(
+  reader: Reader,
+  { displayName, signOutUrl, sessionsUrl }: Application,
+  user: string,
+): Reply {
   return pageFor(reader, {
     status: 200,
     title: tell(reader, 'signed_in.title'),
     text: [tell(reader, 'signed_in.text', { application: displayName, user })],
-    actions: [{ href: signOutUrl, label: tell(reader, 'action.sign_out') }],
+    actions: [
+      { href: signOutUrl, label: tell(reader, 'action.sign_out') },
+      { href: sessionsUrl, label: tell(reader, 'action.own_sessions') },
+    ],
     report: null,
   });
 }

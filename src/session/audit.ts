@@ -52,7 +52,8 @@ export type AuditEvent =
   | (OfPerson & { readonly audit: 'session_renewed' })
   | (OfPerson & {
       readonly audit: 'session_ended';
-      readonly reason: RevocationSource | 'tokens_over';
+      /** `own_sessions`: by the person, on P/sessions. */
+      readonly reason: RevocationSource | 'tokens_over' | 'own_sessions';
       /** In place of `session`: so many, of which no line of their own is written. */
       readonly sessions?: number;
       /** The store failed on the way: some of them may be there still. */

@@ -154,6 +154,29 @@ export class Revoker {
     return this.endAll(listed, store.deleteSid(index), ended);
   }
 
+  /**
+   * Ends the other sessions of a user at an application: `one` of them, or all. One that is somebody else's stays. Rejects when the store
+   * is down; what has ended until then is published.
+   */
+  async endOthers(
+    application: Application,
+    sub: string,
+    own: string,
+    one: string | null,
+    by?: () => Requester,
+  ): Promise<void> {
+    const { store, audit } = this.options;
+    const subject = indexHash(application, 'sub', sub);
+    const keys = (await store.listSubject(subject)).filter((key) => key !== own && (one === null || key === one));
+    const ended: string[] = [];
+    try {
+      for (const key of keys) if (await store.delete(key)) ended.push(key);
+    } finally {
+      writeEnded(audit, { provider: application.name, subject, user: '', reason: 'own_sessions', by }, ended);
+      this.revoke(keys, 'sign_out');
+    }
+  }
+
   /** Ends every session of a provider, which may be one that is no more; answers with their keys. Rejects when the store is down. */
   async endProvider(provider: string, source: RevocationSource): Promise<string[]> {
     const keys = await this.options.store.deleteProvider(provider);

@@ -17,6 +17,7 @@ import type { Session } from './session.js';
 import { wantsRenewal } from './standing.js';
 import type { SessionStore } from './store.js';
 import { StoredSessions } from './stored-sessions.js';
+import { type OwnSessions, sessionsOf } from './summary.js';
 import { issueTicket, type Ticket, verifyTicket } from './ticket.js';
 import { isUsed, remember } from './used-tokens.js';
 
@@ -85,7 +86,7 @@ export class Sessions {
   private readonly stored: StoredSessions;
   private readonly revoker: Revoker;
   private readonly renewal: Renewal | null;
-  private readonly readServed: ReadServed;
+  private readonly serve: ReadServed;
   private readonly loading = new Map<string, Load>();
 
   constructor(options: SessionsOptions) {
@@ -109,7 +110,7 @@ export class Sessions {
           end: (ticket) => this.revoker.endTicket(ticket, 'refresh'),
         })
       : null;
-    this.readServed = createReadServed({ read, renewal: this.renewal, now, monotonic, timers, log });
+    this.serve = createReadServed({ read, renewal: this.renewal, now, monotonic, timers, log });
   }
 
   /**
@@ -202,7 +203,7 @@ export class Sessions {
   private async finishLoadSlowly(load: Load, cookie: string, ticket: Ticket, found: Session): Promise<Resolution> {
     const { application } = load;
     try {
-      const served = await this.readServed(application, ticket, found);
+      const served = await this.serve(application, ticket, found);
       if (served === 'unreachable' && !load.revoked) {
         this.endLoad(load, cookie);
         return RENEWAL_UNAVAILABLE;
@@ -257,10 +258,31 @@ export class Sessions {
 
   /** The whole session as a check would serve it. Rejects also when it would have to be renewed and cannot be. */
   async readRenewed(cookie: string, application: Application): Promise<Session | null> {
+    return (await this.readServed(cookie, application))?.session ?? null;
+  }
+
+  /** The same, and its name in the store. */
+  async readServed(cookie: string, application: Application): Promise<{ session: Session; key: string } | null> {
     const ticket = verifyTicket(application, cookie);
-    const session = ticket === null ? null : await this.readServed(application, ticket, null);
+    const session = ticket === null ? null : await this.serve(application, ticket, null);
     if (session === 'unreachable') throw new AkproxError('idp_unreachable', 'the session cannot be renewed');
-    return session;
+    return session === null || ticket === null ? null : { session, key: ticket.key };
+  }
+
+  /** See `sessionsOf`. */
+  list(application: Application, sub: string, most: number, own: string): Promise<OwnSessions> {
+    return sessionsOf(this.options.store, application, sub, most, own);
+  }
+
+  /** See `Revoker.endOthers`. */
+  endOthers(
+    application: Application,
+    sub: string,
+    own: string,
+    one: string | null,
+    by?: () => Requester,
+  ): Promise<void> {
+    return this.revoker.endOthers(application, sub, own, one, by);
   }
 
   /** Resolves when this worker is in the middle of no renewal: see `Renewal.idle`. */

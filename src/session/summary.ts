@@ -60,3 +60,25 @@ export async function summariesOf(
     }))
     .sort((a, b) => (b.about?.createdAt ?? 0) - (a.about?.createdAt ?? 0));
 }
+
+export interface OwnSessions {
+  readonly listed: readonly Summary[];
+  /** How many there are. */
+  readonly all: number;
+}
+
+/** Looked at for a list of fewer: the newest are not found otherwise. */
+const MOST_OWN = 1_000;
+
+/** The same, and how many there are; the one called `own` is the first. */
+export async function sessionsOf(
+  store: Pick<SessionStore, 'listSummaries'>,
+  application: Application,
+  sub: string,
+  most: number,
+  own: string,
+): Promise<OwnSessions> {
+  const found = await summariesOf(store, application, sub, MOST_OWN);
+  const sorted = [...found.filter(({ key }) => key === own), ...found.filter(({ key }) => key !== own)];
+  return { listed: sorted.slice(0, most), all: found.length };
+}

@@ -52,6 +52,28 @@ describeWith(chromiumMissing, 'a login in Chromium', () => {
       );
       assert.equal(fetched, 200);
 
+      // Another browser of hers, which she ends from here: a page without a script, under its own policy.
+      const phone = await (await browser.newContext({ javaScriptEnabled: false })).newPage();
+      phone.setDefaultTimeout(PATIENCE_MS);
+      await phone.goto(`${origin}/akprox/sessions`);
+      await logIn(phone, 'alice');
+      await phone.waitForURL(`${origin}/akprox/sessions`);
+      assert.equal(await phone.getByText('Chrome, Linux (this browser)').count(), 1);
+      const page = await phone.content();
+      for (const { value } of await phone.context().cookies())
+        for (const part of value.split('.')) assert.ok(!page.includes(part.slice(0, 12)));
+      const refused = await two.evaluate(async () => (await fetch('/akprox/sessions', { method: 'POST' })).status);
+      assert.equal(refused, 403, 'without a handle');
+      await phone.getByRole('button', { name: 'End all others' }).click();
+      await phone.waitForURL(`${origin}/akprox/sessions`);
+      await phone.getByRole('button').waitFor({ state: 'detached' });
+      const ended = await daemon.waitFor((line) => line['reason'] === 'own_sessions');
+      assert.equal(ended['audit'], 'session_ended');
+      assert.equal(ended['client'], '127.0.0.1');
+      // The identity provider remembers her: a new session.
+      await one.goto(`${origin}/one`);
+      await one.waitForURL(`${origin}/one`);
+
       await one.goto(`${origin}/akprox/sign_out`);
       await two.goto(`${origin}/two`);
       assert.ok(two.url().startsWith(idp.issuer), 'the other tab is signed out too');

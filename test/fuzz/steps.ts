@@ -211,7 +211,14 @@ function sessionsOf({ r, site, method }: Asked): StepChoice {
   if (r.chance(0.5)) return { what: 'sessions', target: '/sessions' };
   if (method === 'GET' || r.chance(0.5))
     return { what: 'root', target: r.pick(['/', '/x', '/favicon.ico']), bare: true, ...page };
-  const body = r.pick(['all=1', `token=${r.text(43)}&session=all`, 'token=&session=', r.bytes(100)]);
+  const body = r.pick([
+    'all=1',
+    `token=${r.text(43)}&session=all`,
+    'token=&session=',
+    'end=others',
+    `end=${r.text(98)}`,
+    r.bytes(100),
+  ]);
   return {
     what: 'sessions, a forged form',
     target: '/sessions',

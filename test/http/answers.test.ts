@@ -72,6 +72,7 @@ function forwarded(uri: string, more: Readonly<Record<string, string>> = {}, hos
 const SCRIPT = { 'Sec-Fetch-Mode': 'cors' };
 const TRAEFIK = '/akprox/auth/traefik';
 const NGINX = '/akprox/auth/nginx';
+const WANTS_BODY: readonly string[] = ['backchannel_logout', 'sessions'];
 const CASES: Readonly<Record<string, () => Asked>> = {
   allowed: () => ({ path: TRAEFIK, headers: forwarded('/', { Cookie: cookies.alice }), status: 200 }),
   'allowed, nginx': () => ({ path: NGINX, headers: { Host: HOST, Cookie: cookies.alice }, status: 200 }),
@@ -137,6 +138,22 @@ const CASES: Readonly<Record<string, () => Asked>> = {
   }),
   'page of the login host': () => ({ path: '/', headers: { Host: LOGIN_HOST }, status: 200 }),
   'no page of another host': () => ({ path: '/', headers: { Host: HOST }, status: 404 }),
+  sessions: () => ({
+    path: '/akprox/sessions',
+    headers: { Host: HOST, Cookie: cookies.alice },
+    status: (method) => (method === 'POST' ? 403 : 200),
+    waits: true,
+  }),
+  'sessions of nobody': () => ({
+    path: '/akprox/sessions',
+    headers: { Host: HOST },
+    status: (method) => (['GET', 'HEAD', 'head'].includes(method) ? 302 : 401),
+  }),
+  'sessions at another host of a domain': () => ({
+    path: '/akprox/sessions',
+    headers: { Host: 'app.company.localhost:8080' },
+    status: 302,
+  }),
   userinfo: () => ({
     path: '/akprox/userinfo',
     headers: { Host: HOST, Cookie: cookies.alice },
@@ -289,8 +306,8 @@ for (const listener of LISTENERS) {
           { header: 'Content-Length: 12', body: 'a=b&c=d&e=fg' },
           { header: 'Transfer-Encoding: chunked', body: '5\r\na=b&c\r\n3\r\n=de\r\n0\r\n\r\n' },
         ];
-        // The one step that wants its body waits for it.
-        const methods = METHODS(listener).filter((method) => name !== 'backchannel_logout' || method !== 'POST');
+        // The steps that want their body wait for it.
+        const methods = METHODS(listener).filter((method) => !WANTS_BODY.includes(name) || method !== 'POST');
         for (const { header, body } of framings) {
           await Promise.all(
             methods.map(async (method) => {
@@ -361,7 +378,7 @@ describe('https, HTTP/2', () => {
     it(`${name}: a body that has not come is not waited for, and its stream ends when it has`, async () => {
       const asked = make();
       // The one step that wants its body waits for it.
-      const methods = ANY_METHODS.filter((method) => name !== 'backchannel_logout' || method !== 'POST');
+      const methods = ANY_METHODS.filter((method) => !WANTS_BODY.includes(name) || method !== 'POST');
       await Promise.all(
         methods.map(async (method) => {
           const { stream, answer, closed } = http2.ask({ method, ...asked }, null);

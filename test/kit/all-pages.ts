@@ -1,6 +1,7 @@
 // Every page in every state, as it goes to a browser.
 import type { Application } from '../../src/application/application.js';
 import type { Reply } from '../../src/http/exchange.js';
+import { MOST_LISTED, mySessionsPage } from '../../src/http/my-sessions-page.js';
 import type { Reader } from '../../src/http/page-layout.js';
 import {
   callbackNotRoutedPage,
@@ -65,6 +66,31 @@ export function allPages(
     ...Object.fromEntries(signedOut),
     'signedOutPage of no sign-out that is known': signedOutPage(reader, application, null),
     'signedInPage ': signedInPage(reader, application, user),
+    ...Object.fromEntries(
+      ([1, 40] as const).map((all): [string, Reply] => [
+        `mySessionsPage of ${all}`,
+        mySessionsPage(reader, application, {
+          user,
+          isStale: all === 1,
+          sessions: Array.from({ length: Math.min(all, MOST_LISTED) }, (_, i) => ({
+            about:
+              i === 1
+                ? null
+                : {
+                    createdAt: 1e12,
+                    renewedAt: 1e12,
+                    device:
+                      i === 2
+                        ? null
+                        : { browser: 'Samsung Internet, Android', client: '2001:db8:1111:2222:3333:4444:5555:6666' },
+                  },
+            handle: i === 0 ? null : 'h'.repeat(98),
+          })),
+          all,
+          others: 'h'.repeat(50),
+        }),
+      ]),
+    ),
     'nobodyPage ': nobodyPage(reader, application),
   };
 }
