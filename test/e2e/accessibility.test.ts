@@ -5,6 +5,7 @@ import { after, before, it } from 'node:test';
 import axe, { type AxeResults } from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import type { Reply } from '../../src/http/exchange.js';
+import * as mySessionsPages from '../../src/http/my-sessions-page.js';
 import type * as layouts from '../../src/http/page-layout.js';
 import * as pages from '../../src/http/pages.js';
 import * as sessionPages from '../../src/http/session-pages.js';
@@ -96,7 +97,7 @@ describeWith(chromiumMissing, 'in Chromium, axe-core', () => {
   }
 
   it('is shown every page that there is', () => {
-    const made = Object.keys({ ...pages, ...sessionPages }).filter((name) => name.endsWith('Page'));
+    const made = Object.keys({ ...pages, ...sessionPages, ...mySessionsPages }).filter((name) => name.endsWith('Page'));
     const shown = new Set(everyPage().map(([name]) => name.replace(/\W.*/, '')));
     assert.deepEqual([...shown].sort(), made.sort());
   });

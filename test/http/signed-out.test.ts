@@ -160,7 +160,7 @@ describe('the page', () => {
     const ticket = await world.checks.signIn(SINGLE, { preferred_username: '<bob>' });
     const reply = await world.arrive(state, ticket);
     assert.match(reply.body, /signed in at <bdi>whoami<\/bdi> as <bdi>&#60;bob&#62;</);
-    assert.deepEqual(linksOf(reply), [SINGLE.signOutUrl]);
+    assert.deepEqual(linksOf(reply), [SINGLE.signOutUrl, SINGLE.sessionsUrl]);
   });
 });
 
