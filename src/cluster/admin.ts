@@ -45,7 +45,9 @@ export async function startAdmin(address: string | null, options: AdminOptions, 
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const why =
-        cause.code === 'EADDRINUSE' ? 'the port is taken; is another akprox running on this host?' : cause.message;
+        cause.code === 'EADDRINUSE'
+          ? 'the port is taken; if another akprox runs on this host, stop that one, or set another port'
+          : cause.message;
       reject(new AkproxError('listen_failed', `listen.metrics: cannot listen on ${address}: ${why}`, cause));
     });
     if (descriptor === undefined) server.listen(port, host, resolve);

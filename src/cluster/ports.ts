@@ -60,7 +60,7 @@ async function hold(setting: string, address: string, tries: number): Promise<Se
       return hold(setting, address, tries - 1);
     }
     const why = taken
-      ? 'the port is taken; is another akprox, or another program, running on this host?'
+      ? 'the port is taken by another akprox or another program on this host: stop that one, or set another port'
       : explain(cause);
     throw new AkproxError('listen_failed', `${setting}: cannot listen on ${address}: ${why}`, cause);
   }

@@ -2,7 +2,7 @@
 // The environment comes in as an argument. Every value may be `file://PATH` or `env://NAME?default`, as authentik has it.
 import { fromPythonLevel } from '../infra/log-level.js';
 import { isRecord } from '../infra/untyped.js';
-import { type Problem, readFailure } from './problems.js';
+import { cannotBeRead, type Problem } from './problems.js';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -134,7 +134,11 @@ function variables(env: Env, readFile: ReadFile, problems: Problem[]): Read {
     if (scheme === undefined) return value === '' ? undefined : value;
     if (scheme === 'env') {
       const found = own(env, target) || fallback;
-      if (!found) problems.push({ path: variable, message: `environment variable ${target} is not set` });
+      if (!found)
+        problems.push({
+          path: variable,
+          message: `environment variable ${target} is not set: set it where akprox is started`,
+        });
       return found || undefined;
     }
     try {
@@ -142,8 +146,7 @@ function variables(env: Env, readFile: ReadFile, problems: Problem[]): Read {
       if (!found) problems.push({ path: variable, message: `file ${target} is empty` });
       return found || undefined;
     } catch (error) {
-      if (!fallback)
-        problems.push({ path: variable, message: `file ${target} cannot be read (${readFailure(error)})` });
+      if (!fallback) problems.push({ path: variable, message: cannotBeRead(target, error) });
       return fallback || undefined;
     }
   };

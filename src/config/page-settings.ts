@@ -1,7 +1,7 @@
 // `pages`: the logo is an https URL as it is, or a file, read once and made a data: URL, so that pages fetch nothing; and the link to help.
 import { resolve } from 'node:path';
 import { isRecord } from '../infra/untyped.js';
-import { type Problem, readFailure } from './problems.js';
+import { cannotBeRead, type Problem } from './problems.js';
 
 /** Bytes of a file; throws a system error like `fs.readFileSync`. */
 export type ReadBytes = (path: string) => Uint8Array;
@@ -45,7 +45,7 @@ export function readLogo(pages: unknown, { readBytes, directory }: LogoSources):
   try {
     bytes = readBytes(resolve(directory, written));
   } catch (error) {
-    return refused(`file ${written} cannot be read (${readFailure(error)})`);
+    return refused(cannotBeRead(written, error));
   }
   if (bytes.byteLength > MOST_BYTES) {
     return refused(

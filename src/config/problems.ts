@@ -39,6 +39,23 @@ export function valueAt(root: unknown, path: Path): unknown {
   }, root);
 }
 
+/** Says that `file`, as it is written, could not be read, and what to do about it. */
+export function cannotBeRead(file: string, error: unknown): string {
+  const reason = readFailure(error);
+  const advice = READ_ADVICE[reason];
+  return `file ${file} cannot be read (${reason})${advice === undefined ? '' : `: ${advice}`}`;
+}
+
+const RIGHTS = 'give the user that akprox runs as the right to read it, and to enter the directories above it';
+
+const READ_ADVICE: Readonly<Record<string, string>> = {
+  ENOENT: 'correct the path, or put the file there',
+  ENOTDIR: 'correct the path, or put the file there',
+  EISDIR: 'it is a directory, name the file in it',
+  EACCES: RIGHTS,
+  EPERM: RIGHTS,
+};
+
 /** Why a file could not be read, as the code of the system error: `ENOENT`, `EACCES`. */
 export function readFailure(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';

@@ -74,9 +74,10 @@ function cookieDomainProblem(mode: unknown, text: string, hostname: string | und
   const domain = parseCookieDomain(text);
   if (domain === undefined) return 'expected a domain name, without scheme, port or path';
   // Browsers drop a cookie for a whole top-level domain, so every login would loop.
-  if (!domain.includes('.') && domain !== 'localhost') return 'has a single label, browsers keep no cookie for it';
+  if (!domain.includes('.') && domain !== 'localhost')
+    return 'has a single label, browsers keep no cookie for it: write a domain below it, such as company.tld';
   if (hostname !== undefined && !isUnderDomain(hostname, domain))
-    return 'external_host is neither this domain nor below it';
+    return 'external_host is neither this domain nor below it: write the domain that the hosts of login and applications are below';
   return undefined;
 }
 
@@ -163,7 +164,9 @@ function duplicates(key: string, identities: readonly unknown[]): Problem[] {
     if (typeof identity !== 'string') return [];
     const earlier = first.get(identity);
     if (earlier !== undefined)
-      return [{ path: `providers[${index}].${key}`, message: `is taken by providers[${earlier}]` }];
+      return [
+        { path: `providers[${index}].${key}`, message: `is taken by providers[${earlier}]: give it one of its own` },
+      ];
     first.set(identity, index);
     return [];
   });

@@ -11,7 +11,7 @@ import { LONGEST_PATH, unixPathOf } from '../infra/unix-address.js';
 import { isRecord } from '../infra/untyped.js';
 import type { ReadFile } from './environment.js';
 import { helpProblems } from './page-settings.js';
-import { type Problem, readFailure, valueAt } from './problems.js';
+import { cannotBeRead, type Problem, readFailure, valueAt } from './problems.js';
 import { providerProblems } from './provider-rules.js';
 import { configSchema } from './schema.js';
 
@@ -49,7 +49,7 @@ function listenerProblems(raw: unknown): Problem[] {
     if (address.startsWith('[') && !isIPv6(host))
       problems.push({ path, message: 'expected an IPv6 address between [ and ]' });
     const other = port === 0 ? undefined : taken.find((one) => one.port === port && overlap(one.host, host));
-    if (other) problems.push({ path, message: `listens where ${other.path} does` });
+    if (other) problems.push({ path, message: `listens where ${other.path} does: give it a port of its own` });
     taken.push({ path, host, port });
   }
   return problems;
@@ -127,7 +127,7 @@ function pairProblems(raw: unknown, sources: RuleSources): Problem[] {
       createSecureContext({ cert: certificate, key: privateKey });
       return [];
     } catch (error) {
-      const message = `certificate and key cannot be used together (${readFailure(error)})`;
+      const message = `certificate and key cannot be used together (${readFailure(error)}): \`key\` has to be that of the first certificate in \`cert\`, without a password`;
       return [{ path, message }];
     }
   });
@@ -171,9 +171,11 @@ function fileProblems(raw: unknown, sources: RuleSources): Problem[] {
     if (typeof file !== 'string') return [];
     try {
       const text = sources.readFile(resolve(sources.directory, file));
-      return text.includes('-----BEGIN ') ? [] : [{ path, message: `file ${file} is not a PEM file` }];
+      return text.includes('-----BEGIN ')
+        ? []
+        : [{ path, message: `file ${file} is not a PEM file: convert it, it has to have a line -----BEGIN …-----` }];
     } catch (error) {
-      return [{ path, message: `file ${file} cannot be read (${readFailure(error)})` }];
+      return [{ path, message: cannotBeRead(file, error) }];
     }
   });
 }

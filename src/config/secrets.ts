@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { isRecord } from '../infra/untyped.js';
 import type { Env, ReadFile } from './environment.js';
-import { formatPath, type Path, type Problem, readFailure } from './problems.js';
+import { cannotBeRead, formatPath, type Path, type Problem } from './problems.js';
 
 /** Where a secret may stand; `*` is any element of a list. */
 export const SECRET_PATHS = [
@@ -47,7 +47,8 @@ function lookUp(reference: Record<string, unknown>, sources: SecretSources): { s
   }
   if (kind === 'env') {
     const secret = Object.hasOwn(sources.env, name) ? sources.env[name] : undefined;
-    if (secret === undefined) return { message: `environment variable ${name} is not set` };
+    if (secret === undefined)
+      return { message: `environment variable ${name} is not set: set it where akprox is started` };
     return secret === '' ? { message: `environment variable ${name} is empty` } : { secret };
   }
   try {
@@ -55,7 +56,7 @@ function lookUp(reference: Record<string, unknown>, sources: SecretSources): { s
     const secret = sources.readFile(resolve(sources.directory, name)).replace(/\r?\n$/, '');
     return secret === '' ? { message: `file ${name} is empty` } : { secret };
   } catch (error) {
-    return { message: `file ${name} cannot be read (${readFailure(error)})` };
+    return { message: cannotBeRead(name, error) };
   }
 }
 

@@ -2,7 +2,7 @@
 import { basename, resolve } from 'node:path';
 import { isRecord } from '../infra/untyped.js';
 import { type Env, type Overlay, overlayEnvironment, type ReadFile } from './environment.js';
-import { type Problem, readFailure } from './problems.js';
+import { cannotBeRead, type Problem, readFailure } from './problems.js';
 import { directoryOf } from './rules.js';
 import { referredVariables, resolveSecrets } from './secrets.js';
 import { type Applied, applyVariables } from './variables.js';
@@ -53,7 +53,7 @@ function readSource({ env, cwd, file, readFile }: Place): Source {
     if (named === undefined && reason === 'ENOENT') return { ...none, path: null, problems: [] };
     const problem = {
       path: file !== undefined ? '--config' : named === undefined ? 'akprox.yaml' : 'AKPROX_CONFIG',
-      message: `file ${path} cannot be read (${reason})`,
+      message: cannotBeRead(path, error),
     };
     return { ...none, path, problems: [problem] };
   }

@@ -32,7 +32,7 @@ describe('a second daemon with a metrics port of its own', () => {
       await assert.rejects(
         startDaemon({ workers: 1, providers, listen: { [setting]: `127.0.0.1:${port}` } }),
         new RegExp(
-          `akprox cannot start: listen\\.${setting}: cannot listen on 127.0.0.1:${port}: the port is taken; is another akprox`,
+          `akprox cannot start: listen\\.${setting}: cannot listen on 127.0.0.1:${port}: the port is taken by another akprox`,
         ),
       );
     });

@@ -73,7 +73,10 @@ test('--config names the file, before a command and behind it, over AKPROX_CONFI
   const missing = await akprox(['check', '--config', 'none.yaml']);
   assert.deepEqual(
     [missing.code, missing.stderr],
-    [1, '--config: file /etc/akprox/none.yaml cannot be read (ENOENT)\n1 problem\n'],
+    [
+      1,
+      '--config: file /etc/akprox/none.yaml cannot be read (ENOENT): correct the path, or put the file there\n1 problem\n',
+    ],
   );
   for (const argv of [['--config'], ['--config='], ['--config', '--help']]) {
     const { code, stderr } = await akprox(argv);

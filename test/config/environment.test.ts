@@ -81,7 +81,9 @@ describe('the environment', () => {
     ],
     [
       { AUTHENTIK_LISTEN__METRICS: ':9000' },
-      { 'listen.metrics': 'listens where listen.http does (from AUTHENTIK_LISTEN__METRICS)' },
+      {
+        'listen.metrics': 'listens where listen.http does: give it a port of its own (from AUTHENTIK_LISTEN__METRICS)',
+      },
     ],
     [
       { AUTHENTIK_LOG_LEVEL: 'loud' },
@@ -115,8 +117,14 @@ describe('the environment', () => {
       },
     ],
     [{ AUTHENTIK_REDIS__HOST: 'u:p@redis' }, { AUTHENTIK_REDIS__HOST: 'expected a host name or address' }],
-    [{ AUTHENTIK_TOKEN: 'file:///none' }, { AUTHENTIK_TOKEN: 'file /none cannot be read (ENOENT)' }],
-    [{ AUTHENTIK_TOKEN: 'env://NONE' }, { AUTHENTIK_TOKEN: 'environment variable NONE is not set' }],
+    [
+      { AUTHENTIK_TOKEN: 'file:///none' },
+      { AUTHENTIK_TOKEN: 'file /none cannot be read (ENOENT): correct the path, or put the file there' },
+    ],
+    [
+      { AUTHENTIK_TOKEN: 'env://NONE' },
+      { AUTHENTIK_TOKEN: 'environment variable NONE is not set: set it where akprox is started' },
+    ],
     [{ AUTHENTIK_TOKEN: '' }, { AUTHENTIK_TOKEN: 'is required beside AUTHENTIK_HOST' }],
     [{ AUTHENTIK_HOST: '' }, { AUTHENTIK_HOST: 'is required beside AUTHENTIK_TOKEN' }],
     [

@@ -49,9 +49,11 @@ test('a CA is read from its file, so that another one there is another configura
   assert.equal(caOf(PAIR.cert), PAIR.cert);
   assert.equal(caOf(`# of the company\n${PAIR.cert}`), `# of the company\n${PAIR.cert}`);
   const path = 'providers[0].oidc.ca';
-  assert.deepEqual(problemsOf(load(raw)), { [path]: 'file ca.pem cannot be read (ENOENT)' });
+  assert.deepEqual(problemsOf(load(raw)), {
+    [path]: 'file ca.pem cannot be read (ENOENT): correct the path, or put the file there',
+  });
   for (const [text, message] of [
-    ['no pem', 'file ca.pem is not a PEM file'],
+    ['no pem', 'file ca.pem is not a PEM file: convert it, it has to have a line -----BEGIN …-----'],
     [PAIR.private, 'file ca.pem has no certificate that can be read'],
     [
       '-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n',

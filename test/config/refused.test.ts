@@ -106,17 +106,17 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
   [
     'one address twice',
     { listen: { http: '127.0.0.1:1', compat: '127.0.0.1:1' } },
-    { 'listen.compat': 'listens where listen.http does' },
+    { 'listen.compat': 'listens where listen.http does: give it a port of its own' },
   ],
   [
     'the address of a default',
     { listen: { http: '0.0.0.0:9443' } },
-    { 'listen.https': 'listens where listen.http does' },
+    { 'listen.https': 'listens where listen.http does: give it a port of its own' },
   ],
   [
     'an address below the wildcard',
     { listen: { metrics: '127.0.0.1:9000' } },
-    { 'listen.metrics': 'listens where listen.http does' },
+    { 'listen.metrics': 'listens where listen.http does: give it a port of its own' },
   ],
   [
     'a proxy that is no address',
@@ -175,13 +175,19 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
   [
     'half a client certificate that is missing',
     { store: { kind: 'redis', url: 'redis://h', tls: { cert: 'no.pem' } } },
-    { 'store.tls': 'cert and key go together', 'store.tls.cert': 'file no.pem cannot be read (ENOENT)' },
+    {
+      'store.tls': 'cert and key go together',
+      'store.tls.cert': 'file no.pem cannot be read (ENOENT): correct the path, or put the file there',
+    },
   ],
   // Providers among each other.
   [
     'a name and a host twice',
     { providers: [provider(), provider({ external_host: 'http://WHOAMI.company.tld:80/' })] },
-    { 'providers[1].name': 'is taken by providers[0]', 'providers[1].external_host': 'is taken by providers[0]' },
+    {
+      'providers[1].name': 'is taken by providers[0]: give it one of its own',
+      'providers[1].external_host': 'is taken by providers[0]: give it one of its own',
+    },
   ],
   // Talking to the identity provider.
   [
@@ -203,7 +209,7 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
     {
       providers: [provider({}, { private_key: { file: 'no.pem' }, token_endpoint_auth_method: 'private_key_jwt' })],
     },
-    { 'providers[0].oidc.private_key': 'file no.pem cannot be read (ENOENT)' },
+    { 'providers[0].oidc.private_key': 'file no.pem cannot be read (ENOENT): correct the path, or put the file there' },
   ],
   [
     'parameters that are ours, and one that is none',
@@ -249,7 +255,10 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
       [
         `cookie domain ${cookie_domain}`,
         { providers: [domain({ cookie_domain })] },
-        { 'providers[0].cookie_domain': 'external_host is neither this domain nor below it' },
+        {
+          'providers[0].cookie_domain':
+            'external_host is neither this domain nor below it: write the domain that the hosts of login and applications are below',
+        },
       ] as const,
   ),
   ...['tld', '.com'].map(
@@ -257,7 +266,10 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
       [
         `cookie domain ${cookie_domain}`,
         { providers: [domain({ cookie_domain })] },
-        { 'providers[0].cookie_domain': 'has a single label, browsers keep no cookie for it' },
+        {
+          'providers[0].cookie_domain':
+            'has a single label, browsers keep no cookie for it: write a domain below it, such as company.tld',
+        },
       ] as const,
   ),
   ...[
@@ -338,10 +350,10 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
     'a certificate that is missing',
     { listen: { tls: { cert: 'b' } }, providers: [provider({ tls: { cert: 'a', key: 'akprox.yaml' } })] },
     {
-      'listen.tls.cert': 'file b cannot be read (ENOENT)',
+      'listen.tls.cert': 'file b cannot be read (ENOENT): correct the path, or put the file there',
       'listen.tls.key': 'is required',
-      'providers[0].tls.cert': 'file a cannot be read (ENOENT)',
-      'providers[0].tls.key': 'file akprox.yaml is not a PEM file',
+      'providers[0].tls.cert': 'file a cannot be read (ENOENT): correct the path, or put the file there',
+      'providers[0].tls.key': 'file akprox.yaml is not a PEM file: convert it, it has to have a line -----BEGIN …-----',
     },
   ],
 ];

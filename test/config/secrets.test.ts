@@ -26,10 +26,10 @@ describe('secrets', () => {
   }
 
   for (const [secret, message] of [
-    [{ env: 'NONE' }, 'environment variable NONE is not set'],
-    [{ env: 'toString' }, 'environment variable toString is not set'],
+    [{ env: 'NONE' }, 'environment variable NONE is not set: set it where akprox is started'],
+    [{ env: 'toString' }, 'environment variable toString is not set: set it where akprox is started'],
     [{ env: 'EMPTY' }, 'environment variable EMPTY is empty'],
-    [{ file: '/run/none' }, 'file /run/none cannot be read (ENOENT)'],
+    [{ file: '/run/none' }, 'file /run/none cannot be read (ENOENT): correct the path, or put the file there'],
     [{ file: '/run/empty' }, 'file /run/empty is empty'],
     [{ env: 'KEY', file: '/run/key' }, 'expected a string, { env: NAME } or { file: PATH }'],
     [{ vault: 'x' }, 'expected a string, { env: NAME } or { file: PATH }'],

@@ -10,7 +10,12 @@ describe('the file', () => {
     const result = loadConfig({ env: { AKPROX_CONFIG: '/none.yaml' }, cwd: '/', readFile: diskOf({}) });
     assert.deepEqual(result, {
       ok: false,
-      problems: [{ path: 'AKPROX_CONFIG', message: 'file /none.yaml cannot be read (ENOENT)' }],
+      problems: [
+        {
+          path: 'AKPROX_CONFIG',
+          message: 'file /none.yaml cannot be read (ENOENT): correct the path, or put the file there',
+        },
+      ],
       file: '/none.yaml',
     });
   });
@@ -20,7 +25,8 @@ describe('the file', () => {
       throw Object.assign(new Error('denied'), { code: 'EACCES' });
     };
     assert.deepEqual(problemsOf(loadConfig({ env: {}, cwd: '/', readFile })), {
-      'akprox.yaml': 'file /akprox.yaml cannot be read (EACCES)',
+      'akprox.yaml':
+        'file /akprox.yaml cannot be read (EACCES): give the user that akprox runs as the right to read it, and to enter the directories above it',
     });
   });
 

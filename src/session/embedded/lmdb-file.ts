@@ -59,8 +59,13 @@ export function prepareDirectory(path: string): void {
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : '';
-    if (code === 'EEXIST' || code === 'ENOTDIR') throw unusable(path, 'is not a directory', error);
-    throw unusable(path, `is not a directory that can be made and written (${explain(error)})`, error);
+    if (code === 'EEXIST' || code === 'ENOTDIR')
+      throw unusable(path, 'is not a directory: name one, akprox makes it', error);
+    throw unusable(
+      path,
+      `is not a directory that can be made and written: let the user that akprox runs as write there, or name another (${explain(error)})`,
+      error,
+    );
   }
 }
 

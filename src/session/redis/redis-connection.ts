@@ -147,7 +147,7 @@ class Connection implements RedisConnection {
     if (!this.ready) {
       this.log.error(
         { reason: this.reason },
-        'Redis cannot be reached; starting without: sessions answer 503 until it is there',
+        'Redis cannot be reached; starting without: sessions answer 503 until it is there. Start it, or correct its address in `store`',
       );
       return;
     }

@@ -58,9 +58,10 @@ export function refusalMessage(error: Error, target: RedisTarget): string | null
   const bySentinel = /sentinel/i.test(message);
   const reason = redisReason(error);
   if (/WRONGPASS|invalid (username-)?password/i.test(message)) {
-    if (bySentinel) return `store.sentinel_password: the Sentinel refuses it (${reason})`;
+    if (bySentinel)
+      return `store.sentinel_password: the Sentinel refuses it (${reason}): write what its own requirepass says`;
     const setting = target.options.username === undefined ? 'store.password' : 'store.username or store.password';
-    return `${setting}: Redis refuses it (${reason})`;
+    return `${setting}: Redis refuses it (${reason}): write what its requirepass, or its ACL for this user, says`;
   }
   if (/NOAUTH/.test(message)) {
     // Sent in one go with a password that is refused: the refusal says more.
