@@ -177,6 +177,21 @@ export const REMEDIES = {
     meaning: 'Nobody can sign out: the outpost is not asked at its sign_out path.',
     change: 'route /akprox/sign_out to the outpost, on the host of the login',
   },
+  backchannel_unreachable: {
+    severity: 'warning',
+    meaning:
+      'What the identity provider sends when a session ends there (back-channel logout) does not reach the outpost: the session here goes on.',
+    change:
+      'route /akprox/backchannel_logout on the host of the login to the outpost, POST with its body, with no check before it',
+    settings: {
+      Traefik: 'the router with `PathPrefix(`/akprox/`)`: without it the check runs the steps of a login, but not this',
+      nginx: '`location ~ ^/(akprox|outpost\\.goauthentik\\.io)/` with no auth_request and no `limit_except` in it',
+      'ingress-nginx': 'the second Ingress, with path /akprox/ and no auth annotations',
+      Caddy: '`reverse_proxy @akprox` before forward_auth',
+      Envoy: 'routes with prefix /akprox/ and `ext_authz` disabled at them',
+      HAProxy: '`use_backend akprox if akprox`, and `unless akprox` behind `http-request lua.akprox`',
+    },
+  },
   set_cookie_stripped: {
     severity: 'error',
     meaning: 'Cookies that the outpost sets do not reach the browser.',

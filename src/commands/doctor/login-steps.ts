@@ -1,8 +1,8 @@
 // The login behind the link: its page, its cookie, the way back from the identity provider, and signing out.
-import { isOutposts, tell } from './answers.js';
+import { isOutposts, jsonOf, tell } from './answers.js';
 import type { Collector } from './collector.js';
 import { type LoginLink, parse, printable, readLoginLink, show } from './login-link.js';
-import { NAVIGATION } from './probe.js';
+import { NAVIGATION, SCRIPT } from './probe.js';
 import { reaches, readSetCookie, type SetCookie } from './set-cookie.js';
 import type { Target } from './target.js';
 
@@ -48,6 +48,7 @@ export async function examineLogin(target: Target, notes: Collector, { start }: 
       await returnRefused(target, notes, redirectUri ?? start, to.searchParams.get('state'), attempt);
   }
   await signOut(target, notes, start, url);
+  await askBackChannel(target, notes, start);
 }
 
 /** Comes back from the identity provider as somebody who has refused: the outpost knows the login by its cookie, or not. */
@@ -69,6 +70,24 @@ async function returnRefused(
   else if (answer.body.includes('login_unknown'))
     notes.add('cookie_stripped', `${seen}: the outpost did not get the cookie that it had set`);
   else notes.add('login_not_routed', seen);
+}
+
+/** As the identity provider would come, with no token: the outpost says that one is missing, and ends nothing. */
+async function askBackChannel({ ask, progress }: Target, notes: Collector, start: URL): Promise<void> {
+  progress('back-channel logout');
+  const place = new URL(start.pathname.replace(/start$/, 'backchannel_logout'), start);
+  const body = 'akprox=doctor';
+  const headers = {
+    'User-Agent': SCRIPT['User-Agent'],
+    'Content-Type': 'application/x-www-form-urlencoded',
+    'Content-Length': String(body.length),
+  };
+  const answer = await ask(place, { method: 'POST', headers, body });
+  const seen = `POST ${show(place)} with no token: ${tell(answer)}`;
+  if (answer.kind === 'failed') return notes.add('unreachable', seen);
+  if (answer.status === 400 && String(jsonOf(answer)['error_description']).includes('logout_token'))
+    notes.passed.push('back-channel logout reaches the outpost');
+  else notes.add('backchannel_unreachable', seen);
 }
 
 async function signOut(target: Target, notes: Collector, start: URL, url: URL): Promise<void> {

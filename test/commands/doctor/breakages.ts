@@ -97,6 +97,15 @@ export const TRAEFIK: readonly Breakage[] = [
     code: 'forwarded_headers_trusted',
     only: 'real',
   },
+  {
+    what: 'no router for the paths of the outpost, and the check runs the steps of a login',
+    edits: [
+      ['(PathPrefix(`/akprox/`) || PathPrefix(`/outpost.goauthentik.io/`)) && !', 'PathPrefix(`/nothing/`) && !'],
+    ],
+    code: 'backchannel_unreachable',
+    // The model has no such steps.
+    only: 'real',
+  },
 ];
 
 export const ENVOY: readonly Breakage[] = [

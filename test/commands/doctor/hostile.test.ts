@@ -36,6 +36,8 @@ function wellBehaved({ url, question }: Asked): Answer {
   if (url.pathname === '/akprox/callback') return answered(403, {}, 'login_denied');
   if (url.pathname === '/akprox/sign_out')
     return answered(302, { location: 'https://idp.tld/', 'set-cookie': 'authentik_proxy_x=; Path=/; Secure' });
+  if (url.pathname === '/akprox/backchannel_logout')
+    return answered(400, {}, JSON.stringify({ error_description: 'exactly one logout_token is required' }));
   if (url.pathname === '/public/') {
     const own = headers['Cookie'] === SESSION ? '\nX-Auth-Username: alice' : '';
     return answered(200, {}, `X-Akprox-Doctor: ${headers['X-Akprox-Doctor']}${own}`);
@@ -68,6 +70,9 @@ async function diagnosed(
   const { findings, passed, unseen } = report;
   return { findings, passed, unseen, asked, codes: findings.map(({ code }) => code) };
 }
+
+/** A form that is sent to the application, not to the outpost. */
+const isPost = ({ url, question }: Asked): boolean => url.pathname === '/page' && question.method === 'POST';
 
 const isSignedIn = ({ url, question }: Asked): boolean =>
   url.pathname === '/page' && question.headers?.['Cookie'] === SESSION;
@@ -131,10 +136,22 @@ describe('the doctor is not fooled', () => {
     });
   }
 
+  for (const [what, answer] of [
+    ['an application that takes it', answered(200)],
+    ['a guard', answered(401, {}, JSON.stringify({ error: 'login_required' }))],
+    ['a 400 of somebody else', answered(400, {}, 'Bad Request')],
+  ] as const) {
+    it(`by ${what} where back-channel logout should be`, async () => {
+      const { codes, passed } = await diagnosed(({ url }) =>
+        url.pathname === '/akprox/backchannel_logout' ? answer : null,
+      );
+      assert.deepEqual(codes, ['backchannel_unreachable']);
+      assert.ok(!passed.includes('back-channel logout reaches the outpost'));
+    });
+  }
+
   it('by an application that takes a POST and redirects', async () => {
-    const { codes } = await diagnosed(({ question }) =>
-      question.method === 'POST' ? answered(303, { location: '/created/1' }) : null,
-    );
+    const { codes } = await diagnosed((asked) => (isPost(asked) ? answered(303, { location: '/created/1' }) : null));
     assert.deepEqual(codes, ['not_protected']);
   });
 
@@ -236,7 +253,7 @@ describe('a body of 256 KiB', () => {
   async function with256KiB(answer: Answer, nth = 1) {
     let posts = 0;
     return diagnosed((asked) => {
-      if (asked.question.method !== 'POST') return null;
+      if (!isPost(asked)) return null;
       if (!large(asked)) return SMALL;
       posts += 1;
       return posts % nth === 0 ? answer : SMALL;
@@ -270,7 +287,7 @@ describe('a body of 256 KiB', () => {
     });
   }
   it('where a small one fails too: post_fails alone', async () => {
-    const { codes } = await diagnosed(({ question }) => (question.method === 'POST' ? answered(502) : null));
+    const { codes } = await diagnosed((asked) => (isPost(asked) ? answered(502) : null));
     assert.deepEqual(codes, ['post_fails']);
   });
 });

@@ -154,7 +154,8 @@ async function answer(
   // Traefik's routers each have a rule: what this one leaves out is the application's. The others say 404.
   if (!settings.routesCheck && CHECK.test(path) && name !== 'traefik') return void res.writeHead(404).end();
   if (settings.routesOutpost && OUTPOST.test(path) && (settings.routesCheck || !CHECK.test(path))) {
-    return relay(await send(places.outpost, path, host, [...clean, ...own]), res);
+    const body = await readBody(req);
+    return relay(await send(places.outpost, path, host, [...clean, ...own], body, req.method), res);
   }
   const identity: Lines = [];
   if (settings.check !== null) {
@@ -236,11 +237,11 @@ async function readBody(req: IncomingMessage): Promise<string> {
   return body;
 }
 
-function send(origin: string, path: string, host: string, lines: Lines, sent = ''): Promise<Got> {
+function send(origin: string, path: string, host: string, lines: Lines, sent = '', method = 'GET'): Promise<Got> {
   const length = sent === '' ? [] : ['Content-Length', String(sent.length)];
   const headers = ['Host', host, ...lines.flat(), ...length];
   return new Promise((resolve, reject) => {
-    const req = request(new URL(origin), { path, agent: false, headers }, (res) => {
+    const req = request(new URL(origin), { method, path, agent: false, headers }, (res) => {
       let body = '';
       res.setEncoding('latin1').on('data', (text: string) => {
         body += text;

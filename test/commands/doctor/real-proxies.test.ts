@@ -47,7 +47,12 @@ const BREAKAGES: Partial<Record<ProxyName, readonly RealBreakage[]>> = {
       code: 'http_1_0',
       modes: ['single'],
     },
-    { what: 'no error_page', edits: [['error_page 401 = @akprox_login;', '']], code: 'denied_without_login' },
+    {
+      what: 'no error_page',
+      edits: [['error_page 401 = @akprox_login;', '']],
+      code: 'denied_without_login',
+      modes: ['single', 'domain'],
+    },
     {
       what: 'the steps of a login are guarded',
       edits: [[STEPS, 'location ~ ^/nothing/ {']],
@@ -335,7 +340,20 @@ const BREAKAGES: Partial<Record<ProxyName, readonly RealBreakage[]>> = {
       code: 'outpost_down',
     },
   ],
-  traefik: TRAEFIK.filter(({ only }) => only !== 'model'),
+  traefik: [
+    ...TRAEFIK.filter(({ only }) => only !== 'model'),
+    {
+      what: 'the login’s router leaves out what the identity provider sends',
+      edits: [
+        [
+          'rule: Host(`login.company.tld`) && ',
+          'rule: Host(`login.company.tld`) && !Path(`/akprox/backchannel_logout`) && ',
+        ],
+      ],
+      code: 'backchannel_unreachable',
+      modes: ['domain'],
+    },
+  ],
   envoy: ENVOY.filter(({ only }) => only !== 'model'),
 };
 
