@@ -131,6 +131,7 @@ const BREAKAGES: Partial<Record<ProxyName, readonly RealBreakage[]>> = {
       edits: [['proxy_set_header X-Auth-Username $akprox_x_auth_username;', '']],
       code: 'identity_header_survives',
       alongside: ['identity_missing'],
+      modes: ['single', 'domain'],
     },
     {
       what: 'the application answers for every host',
@@ -170,6 +171,7 @@ const BREAKAGES: Partial<Record<ProxyName, readonly RealBreakage[]>> = {
       what: 'Set-Cookie taken away',
       edits: [['proxy_buffers 8 32k;', 'proxy_buffers 8 32k;\n    proxy_hide_header Set-Cookie;']],
       code: 'set_cookie_stripped',
+      modes: ['single', 'domain'],
     },
     {
       what: 'a cookie’s domain rewritten',
@@ -196,6 +198,7 @@ const BREAKAGES: Partial<Record<ProxyName, readonly RealBreakage[]>> = {
       what: 'another path that answers 2xx',
       edits: [['uri /akprox/auth/caddy?caddy', 'uri /akprox/ping']],
       code: 'not_protected',
+      modes: ['single', 'domain'],
     },
     {
       what: 'a wrong path of the check',
@@ -216,6 +219,7 @@ const BREAKAGES: Partial<Record<ProxyName, readonly RealBreakage[]>> = {
       what: 'the scheme is wrong',
       edits: [['transport http {', 'header_up X-Forwarded-Proto http\n\t\t\ttransport http {']],
       code: 'scheme_mismatch',
+      modes: ['single', 'domain'],
     },
     {
       what: 'every client is trusted',
@@ -226,6 +230,7 @@ const BREAKAGES: Partial<Record<ProxyName, readonly RealBreakage[]>> = {
       what: 'Cookie taken away',
       edits: [['transport http {', 'header_up -Cookie\n\t\t\ttransport http {']],
       code: 'cookie_stripped',
+      modes: ['single', 'domain'],
     },
     {
       what: 'what decides between page and script is lost',
