@@ -1,6 +1,7 @@
 // The metrics listener of the primary: /metrics, /livez, /readyz and P/ping. It binds its port for itself alone, which is
 // how a second daemon on this host is noticed (the workers' ports can be shared: SO_REUSEPORT).
 import type http from 'node:http';
+import { Server as NetServer } from 'node:net';
 import { PING, PREFIXES } from '../application/own-paths.js';
 import { InFlight } from '../http/in-flight.js';
 import { answering } from '../http/node-answer.js';
@@ -22,22 +23,27 @@ export interface AdminOptions {
 export interface Admin {
   /** Null when `listen.metrics` is null. */
   readonly address: string | null;
-  /** Answers what it has been asked, and nobody else. */
+  /** Another daemon is asked from now on. What is asked on connections that there are is answered, and each ends with that. */
   leave(): void;
   close(): void;
 }
 
+/** Of the daemon that serves in the place of this one, on a connection that was made before. */
+const HANDED_OVER = { ready: true, reason: 'ok' };
+
 /** `descriptor`: what listens on that address already. */
 export async function startAdmin(address: string | null, options: AdminOptions, descriptor?: number): Promise<Admin> {
   if (address === null) return { address: null, leave: () => {}, close: () => {} };
+  const inFlight = new InFlight();
+  let hasLeft = false;
   const server = nodeHttp.createServer(
     answering(
       0,
       async (req) => {
-        const { status, type, body } = await answer(req, options);
+        const { status, type, body } = await answer(req, hasLeft ? { ...options, ready: () => HANDED_OVER } : options);
         return { status, headers: ['Content-Type', type, 'Cache-Control', 'no-store'], body };
       },
-      new InFlight(),
+      inFlight,
       (error) => options.log.error({ err: error }, 'the metrics listener failed'),
     ),
   );
@@ -56,7 +62,12 @@ export async function startAdmin(address: string | null, options: AdminOptions, 
   const bound = server.address();
   return {
     address: typeof bound === 'object' && bound !== null ? address.replace(/\d+$/, String(bound.port)) : address,
-    leave: () => void server.close(),
+    leave: () => {
+      inFlight.isDraining = true;
+      hasLeft = true;
+      // Not `server.close()`: it may end a connection whose request is on its way.
+      NetServer.prototype.close.call(server);
+    },
     close: () => {
       server.close();
       server.closeAllConnections();
