@@ -315,8 +315,9 @@ class Primary {
       const { handover } = this.generations;
       if (this.admin === null) await this.openAdmin(handover?.bound.metrics ?? null, handover?.descriptors.metrics);
       await this.control.open(this.options.path, handover !== null);
-      this.logListening();
       await this.generations.serve();
+      // From now on it can have a successor.
+      this.logListening();
     } catch (error) {
       this.giveUp('internal', explain(error));
     }
