@@ -17,9 +17,12 @@ import { DIALECTS } from '../src/http/dialects.js';
 import type { HeaderSource } from '../src/http/exchange.js';
 import { Snapshot } from '../src/http/exchange.js';
 import { isNavigation } from '../src/http/fetch-metadata.js';
+import { COOKIE } from '../src/http/header-names.js';
 import { HmacSha256 } from '../src/infra/hmac.js';
+import { openRecord, sealRecord } from '../src/session/record.js';
+import type { Session } from '../src/session/session.js';
 import { recordKey } from '../src/session/session-keys.js';
-import { Sessions } from '../src/session/sessions.js';
+import { Sessions, type SessionsOptions } from '../src/session/sessions.js';
 import { issueTicket, verifyTicket } from '../src/session/ticket.js';
 import { makeApplication } from '../test/kit/application.js';
 import { pageContext } from '../test/kit/checks.js';
@@ -48,7 +51,7 @@ const others = Array.from({ length: 999 }, (_, i) =>
   makeApplication({ name: `app${i}`, external_host: `https://app${i}.company.tld` }),
 );
 const now = Date.now();
-const sessions = new Sessions({
+const sessionsOptions: SessionsOptions = {
   store: new MemoryStore(() => now),
   channel: { publish: () => {}, subscribe: () => {} },
   cache: { max_bytes: 268_435_456, max_age: 3_600_000, stale_max: 3_600_000 },
@@ -56,21 +59,22 @@ const sessions = new Sessions({
   monotonic: () => now,
   random: () => 0,
   log: pino({ level: 'silent' }),
-});
+};
+const sessions = new Sessions(sessionsOptions);
 const claims = readClaims({ sub: 'alice', ...ACCOUNTS.alice });
-const newSession = () =>
-  sessions.create(application, {
-    provider: application.id,
-    claims,
-    createdAt: now,
-    renewedAt: now,
-    expiresAt: now + 86_400_000,
-    idToken: '',
-    jwt: '',
-    refreshToken: null,
-    loginState: '',
-    loginTarget: '',
-  });
+const session: Session = {
+  provider: application.id,
+  claims,
+  createdAt: now,
+  renewedAt: now,
+  expiresAt: now + 86_400_000,
+  idToken: '',
+  jwt: '',
+  refreshToken: null,
+  loginState: '',
+  loginTarget: '',
+};
+const newSession = () => sessions.create(application, session);
 const cookies: string[] = [];
 for (let i = 0; i < 50_000; i += 1) cookies.push(await newSession());
 const cookie = cookies[25_000] ?? '';
@@ -124,9 +128,9 @@ function nextCookie(): string {
 if (check(context, dialect, signedIn).kind !== 'allow') throw new Error('the signed-in check does not allow');
 if (challenge.kind !== 'challenge' || decidedNow(forged).kind !== 'challenge') throw new Error('no challenge');
 
-function slowly(req: HeaderSource): Decision | Promise<Decision> {
-  const found = check(context, dialect, req);
-  return found.kind === 'allow' ? found : checkSlowly(context, dialect, req, noPeer, found);
+function slowly(req: HeaderSource, at = context): Decision | Promise<Decision> {
+  const found = check(at, dialect, req);
+  return found.kind === 'allow' ? found : checkSlowly(at, dialect, req, noPeer, found);
 }
 
 function decidedNow(req: HeaderSource): Decision {
@@ -134,6 +138,28 @@ function decidedNow(req: HeaderSource): Decision {
   if (decision instanceof Promise) throw new Error('a challenge that makes a promise');
   return decision;
 }
+
+/** With room for some forty sessions: whoever asks in turn is not in it. */
+const crowded: CheckContext = {
+  ...context,
+  sessions: new Sessions({ ...sessionsOptions, cache: { ...sessionsOptions.cache, max_bytes: 65_536 } }),
+};
+let sent = '';
+const notCached: HeaderSource = {
+  ...signedIn,
+  get: (name) => (name === COOKIE ? sent : signedIn.get(name)),
+  forEach(visit) {
+    signedIn.forEach((name, value) => {
+      visit(name, name === COOKIE.text ? sent : value);
+    });
+  },
+};
+function askNextCookie(): Decision | Promise<Decision> {
+  sent = `theme=dark; ${application.cookieName}=${nextCookie()}`;
+  return slowly(notCached, crowded);
+}
+const stored = verifyTicket(application, cookie) ?? unused();
+const record = sealRecord(application, stored, session);
 
 const macKey = randomBytes(32);
 const macs = new HmacSha256(macKey, TICKET_ID_LENGTH);
@@ -164,6 +190,9 @@ const STEPS: readonly (readonly [string, (() => unknown) | (() => Promise<unknow
   ['issue ticket', () => issueTicket(application)],
   ['both halves, forged cookie', () => slowly(forged)],
   ['both halves, ended session (promise)', () => slowly(unknown)],
+  ['both halves, not cached (promise)', askNextCookie],
+  ['a record opened: its headers', () => openRecord(application, stored, record)?.rendered(application, now)],
+  ['a record opened: its session', () => openRecord(application, stored, record)?.session(application)],
   ['render identity', () => renderIdentity(application.identity, claims, NO_TOKENS)],
 ];
 
