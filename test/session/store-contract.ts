@@ -145,7 +145,8 @@ export function storeContract(
 
     test("many that are asked for at once each get their own, and nobody else's", async () => {
       const sessions = Array.from({ length: 40 }, (_, i) => aSession(`one of many ${i}`, later()));
-      await Promise.all(sessions.map((session, i) => (i % 3 === 0 ? null : store.put(session))));
+      // One after the other: a busy machine may take longer for all of them than a store gives a command.
+      for (const [i, session] of sessions.entries()) if (i % 3 !== 0) await store.put(session);
       const [damaged] = sessions.slice(1);
       if (damaged !== undefined) await opened?.corrupt?.(damaged.key);
       const values = await Promise.all(sessions.map(({ key }) => store.get(key)));

@@ -115,10 +115,8 @@ describeWith(redisMissing(), 'the store on a real Redis', () => {
     });
 
     test('sessions that are asked for in one turn of the event loop cost one command', async () => {
-      const sessions = Array.from({ length: 130 }, (_, i) => aSession(`turn ${i}`, Date.now() + HOUR));
-      await Promise.all(sessions.map((session) => store.put(session)));
       await shared.client.config('RESETSTAT');
-      await Promise.all(sessions.map(({ key }) => store.get(key)));
+      await Promise.all(Array.from({ length: 130 }, (_, i) => store.get(hashOf(`turn ${i}`))));
       const stats = await shared.client.info('commandstats');
       assert.match(stats, /cmdstat_mget:calls=2,/);
       assert.doesNotMatch(stats, /cmdstat_(?!mget|config|info)/);
