@@ -1,9 +1,10 @@
 // Certificates from authentik as files, because the HTTPS listener reads files: private ones, in a directory that is gone
 // when the daemon is. A changed certificate gets a new name, so that a worker sees that it changed.
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { explain } from '../infra/errors.js';
+import { makeDirectory } from '../infra/make-directory.js';
 import { makePrivateDirectory, usualParents } from '../infra/private-directory.js';
 import type { CertificatePair } from './api.js';
 
@@ -24,7 +25,7 @@ export function createCertificateFiles(parents: readonly string[] = usualParents
     const path = join(directory, name);
     // Something that tidies up temporary directories may have been here.
     if (!existsSync(path)) {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      makeDirectory(directory, 0o700);
       writeFileSync(path, pem, { mode: 0o600 });
     }
     return path;

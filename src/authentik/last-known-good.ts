@@ -1,9 +1,10 @@
 // The last answer of authentik, kept on disk for a start while core is down. It holds every client secret, so it is sealed
 // under a key that comes from the token: whoever has the file and not the token has nothing.
 import { createHash, hkdfSync } from 'node:crypto';
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AuthentikEnv } from '../config/environment.js';
+import { makeDirectory } from '../infra/make-directory.js';
 import { seal, unseal } from '../infra/seal.js';
 import { isRecord } from '../infra/untyped.js';
 import type { OutpostSnapshot } from './outpost-snapshot.js';
@@ -29,7 +30,7 @@ export function openLastKnownGood(directory: string, env: Pick<AuthentikEnv, 'ho
       return plain && parse(plain.toString('utf8'));
     },
     async write(snapshot) {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
+      makeDirectory(directory, 0o700);
       await chmod(directory, 0o700);
       const temporary = `${file}.${process.pid}.new`;
       await writeFile(temporary, seal(key, context, Buffer.from(JSON.stringify(snapshot))), {

@@ -68,7 +68,8 @@ test('a peer that answers one check in a hundred with another status has none', 
     if (asked % 100 === 50) res.writeHead(204).end();
     else allow(req, res);
   });
-  assert.match(fault ?? '', /answers with status 204, 200 expected/);
+  // The probe behind the run may be the one in a hundred.
+  assert.match(fault ?? '', /answers with status 204, 200 expected|the probe was answered with status 204/);
   assert.equal(samples, 0);
 });
 

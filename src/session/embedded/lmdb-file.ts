@@ -1,20 +1,11 @@
 // The file of an LMDB environment, looked at from outside. LMDB maps it and trusts it: a page that is damaged or gone ends the process
 // with a signal instead of an error. So its meta pages and the upper part of its trees are checked before it is opened and now
 // and then afterwards, and its length before each use: what is cut off a file that is mapped is a bus error for whoever reads it.
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  statSync,
-} from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { AkproxError, explain } from '../../infra/errors.js';
+import { makeDirectory } from '../../infra/make-directory.js';
 
 export function lmdbFileOf(path: string): string {
   return join(path, 'data.mdb');
@@ -54,7 +45,7 @@ export function unusable(path: string, problem: string, cause?: unknown): Akprox
 
 export function prepareDirectory(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirectory(path, 0o700);
     if (!statSync(path).isDirectory()) throw new Error('not a directory');
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
