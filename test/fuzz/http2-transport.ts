@@ -45,7 +45,7 @@ class Http2Connection implements Connection {
     const answer = await answerOf(stream, this.watchdogMs);
     if (answer === 'hang') events.complain(request, 'A HANG: no answer, and the stream did not end');
     // Nobody has looked at it: the connection had fewer places than we knew (RFC 9113 §8.7). As Go does.
-    if (answer === 'ended' && stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) return this.ask(request, events);
+    if (answer === 'ended' && NOT_LOOKED_AT.includes(stream.rstCode)) return this.ask(request, events);
     if (typeof answer === 'string') {
       const malformed = stream.rstCode === constants.NGHTTP2_PROTOCOL_ERROR;
       events.ended([request], malformed && (request.framing === 'last' || mayBeMalformed(headers, request.bytes)));
@@ -73,9 +73,15 @@ class Http2Connection implements Connection {
   }
 }
 
-/** nghttp2 refuses control characters in a value, and in `:authority` what belongs to no authority (RFC 9113 §8.3.1). */
+/** The second is Node.js' own, which from 22 on counts streams that have just been reset, as malformed ones are, among those in flight. */
+const NOT_LOOKED_AT: readonly (number | undefined)[] = [
+  constants.NGHTTP2_REFUSED_STREAM,
+  constants.NGHTTP2_ENHANCE_YOUR_CALM,
+];
+
+/** nghttp2 refuses control characters in a value, and in `:authority` what belongs to no authority (RFC 9113 §8.3.1); from Node.js 22 on, `@` too. */
 function mayBeMalformed(headers: OutgoingHttpHeaders, bytes: string): boolean {
-  if (!/^[\w!$%&'()*+,.:;=@[\]~-]+$/.test(String(headers[':authority'] ?? headers.host))) return true;
+  if (!/^[\w!$%&'()*+,.:;=[\]~-]+$/.test(String(headers[':authority'] ?? headers.host))) return true;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   return /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(bytes);
 }
