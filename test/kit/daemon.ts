@@ -70,13 +70,14 @@ export async function startDaemon(
   };
   writeConfig(full);
   const [program, ...args] = options.command ?? [process.execPath, options.main ?? MAIN];
-  const child = spawn(program, args, {
-    env: { PATH: process.env['PATH'], AKPROX_CONFIG: configPath, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: options.succeeds === true,
-  });
+  const child = endsWithTest(
+    spawn(program, args, {
+      env: { PATH: process.env['PATH'], AKPROX_CONFIG: configPath, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: options.succeeds === true,
+    }),
+  );
   const endGroup = options.succeeds ? groupEndsWithTest(child) : null;
-  if (endGroup === null) endsWithTest(child);
   const lines: LogLine[] = [];
   let stray = '';
   const waiting = new Set<(line: LogLine) => void>();

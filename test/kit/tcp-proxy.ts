@@ -25,6 +25,8 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
     client.once('close', () => {
       clients -= 1;
     });
+    // A delay that changes must not put a later answer in front of an earlier one: TCP never does. Nor does an end overtake an answer.
+    const late: { readonly due: number; readonly bytes: Buffer }[] = [];
     for (const [socket, other] of [
       [client, target],
       [target, client],
@@ -33,7 +35,7 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
       socket.on('error', () => undefined);
       socket.once('close', () => {
         sockets.delete(socket);
-        if (!proxy.silent) other.destroy();
+        if (!proxy.silent && (other === target || late.length === 0)) other.destroy();
       });
     }
     client.on('data', (bytes) => {
@@ -44,12 +46,11 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
       }
       target.write(bytes);
     });
-    // A delay that changes must not put a later answer in front of an earlier one: TCP never does.
-    const late: { readonly due: number; readonly bytes: Buffer }[] = [];
     const flush = (): void => {
       while (late[0] !== undefined && late[0].due <= performance.now())
         client.write((late.shift() as { bytes: Buffer }).bytes);
       if (late[0] !== undefined) setTimeout(flush, Math.ceil(late[0].due - performance.now()));
+      else if (target.destroyed) client.destroySoon();
     };
     target.on('data', (bytes) => {
       if (proxy.silent) return;
