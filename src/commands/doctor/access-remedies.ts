@@ -120,6 +120,17 @@ export const ACCESS_REMEDIES = {
       Envoy: '`allowed_headers` must have them',
     },
   },
+  signin_url: {
+    severity: 'warning',
+    meaning:
+      'Where the outpost answers 401, the proxy redirects to an address of its own: scripts fail with a CORS error, and nobody comes back from there to the page that was asked for.',
+    change:
+      'let the proxy relay the 401 of the check: a browser that navigates is sent to the login by the outpost itself',
+    settings: {
+      Traefik: 'no `authSigninURL` in forwardAuth',
+      nginx: 'the map of $akprox_navigation: `error_page 401` is for browsers that navigate',
+    },
+  },
   post_fails: {
     severity: 'warning',
     meaning: 'A request with a body is answered with an error of the proxy.',

@@ -2,9 +2,11 @@
 import { readLoginLink } from './login-link.js';
 import type { Answer, Answered } from './probe.js';
 
-/** What somebody who is not signed in should get. */
-export function isRefusal(answer: Answered, asked: URL): boolean {
-  return answer.status === 401 || (answer.status >= 300 && readLoginLink(answer.header('location')[0], asked) !== null);
+/** What somebody who is not signed in should get. `signIn`: where the proxy redirects to in place of a 401. */
+export function isRefusal(answer: Answered, asked: URL, signIn: string | null = null): boolean {
+  const location = answer.header('location')[0];
+  const redirects = readLoginLink(location, asked) !== null || (location !== undefined && location === signIn);
+  return answer.status === 401 || (answer.status >= 300 && redirects);
 }
 
 /** Whether the outpost wrote this answer: its pages and its JSON have a code. */

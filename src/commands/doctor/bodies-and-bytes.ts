@@ -12,13 +12,18 @@ const COOKIE_BYTES = 16_384;
 /** A check that is sent the body fails now and then. */
 const TRIES = 3;
 
-/** `navigation`: what a browser that is not signed in got. */
-export async function askWithBodies(target: Target, notes: Collector, navigation: Answered): Promise<void> {
+/** `navigation`: what a browser that is not signed in got; `signIn`: where the proxy redirects a script to, see `isRefusal`. */
+export async function askWithBodies(
+  target: Target,
+  notes: Collector,
+  navigation: Answered,
+  signIn: string | null,
+): Promise<void> {
   const small = await post(target, SMALL_BODY);
   const seen = `POST ${show(target.url)} with a body: ${tell(small)}`;
   if (small.kind === 'failed' || small.status >= 500 || (small.status === 400 && navigation.status !== 400))
     return notes.add('post_fails', seen);
-  if (isRefusal(small, target.url)) notes.passed.push('a request with a body is refused');
+  if (isRefusal(small, target.url, signIn)) notes.passed.push('a request with a body is refused');
   else if (small.status < 400) return notes.add('not_protected', seen);
   else notes.unseen.push(`whether a request with a body is refused by the check: ${seen}`);
 

@@ -56,6 +56,27 @@ export const CHECK_REMEDIES = {
     change: 'let the proxy speak HTTP/1.1 to the outpost',
     settings: { nginx: '`proxy_http_version 1.1;` in every location that leads to the outpost' },
   },
+  wrong_dialect: {
+    severity: 'error',
+    meaning:
+      'The address of the check is that of another proxy: the outpost reads headers that this one does not send, or answers as it cannot show.',
+    change: 'the end of the address names the proxy that asks: its dialect',
+    settings: {
+      Traefik: '`forwardAuth.address` must end in /akprox/auth/traefik',
+      nginx: '`proxy_pass` in the check location must end in /akprox/auth/nginx',
+      'ingress-nginx': '`auth-url` must end in /akprox/auth/nginx',
+      Caddy: '`uri` of forward_auth must be /akprox/auth/caddy?caddy',
+      Envoy: '`path_prefix: /akprox/auth/envoy`',
+      HAProxy: 'akprox.lua asks /akprox/auth/traefik',
+    },
+  },
+  response_cut: {
+    severity: 'error',
+    meaning:
+      'The body of the outpost’s answer to a check does not arrive: in place of its pages, people see an empty 401.',
+    change: 'the proxy must relay what the outpost answers whole; 16 KiB are enough for any answer',
+    settings: { Traefik: '`maxResponseBodySize: 16384` in forwardAuth' },
+  },
   check_failed: {
     severity: 'error',
     meaning: 'The proxy could not make sense of the answer to its check, and shows an error of its own.',

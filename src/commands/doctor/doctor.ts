@@ -32,7 +32,8 @@ plain words what is misconfigured
   --timeout SECONDS      for each answer, 10 unless told
   --json                 the findings as JSON
 
-Exit code: 0 nothing found, 1 something found, 2 called wrongly. The login is begun once and refused: it is counted as denied.
+Exit code: 0 nothing found, 1 something found, 2 called wrongly. The login is begun once and refused, and one
+is ended that nobody has begun: they are counted as denied and as failed.
 `;
 
 const NAMES: readonly ProxyName[] = ['Traefik', 'nginx', 'ingress-nginx', 'Caddy', 'Envoy', 'HAProxy'];

@@ -15,6 +15,7 @@ import { type Answered, NAVIGATION } from './probe.js';
 import { askAsScript, openWebSocket } from './scripts.js';
 import { askSignedIn, lookForIdentity } from './signed-in.js';
 import type { Target } from './target.js';
+import { lookForCutAnswers } from './whole-answers.js';
 
 export async function examine(target: Target): Promise<Report> {
   const notes = new Collector(target.proxy);
@@ -29,14 +30,16 @@ export async function examine(target: Target): Promise<Report> {
     return notes;
   }
   notes.proxy ??= proxyOf(navigation);
-  const link = readNavigation(target, notes, navigation, expected);
+  const link = await readNavigation(target, notes, navigation, expected);
   // Without the login there is nothing to compare with: where everybody is let in, every host is, and every script.
   const guarded = link !== null;
+  let signIn: string | null = null;
   if (guarded) {
     await examineLogin(target, notes, link);
     await lookForOpenCheck(target, notes, link);
-    await askAsScript(target, notes);
-    await askWithBodies(target, notes, navigation);
+    signIn = await askAsScript(target, notes, navigation);
+    await lookForCutAnswers(target, notes);
+    await askWithBodies(target, notes, navigation, signIn);
     await askWithManyCookies(target, notes, navigation);
   }
   await forgeForwardedHeaders(target, notes, navigation, link);
@@ -44,7 +47,7 @@ export async function examine(target: Target): Promise<Report> {
     await askWithRawBytes(target, notes);
     await askLookAlikes(target, notes);
     await confuseHosts(target, notes, navigation);
-    await openWebSocket(target, notes);
+    await openWebSocket(target, notes, signIn);
   }
   const echo = await readEcho(target, notes);
   if (echo !== null) {

@@ -33,9 +33,9 @@ export const LOGIN_REMEDIES = {
     meaning: 'After the login the browser would come back to another page than it asked for.',
     change: 'the outpost must learn path and query as the browser sent them, before any rewrite',
     settings: {
-      Traefik: 'put forwardAuth before stripPrefix, replacePath and the like',
+      Traefik: 'put forwardAuth before stripPrefix, replacePath and the like; no `authSigninURL`',
       nginx:
-        '`proxy_set_header X-Original-URL "<$scheme://$host$request_uri>";` ($uri and $document_uri are decoded or rewritten)',
+        '`proxy_set_header X-Original-URL "<$scheme://$host$request_uri>";` ($uri and $document_uri are decoded or rewritten), and `return 302 $akprox_login;` to the login',
       'ingress-nginx':
         '`auth-signin` must end in `?rd=$scheme://$host$escaped_request_uri`, or leave rd to the outpost',
       Caddy: 'forward_auth before any rewrite, uri or handle_path',

@@ -1,18 +1,20 @@
 // A browser that is not signed in: is it sent to the login, and would it come back to the page that it asked for?
+import { LONGEST_RETURN_URL } from '../../application/return-url.js';
 import { isOutposts, tell } from './answers.js';
 import type { Collector } from './collector.js';
 import { readRefusal } from './direct-check.js';
 import { type LoginLink, parse, readLoginLink, show } from './login-link.js';
 import type { Answered } from './probe.js';
 import type { Target } from './target.js';
+import { lookForWrongDialect } from './wrong-dialect.js';
 
 /** The login that the browser is sent to, or null and a finding. */
-export function readNavigation(
+export async function readNavigation(
   target: Target,
   notes: Collector,
   answer: Answered,
   expected: LoginLink | null,
-): LoginLink | null {
+): Promise<LoginLink | null> {
   const { url } = target;
   const { status } = answer;
   const seen = `GET ${show(url)}, not signed in: ${tell(answer)}`;
@@ -26,7 +28,9 @@ export function readNavigation(
     compareLink(target, notes, link, expected);
     return link;
   }
-  if (status < 300) notes.add('not_protected', seen);
+  const dialect = await lookForWrongDialect(target, notes, answer);
+  if (dialect !== null) notes.add('wrong_dialect', `${seen}; ${dialect}`);
+  else if (status < 300) notes.add('not_protected', seen);
   else if (status < 400) readForeignRedirect(target, notes, parse(location, url), seen);
   else if (status === 400) readRefusal(notes, answer, `GET ${show(url)} was answered`);
   else if (status === 401) notes.add('denied_without_login', seen);
@@ -68,5 +72,8 @@ function compareLink(target: Target, notes: Collector, { start, back }: LoginLin
       else if (back.pathname + back.search !== url.pathname + url.search) notes.add('uri_mismatch', returns);
     }
   }
+  // A longer address is not told to the login.
+  else if (url.href.length <= LONGEST_RETURN_URL)
+    notes.add('uri_mismatch', `the browser is sent to ${show(start)}, which does not say where it would come back to`);
   if (notes.findings.length === before) notes.passed.push('a browser that is not signed in is sent to the login');
 }

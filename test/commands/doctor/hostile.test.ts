@@ -42,6 +42,7 @@ function wellBehaved({ url, question }: Asked): Answer {
     const own = headers['Cookie'] === SESSION ? '\nX-Auth-Username: alice' : '';
     return answered(200, {}, `X-Akprox-Doctor: ${headers['X-Akprox-Doctor']}${own}`);
   }
+  if (url.searchParams.has('X-authentik-auth-callback')) return answered(400, {}, '{"error":"login_unknown"}');
   if (headers['Cookie'] === SESSION) return answered(200);
   return headers['Sec-Fetch-Mode'] === 'cors' ? answered(401) : LOGIN;
 }
