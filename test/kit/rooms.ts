@@ -21,7 +21,8 @@ export const ROOMS: readonly Room[] = [
   {
     names: ['commands'],
     knows: 'the command line: a file for each command, and the doctor',
-    change: 'a new command: one entry in the table of `command-line.ts`; a new finding of the doctor: `findings.ts`',
+    change:
+      'a new command: one entry in the table of `command-line.ts`; a new finding of the doctor: `doctor/*-remedies.ts`',
   },
   {
     names: ['cluster'],

@@ -93,6 +93,15 @@ describe('the doctor is not fooled', () => {
     });
   }
 
+  it('by Envoy that names another host at the right address', async () => {
+    const detail = 'no provider has external_host "x.tld"; the host was read from Host, as the dialect envoy has it';
+    const body = JSON.stringify({ message: 'no app for hostname', host: 'x.tld', detail });
+    const by = async (server: string) =>
+      (await diagnosed(({ url }) => (url.pathname === '/page' ? answered(400, { server }, body) : null))).codes;
+    assert.deepEqual(await by('envoy'), ['unknown_host']);
+    assert.deepEqual(await by(''), ['wrong_dialect']);
+  });
+
   const isCheck = ({ url }: Asked): boolean => /^\/(?:akprox|outpost\.goauthentik\.io)\/auth/.test(url.pathname);
   const start = (back: string): string => `https://whoami.company.tld/akprox/start?rd=${encodeURIComponent(back)}`;
 
