@@ -1,13 +1,16 @@
 // From an empty folder: the packed tarball installed by npm, and what a newcomer does with it. What the tarball has, and has not.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { startDaemon, testProvider } from '../kit/daemon.js';
+import { endsWithTest } from '../kit/ends-with-test.js';
 import { startIdp } from '../kit/idp.js';
 import { describeWith } from '../kit/needs.js';
 import { ACCOUNTS, APP, clientFor, startFront } from '../kit/world.js';
@@ -84,9 +87,19 @@ describe('the package', () => {
         const config = { workers: 1, providers: [testProvider(idp.issuer, { ...provider, oidc: client })] };
         writeFileSync(join(folder, 'akprox.yaml'), stringify(config));
         const env = { WHOAMI_CLIENT_SECRET: 'whoami-client-secret' };
-        const checked = akprox(['check'], env);
-        assert.equal(checked.status, 0, checked.stderr);
-        assert.match(checked.stdout, /http:\/\/whoami\.localhost:8080\/akprox\/callback\n/);
+        // Not at once as above: the identity provider that it asks is in this process.
+        const checking = endsWithTest(
+          spawn(join(folder, 'node_modules/.bin/akprox'), ['check', '--online', '--print'], {
+            cwd: folder,
+            env: { PATH: process.env['PATH'], ...env },
+            stdio: ['ignore', 'pipe', 'ignore'],
+          }),
+        );
+        const [printed, [status]] = await Promise.all([text(checking.stdout), once(checking, 'exit')]);
+        assert.equal(status, 0, printed);
+        assert.match(printed, /http:\/\/whoami\.localhost:8080\/akprox\/callback\n/);
+        assert.match(printed, /client_secret: \{ env: WHOAMI_CLIENT_SECRET \} # akprox\.yaml:\d+\n/);
+        assert.match(printed, /^ok {7}.*takes us for the client whoami$/m);
 
         const command = [join(folder, 'node_modules/.bin/akprox')] as const;
         await using daemon = await startDaemon(config, { env, command });
