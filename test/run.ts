@@ -12,7 +12,7 @@ const OPTIONS = [
   '--enable-source-maps',
   '--test',
   '--test-reporter=spec',
-  '--test-concurrency=4',
+  '--test-concurrency=5',
   '--test-timeout=600000',
 ];
 
