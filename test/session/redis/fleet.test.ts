@@ -18,7 +18,7 @@ import {
   startCluster,
   startSentinel,
 } from '../../kit/redis-server.js';
-import { PATIENCE_MS, until } from '../../kit/until.js';
+import { until } from '../../kit/until.js';
 import { aSession, hashOf, storeContract } from '../store-contract.js';
 
 const HOUR = 3_600_000;
@@ -30,13 +30,12 @@ interface Load {
   stop(): Promise<void>;
 }
 
-/** Puts new sessions and reads old ones, one after the other in each lane, and judges every answer. */
+/** Puts new sessions and reads old ones, one after the other in each lane, and judges every answer: one that never comes holds up `stop`. */
 function putAndRead(store: SessionStore, known: string, lanes: number): Load {
   const acknowledged: string[] = [];
   const counts = { ok: 0, unavailable: 0 };
   let running = true;
   async function judge(work: () => Promise<unknown>): Promise<boolean> {
-    const start = performance.now();
     try {
       await work();
       counts.ok += 1;
@@ -45,9 +44,6 @@ function putAndRead(store: SessionStore, known: string, lanes: number): Load {
       assert.ok(error instanceof AkproxError && error.code === 'store_unavailable', String(error));
       counts.unavailable += 1;
       return false;
-    } finally {
-      const took = performance.now() - start;
-      assert.ok(took < PATIENCE_MS / 2, `an operation took ${took} ms`);
     }
   }
   async function lane(number: number): Promise<void> {
