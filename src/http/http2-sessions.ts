@@ -11,6 +11,11 @@ const SWEEP_MS = 5_000;
 /** Sweeps without a request after which a connection ends: 2 min for one that has asked, longer than proxies keep theirs; 10 s for one that has not. */
 const IDLE_SWEEPS = 25;
 const SILENT_SWEEPS = 2;
+/**
+ * Connections of a worker that ask nothing for now, beyond which those that have been silent for longest end: each takes some 44 KiB. A fleet of a thousand
+ * proxies keeps one or two each; who opens more than that wants memory, and the others stay connected.
+ */
+const MOST_IDLE = 2_048;
 /** Sweeps after which a connection is asked to go: 5 to 10 min, so that those of a fleet do not go together. */
 const AGE_SWEEPS = 60;
 /** PING and SETTINGS frames between two sweeps. Proxies send a handful a minute. */
@@ -167,16 +172,27 @@ export class Http2Sessions {
 
   private sweep(): void {
     for (const connection of this.connections) this.look(connection);
+    this.boundIdle();
     this.sweeps = this.connections.size === 0 ? null : this.options.timers.after(SWEEP_MS, () => this.sweep());
   }
 
   private look(connection: Http2Connection): void {
     if (!connection.sweep()) connection.session.destroy();
-    else if (connection.unused >= IDLE_SWEEPS) {
-      // It has had its notice, and has streams that are never answered, or never read.
-      if (connection.isLeaving) connection.session.destroy();
-      else this.leave(connection);
-    } else if (connection.age >= AGE_SWEEPS) this.leave(connection);
+    else if (connection.unused >= IDLE_SWEEPS) this.end(connection);
+    else if (connection.age >= AGE_SWEEPS) this.leave(connection);
+  }
+
+  private boundIdle(): void {
+    if (this.connections.size <= MOST_IDLE) return;
+    const idle = [...this.connections].filter(({ unused }) => unused > 0);
+    idle.sort((a, b) => b.unused - a.unused);
+    for (const connection of idle.slice(0, Math.max(0, idle.length - MOST_IDLE))) this.end(connection);
+  }
+
+  private end(connection: Http2Connection): void {
+    // It has had its notice, and has streams that are never answered, or never read.
+    if (connection.isLeaving) connection.session.destroy();
+    else this.leave(connection);
   }
 
   private leave(connection: Http2Connection): void {

@@ -105,6 +105,31 @@ describe('a connection of HTTP/2', () => {
     }
   });
 
+  it('that is one of more than 2048 idle ones ends when it has been idle for longest, and those that ask stay', () => {
+    const { timers, connect } = start();
+    const asked = Array.from({ length: 2_050 }, connect);
+    for (const { connection } of asked) connection.wasUsed = true;
+    timers.pass(5_000);
+    for (const { connection } of asked.slice(0, -4)) connection.wasUsed = true;
+    const busy = connect();
+    busy.connection.wasUsed = true;
+    timers.pass(5_000 + NOTICE);
+    const left = () => asked.filter(({ session }) => session.done.length > 0).length;
+    assert.equal(left(), 0);
+    busy.connection.wasUsed = true;
+    timers.pass(5_000);
+    assert.deepEqual(
+      asked.map(({ session }) => session.done.length > 0),
+      asked.map((_, i) => i >= asked.length - 4 && i < asked.length - 2),
+    );
+    assert.deepEqual(busy.session.done, []);
+    // Two that have had their notice and are there still.
+    busy.connection.wasUsed = true;
+    timers.pass(5_000);
+    assert.deepEqual(asked.at(-3)?.session.done, [...LEAVES, 'destroy']);
+    assert.equal(left(), 2);
+  });
+
   it('that has had its notice and never ends is cut off', () => {
     const { timers, connect } = start();
     const { session } = connect();
