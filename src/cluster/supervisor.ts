@@ -1,7 +1,9 @@
 // Who works: forks the workers, knows who is ready, and replaces those that have ended. What a worker is for is not known here.
 import cluster, { type Worker } from 'node:cluster';
 import type { Logger } from 'pino';
+import { systemTimers } from '../infra/timers.js';
 import { Liveness } from './liveness.js';
+import { Pulse } from './pulse.js';
 import { type Ending, isHopeless, Slot } from './respawn.js';
 import { type WorkerState, Workers } from './workers.js';
 
@@ -33,6 +35,7 @@ export class Supervisor {
   private readonly options: SupervisorOptions;
   private readonly log: Logger;
   private readonly liveness: Liveness;
+  private readonly pulse: Pulse;
   private environment: Readonly<Record<string, string>> = {};
   private slots: readonly Slot[] = [];
   private everReady = false;
@@ -43,6 +46,7 @@ export class Supervisor {
     this.log = options.log;
     this.workers = new Workers(options.log);
     this.liveness = new Liveness(options.monotonic);
+    this.pulse = new Pulse({ workers: this.workers, timers: systemTimers, log: options.log });
   }
 
   start(count: number, environment: Readonly<Record<string, string>>): void {
@@ -50,6 +54,9 @@ export class Supervisor {
     // No standard input, none of the output that native code prints, and ours as a descriptor of its own (WORKER_LOG_FD).
     cluster.setupPrimary({ stdio: ['ignore', 'ignore', 'inherit', 'ipc', 1] });
     cluster.on('exit', (worker, code, signal) => this.ended(worker, { code, signal }));
+    cluster.on('message', ({ id }) => this.pulse.heard(id));
+    // Somebody with a debugger may look at a worker for as long as he likes.
+    if (!isDebugged()) this.pulse.start();
     this.slots = Array.from({ length: count }, (_, place) => new Slot((slot) => this.fork(slot), place));
     for (const slot of this.slots) slot.fill();
   }
@@ -100,6 +107,7 @@ export class Supervisor {
 
   /** Nobody is waited for any more. */
   close(): void {
+    this.pulse.stop();
     for (const slot of this.slots) slot.close();
   }
 
@@ -156,4 +164,8 @@ export class Supervisor {
     this.listening = true;
     this.options.onListening();
   }
+}
+
+function isDebugged(): boolean {
+  return process.execArgv.some((option) => option.startsWith('--inspect'));
 }
