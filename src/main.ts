@@ -52,12 +52,24 @@ async function serve({ loaded, selfSigned, file }: ToServe, predecessor: Predece
   return primary.serve({ ...loaded, selfSigned, reload, predecessor, program: program(), origin });
 }
 
+/** Whoever reads may have seen enough (`akprox status | head`). What cannot be written otherwise, to a full disk, is a failure. */
+function print(stream: NodeJS.WriteStream, text: string): void {
+  if (stream.listenerCount('error') === 0)
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') return;
+      process.exitCode = 1;
+      if (stream !== process.stderr)
+        print(process.stderr, `akprox: what is printed cannot be written: ${explain(error)}\n`);
+    });
+  stream.write(text);
+}
+
 /** What it prints on standard error is why it failed. */
 async function runCommand(predecessor: Predecessor | null): Promise<number> {
   let complaint = '';
   const complain = (text: string): void => {
     complaint += text;
-    process.stderr.write(text);
+    print(process.stderr, text);
   };
   let code = 1;
   try {
@@ -65,7 +77,7 @@ async function runCommand(predecessor: Predecessor | null): Promise<number> {
     code = await run(args, {
       env,
       cwd,
-      stdout: (text) => process.stdout.write(text),
+      stdout: (text) => print(process.stdout, text),
       stderr: complain,
       read: (config) => readConfiguration(config, AT_START),
       serve: (toServe) => serve(toServe, predecessor),
@@ -85,7 +97,7 @@ try {
     const { answerReader } = await import('./cluster/reader-process.js');
     const [, file, when] = args;
     await answerReader({ env, cwd, ...(file && { file }) }, when === AT_START);
-  } else process.exitCode = await runCommand(await meetPredecessor());
+  } else process.exitCode = (await runCommand(await meetPredecessor())) || (process.exitCode ?? 0);
 } catch (error) {
   process.stderr.write(`akprox: ${explain(error)}\n`);
   process.exitCode = 1;

@@ -1,14 +1,19 @@
 // The commands: what they print, where, and their exit codes.
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import type { Io } from '../../src/commands/command.js';
 import { run } from '../../src/commands/command-line.js';
 import { type Loaded, loadConfig } from '../../src/config/load.js';
 import { VERSION } from '../../src/infra/version.js';
 import { ENGINE } from '../kit/on-node-http.js';
 
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const GOOD = `
 providers:
   - name: whoami
@@ -258,3 +263,26 @@ test('healthcheck: nothing to ask', async () => {
   const { code, stderr } = await akprox(['healthcheck'], 'listen: { metrics: null }');
   assert.deepEqual([code, stderr], [1, 'unhealthy: listen.metrics is null, there is nothing to ask\n']);
 });
+
+test('whoever reads what it prints may go before the end; a full disk is a failure that is told', async () => {
+  const start = (stdout: 'pipe' | number) =>
+    spawn(process.execPath, [MAIN, '--help'], { stdio: ['ignore', stdout, 'pipe'] });
+  const readers = start('pipe');
+  readers.stdout?.destroy();
+  assert.deepEqual(await endOf(readers), { code: 0, stderr: '' });
+  if (!existsSync('/dev/full')) return;
+  const full = openSync('/dev/full', 'w');
+  const { code, stderr } = await endOf(start(full));
+  closeSync(full);
+  assert.equal(code, 1);
+  assert.match(stderr, /^akprox: what is printed cannot be written: ENOSPC.*\n$/);
+});
+
+async function endOf(child: ChildProcess): Promise<{ code: unknown; stderr: string }> {
+  let stderr = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const [code] = await once(child, 'close');
+  return { code, stderr };
+}
