@@ -2,7 +2,8 @@
 // blocks, CONTINUATION frames, resets, answers that nobody fetches); here are the bounds that take time, by one sweep over all
 // connections: one that asks nothing ends, one that chatters ends, and an old one is asked to go, so that clients spread over the
 // workers again. Connections end by GOAWAY, first with the highest stream there can be: what a client sends until it has read that is
-// answered (RFC 9113 §6.8).
+// answered (RFC 9113 §6.8). So does one that does too much: it is a proxy's, and one of those whom the proxy asks for can make it take
+// back request after request; what the others ask is answered all the same.
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Timers } from '../infra/timers.js';
 import type { Peer } from './http2-request.js';
@@ -18,10 +19,14 @@ const SILENT_SWEEPS = 2;
 const MOST_IDLE = 2_048;
 /** Sweeps after which a connection is asked to go: 5 to 10 min, so that those of a fleet do not go together. */
 const AGE_SWEEPS = 60;
-/** PING and SETTINGS frames between two sweeps. Proxies send a handful a minute. */
-const MOST_CONTROL = 100;
+/** SETTINGS frames between two sweeps. Proxies send a handful a minute. */
+const MOST_SETTINGS = 100;
+/** PING frames between two sweeps. Go sends one behind a request that it takes back: more than those. */
+const MOST_PINGS = 1_000;
 /** Requests between two sweeps that a client takes back, beyond which its connection ends; nghttp2's own bound is above it, at 1000 and 33 a second. */
 const MOST_RESETS = 800;
+/** Beyond so many times as much, a connection is cut off: its client has read that it ends, or does not want to. */
+const CUT_OFF = 2;
 const RESETS_FORGOTTEN = 150;
 /**
  * Sweeps without the answer to a PING after which a connection ends. Node.js neither reads nor ends one that nghttp2 has given up, not
@@ -54,7 +59,8 @@ export class Http2Connection implements Peer {
   readonly session: ServerHttp2Session;
   /** Since the last sweep. */
   wasUsed = false;
-  control = 0;
+  private pings = 0;
+  private settings = 0;
   unused = IDLE_SWEEPS - SILENT_SWEEPS;
   age = 0;
   isLeaving = false;
@@ -70,9 +76,11 @@ export class Http2Connection implements Peer {
   private peakBefore = 0;
   private address: string | null = null;
   private readonly onEnd: (this: ServerHttp2Stream) => void;
+  private readonly askToGo: () => void;
 
-  constructor(session: ServerHttp2Session) {
+  constructor(session: ServerHttp2Session, askToGo: (connection: Http2Connection) => void) {
     this.session = session;
+    this.askToGo = () => askToGo(this);
     const ended = (stream: ServerHttp2Stream): void => this.ended(stream);
     this.onEnd = function onEnd() {
       ended(this);
@@ -97,7 +105,22 @@ export class Http2Connection implements Peer {
 
   private wasReset(): void {
     this.resets += 1;
-    if (this.resets > MOST_RESETS) this.session.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM);
+    this.bear(this.resets, MOST_RESETS);
+  }
+
+  pinged(): void {
+    this.pings += 1;
+    this.bear(this.pings, MOST_PINGS);
+  }
+
+  wasSet(): void {
+    this.settings += 1;
+    this.bear(this.settings, MOST_SETTINGS);
+  }
+
+  private bear(times: number, most: number): void {
+    if (times > CUT_OFF * most) this.session.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM);
+    else if (times > most) this.askToGo();
   }
 
   /** At a moment without requests, and one with no more of them in sight: whoever asks nothing yet may be about to ask much at once. */
@@ -110,7 +133,8 @@ export class Http2Connection implements Peer {
 
   /** False when the connection is there no more, as far as can be told. */
   sweep(): boolean {
-    this.control = 0;
+    this.pings = 0;
+    this.settings = 0;
     this.resets = Math.max(0, this.resets - RESETS_FORGOTTEN);
     this.unused = this.wasUsed ? 0 : this.unused + 1;
     this.wasUsed = false;
@@ -148,18 +172,14 @@ export class Http2Sessions {
   }
 
   add(session: ServerHttp2Session): Http2Connection {
-    const connection = new Http2Connection(session);
+    const connection = new Http2Connection(session, (one) => this.leave(one));
     connection.age = -Math.floor(AGE_SWEEPS * this.options.random());
-    const chatter = (): void => {
-      connection.control += 1;
-      if (connection.control > MOST_CONTROL) session.destroy(undefined, NGHTTP2_ENHANCE_YOUR_CALM);
-    };
     // Not before it has read the first: what it sends until then is refused by the number that it has not read yet.
     session.once('localSettings', () => {
       connection.hasRead = true;
     });
-    session.on('ping', chatter);
-    session.on('remoteSettings', chatter);
+    session.on('ping', () => connection.pinged());
+    session.on('remoteSettings', () => connection.wasSet());
     session.once('close', () => {
       this.connections.delete(connection);
       if (this.connections.size === 0) this.whenEmpty?.();

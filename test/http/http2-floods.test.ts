@@ -10,6 +10,7 @@ import {
   DATA,
   END_HEADERS,
   END_STREAM,
+  type Frame,
   FrameWire,
   frame,
   GOAWAY,
@@ -46,6 +47,12 @@ async function othersAreServed(): Promise<void> {
 
 const isAnswer = ({ type }: { type: number }): boolean => type === HEADERS;
 const CANCEL = Buffer.from([0, 0, 0, 8]);
+
+/** A step that waits for its body. */
+const LOGOUT = block({
+  ...{ ':method': 'POST', ':scheme': 'https', ':path': '/akprox/backchannel_logout' },
+  ':authority': 'whoami.localhost:8080',
+});
 
 /** Far behind those of the flood. */
 const LAST = 1_000_001;
@@ -98,6 +105,47 @@ describe('a connection ends that', () => {
   });
 });
 
+describe('somebody else on the same connection, which is a proxy’s,', () => {
+  for (const [what, make] of [
+    [
+      'more requests are taken back than may be',
+      (stream: number) =>
+        Buffer.concat([
+          frame(HEADERS, END_STREAM | END_HEADERS, stream, PING_REQUEST),
+          frame(RST_STREAM, 0, stream, CANCEL),
+        ]),
+    ],
+    ['more PING frames are sent than may be', () => frame(PING, 0, 0, Buffer.alloc(8))],
+  ] as const) {
+    it(`is answered while ${what}`, async () => {
+      const wire = await FrameWire.open(origin());
+      try {
+        wire.send(frame(HEADERS, END_HEADERS, 1, LOGOUT));
+        let end: Frame | null | undefined;
+        const told = wire
+          .next(({ type }) => type === GOAWAY)
+          .then((got) => {
+            end = got;
+          });
+        // As much at once as is read at once, until the other side has had enough.
+        for (let round = 0; end === undefined; round += 1) {
+          const mark = Buffer.from(`round ${round}`.padEnd(8).slice(-8));
+          const flood = Array.from({ length: 50 }, (_, i) => make(100 * round + 2 * i + 3));
+          wire.send(...flood, frame(PING, 0, 0, mark));
+          await Promise.race([told, wire.next(({ type, payload }) => type === PING && payload.equals(mark))]);
+        }
+        assert.equal(end?.payload.readUInt32BE(4), 0, 'NO_ERROR: what is in flight goes on');
+        wire.send(frame(DATA, END_STREAM, 1, Buffer.from('x=y')));
+        assert.ok(await wire.next((got) => isAnswer(got) && got.stream === 1));
+        await wire.closed();
+      } finally {
+        wire.close();
+      }
+      await othersAreServed();
+    });
+  }
+});
+
 describe('a stream', () => {
   it('whose body never comes is answered, and then given up', async () => {
     const wire = await FrameWire.open(origin());
@@ -146,11 +194,7 @@ describe('a stream', () => {
       const second = await wire.next(({ type, flags }) => type === SETTINGS && (flags & ACK) === 0);
       assert.deepEqual([...(second?.payload ?? [])], [0, 3, 0, 0, 0, 16]);
       // Bodies that do not come: each of them is open.
-      const post = block({
-        ...{ ':method': 'POST', ':scheme': 'https', ':path': '/akprox/backchannel_logout' },
-        ':authority': 'whoami.localhost:8080',
-      });
-      wire.send(...Array.from({ length: 40 }, (_, i) => frame(HEADERS, END_HEADERS, 2 * i + 3, post)));
+      wire.send(...Array.from({ length: 40 }, (_, i) => frame(HEADERS, END_HEADERS, 2 * i + 3, LOGOUT)));
       const refused = await wire.next(({ type }) => type === RST_STREAM);
       assert.equal(refused?.payload.readUInt32BE(0), 7, 'REFUSED_STREAM: it can be asked again');
       assert.equal(refused?.stream, 35);

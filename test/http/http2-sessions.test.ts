@@ -150,7 +150,7 @@ describe('a connection of HTTP/2', () => {
     assert.deepEqual(idle.session.done, []);
   });
 
-  it('that takes back 800 requests in 5 s goes on, and with more it ends (rapid reset, CVE-2023-44487)', () => {
+  it('that takes back 800 requests in 5 s goes on, with more it is asked to go, and cut off with twice as many (rapid reset, CVE-2023-44487)', () => {
     const { timers, connect } = start();
     const { session, connection } = connect();
     const reset = (times: number): void => {
@@ -165,21 +165,31 @@ describe('a connection of HTTP/2', () => {
     reset(150);
     assert.deepEqual(session.done, []);
     reset(1);
-    assert.deepEqual(session.done, ['destroy 11']);
+    assert.deepEqual(session.done, LEAVES.slice(0, 1));
+    reset(799);
+    timers.pass(NOTICE);
+    assert.deepEqual(session.done, LEAVES);
+    reset(1);
+    assert.deepEqual(session.done, [...LEAVES, 'destroy 11']);
   });
 
-  for (const event of ['ping', 'remoteSettings']) {
-    it(`that sends 100 ${event} frames in 5 s goes on, and with more it ends`, () => {
+  for (const [event, most] of [
+    ['ping', 1_000],
+    ['remoteSettings', 100],
+  ] as const) {
+    it(`that sends ${most} ${event} frames in 5 s goes on, with more it is asked to go, and cut off with twice as many`, () => {
       const { timers, connect } = start();
       const { session, connection } = connect();
       for (let round = 0; round < 3; round += 1) {
-        for (let i = 0; i < 100; i += 1) session.emit(event);
+        for (let i = 0; i < most; i += 1) session.emit(event);
         connection.wasUsed = true;
         timers.pass(5_000);
       }
       assert.deepEqual(session.done, []);
-      for (let i = 0; i < 101; i += 1) session.emit(event);
-      assert.deepEqual(session.done, ['destroy 11']);
+      for (let i = 0; i < most + 1; i += 1) session.emit(event);
+      assert.deepEqual(session.done, LEAVES.slice(0, 1));
+      for (let i = 0; i < most; i += 1) session.emit(event);
+      assert.deepEqual(session.done, [...LEAVES.slice(0, 1), 'destroy 11']);
     });
   }
 
