@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Config } from '../config/schema.js';
+import type { DaemonPlace } from '../config/load.js';
 
 /** What a service manager makes for us (RuntimeDirectory= of systemd). */
 const RUNTIME_DIRECTORY = '/run/akprox';
@@ -15,7 +15,7 @@ const LONGEST = 107 - '.new'.length;
  * temporary one; named after the file of the configuration, for there may be several daemons. `file`: its absolute path, null without one.
  */
 export function controlPath(
-  { store, listen }: Pick<Config, 'store' | 'listen'>,
+  { store, listen }: Pick<DaemonPlace, 'store' | 'listen'>,
   file: string | null,
   cwd: string,
 ): string {

@@ -1,29 +1,31 @@
 // Asking the running daemon over its control socket, which the configuration leads to.
 import { request } from 'node:http';
 import { controlPath } from '../cluster/control-path.js';
-import type { Loaded } from '../config/load.js';
+import { loadDaemonPlace } from '../config/load.js';
+import type { Problem } from '../config/problems.js';
 import { explain } from '../infra/errors.js';
-import type { Io } from './command.js';
+import { type Io, printProblems, sourcesOf } from './command.js';
 
 /** Longer than a daemon takes for anything. */
 const TIMEOUT_MS = 75_000;
 const MOST_BYTES = 4_194_304;
 
-/** `none`: nobody answers there. `refused`: somebody does, and not to this question, or not to this user. */
+/** `none`: nobody answers there, and why may be among `problems`; path null: nowhere to ask. `refused`: somebody does, and not to this question, or not to this user. */
 export type DaemonAnswer<T> =
   | { readonly kind: 'answered'; readonly value: T }
-  | { readonly kind: 'none'; readonly path: string }
+  | { readonly kind: 'none'; readonly path: string | null; readonly problems: readonly Problem[] }
   | { readonly kind: 'refused'; readonly path: string; readonly why: string };
 
 /** Never rejects. */
 export async function askDaemon<T>(
   method: 'GET' | 'POST',
   what: string,
-  { config, path: file }: Pick<Loaded, 'config' | 'path'>,
+  { place, problems }: ReturnType<typeof loadDaemonPlace>,
   { cwd }: Pick<Io, 'cwd'>,
   body: unknown = null,
 ): Promise<DaemonAnswer<T>> {
-  const path = controlPath(config, file, cwd);
+  if (place === null) return { kind: 'none', path: null, problems };
+  const path = controlPath(place, place.path, cwd);
   try {
     const { status, text } = await ask(path, method, what, body === null ? '' : JSON.stringify(body));
     if (status !== 200) return { kind: 'refused', path, why: `it answered ${status}; is it of another version?` };
@@ -31,7 +33,7 @@ export async function askDaemon<T>(
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : '';
     return code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR'
-      ? { kind: 'none', path }
+      ? { kind: 'none', path, problems }
       : { kind: 'refused', path, why: explain(error) };
   }
 }
@@ -62,9 +64,18 @@ function ask(
   });
 }
 
+/** The same of what only a running daemon can answer; null after it has been said why there is no answer. */
+export async function askOrPrint<T>(method: 'GET' | 'POST', what: string, io: Io): Promise<T | null> {
+  const answer = await askDaemon<T>(method, what, loadDaemonPlace(sourcesOf(io)), io);
+  if (answer.kind === 'answered') return answer.value;
+  if (answer.kind === 'none' && answer.problems.length > 0) printProblems(answer.problems, io);
+  io.stderr(unanswered(answer));
+  return null;
+}
+
 /** What to say when there is no answer. */
 export function unanswered(answer: Exclude<DaemonAnswer<unknown>, { kind: 'answered' }>): string {
-  return answer.kind === 'none'
-    ? `no running daemon was found: nobody answers on ${answer.path}\n`
-    : `the running daemon cannot be asked on ${answer.path}: ${answer.why}\n`;
+  if (answer.kind === 'refused') return `the running daemon cannot be asked on ${answer.path}: ${answer.why}\n`;
+  if (answer.path === null) return 'no running daemon was looked for: the configuration leads to it\n';
+  return `no running daemon was found: nobody answers on ${answer.path}\n`;
 }

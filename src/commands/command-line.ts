@@ -32,6 +32,7 @@ const COMMANDS: readonly Command[] = [
     name: 'sessions',
     summary:
       'count sessions; with --sub SUB, --sid SID or --all, and --provider NAME, end them; --sub SUB --list shows them',
+    help: async () => (await import('./manage-sessions.js')).SESSIONS_HELP,
     run: async (args, io) => (await import('./manage-sessions.js')).manageSessions(args, io),
   },
   {

@@ -5,7 +5,7 @@ import type { Pem } from '../cluster/messages.js';
 import type { Read } from '../cluster/read-apart.js';
 import type { Env, ReadFile } from '../config/environment.js';
 import type { Loaded, LoadOptions, LoadResult } from '../config/load.js';
-import { formatProblem } from '../config/problems.js';
+import { formatProblem, type Problem } from '../config/problems.js';
 
 export interface Io {
   readonly env: Env;
@@ -59,9 +59,13 @@ export async function loadOrPrint(io: Io): Promise<Loaded | null> {
 /** The same of what has been read. */
 export function loadedOrPrinted(result: LoadResult, io: Io): Loaded | null {
   if (result.ok) return result;
-  for (const problem of result.problems) io.stderr(`${formatProblem(problem)}\n`);
-  io.stderr(`${counted(result.problems.length, 'problem')}\n`);
+  printProblems(result.problems, io);
   return null;
+}
+
+export function printProblems(problems: readonly Problem[], io: Pick<Io, 'stderr'>): void {
+  for (const problem of problems) io.stderr(`${formatProblem(problem)}\n`);
+  io.stderr(`${counted(problems.length, 'problem')}\n`);
 }
 
 /** Where the configuration is read from. */

@@ -19,6 +19,20 @@ import type { SessionStore } from '../session/store.js';
 import { counted, FAILED, type Io, loadOrPrint, OK, usage } from './command.js';
 import { askToOperate, printOutcome } from './operate-daemon.js';
 
+export const SESSIONS_HELP = `akprox sessions: count, show and end sessions
+
+  (nothing)              counts them, by provider
+  --sub SUB              ends those of one person, at every provider. SUB is the claim \`sub\`, which applications get as X-Forwarded-User
+                         and X-authentik-uid: seldom the user name
+  --sub SUB --list       shows them: begin, last renewal, end, browser, address
+  --sid SID              ends that of one session at the identity provider (the claim \`sid\`)
+  --provider NAME        at this provider alone
+  --provider NAME --all  ends all that a provider has
+
+Whose they are is printed as the hash that is \`subject\` in the log. A running daemon does it, so that the next check is refused; without
+one it is done to the store. Exit code: 0 done, 1 not done, 2 called wrongly.
+`;
+
 type SessionsRequest = { readonly kind: 'count' } | Operation;
 
 /** How long the channel may take to connect. */
@@ -27,6 +41,8 @@ const CHANNEL_WAIT_MS = 5_000;
 export async function manageSessions(args: string[], io: Io): Promise<number> {
   const request = readRequest(args);
   if (typeof request === 'string') return usage(request, io, 'sessions');
+  const asked = request.kind === 'count' ? null : await askToOperate(request, io);
+  if (asked !== null) return asked;
   const loaded = await loadOrPrint(io);
   return loaded === null ? FAILED : countOrOperate(request, loaded, io);
 }
@@ -57,8 +73,6 @@ function readRequest(args: string[]): SessionsRequest | string {
 async function countOrOperate(request: SessionsRequest, loaded: Loaded, io: Io): Promise<number> {
   const { config } = loaded;
   const applications = config.providers.map((provider) => createApplication(provider));
-  const asked = request.kind === 'count' ? null : await askToOperate(request, loaded, io);
-  if (asked !== null) return asked;
   const unknown = unknownProvider(request, applications, loaded);
   if (unknown !== null) return failed(unknown, io);
 

@@ -1,13 +1,13 @@
 // `akprox sessions`, done by the running daemon: with providers from authentik too, and at once in the cache of every worker.
 import type { OperationAnswer } from '../cluster/control.js';
-import type { Loaded } from '../config/load.js';
+import { loadDaemonPlace } from '../config/load.js';
 import { MOST_SHOWN, type Operation, type Outcome, type ShownSession } from '../session/operation.js';
 import { askDaemon, unanswered } from './ask-daemon.js';
-import { counted, FAILED, type Io, OK } from './command.js';
+import { counted, FAILED, type Io, OK, sourcesOf } from './command.js';
 
 /** The exit code; null when no daemon can be asked, and it has to be done to the store itself. */
-export async function askToOperate(operation: Operation, loaded: Loaded, io: Io): Promise<number | null> {
-  const answer = await askDaemon<OperationAnswer>('POST', '/sessions', loaded, io, operation);
+export async function askToOperate(operation: Operation, io: Io): Promise<number | null> {
+  const answer = await askDaemon<OperationAnswer>('POST', '/sessions', loadDaemonPlace(sourcesOf(io)), io, operation);
   if (answer.kind === 'none') return null;
   if (answer.kind === 'refused') {
     io.stderr(`${unanswered(answer)}What follows is done to the store alone.\n`);

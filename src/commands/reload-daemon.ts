@@ -1,21 +1,12 @@
 // `akprox reload`: what SIGHUP does, and what came of it.
 import type { ReloadAnswer } from '../cluster/control.js';
-import { askDaemon, unanswered } from './ask-daemon.js';
-import { FAILED, type Io, loadOrPrint, OK } from './command.js';
+import { askOrPrint } from './ask-daemon.js';
+import { FAILED, type Io, OK } from './command.js';
 
 export async function reloadDaemon(io: Io): Promise<number> {
-  // It leads to the daemon, and is what that one is to read.
-  const loaded = await loadOrPrint(io);
-  if (loaded === null) {
-    io.stderr('the running daemon was not asked to read this\n');
-    return FAILED;
-  }
-  const answer = await askDaemon<ReloadAnswer>('POST', '/reload', loaded, io);
-  if (answer.kind !== 'answered') {
-    io.stderr(unanswered(answer));
-    return FAILED;
-  }
-  const { taken, problems, warnings, ignored, generation } = answer.value;
+  const answer = await askOrPrint<ReloadAnswer>('POST', '/reload', io);
+  if (answer === null) return FAILED;
+  const { taken, problems, warnings, ignored, generation } = answer;
   for (const warning of warnings) io.stderr(`warning: ${warning}\n`);
   for (const setting of ignored) io.stderr(`${setting}: ignored until a restart\n`);
   for (const problem of problems) io.stderr(`${problem}\n`);

@@ -1,18 +1,12 @@
 // `akprox status`: what the running daemon does. Exit code 0: it serves, and as well as it should.
 import type { DaemonStatus } from '../cluster/control.js';
-import { askDaemon, unanswered } from './ask-daemon.js';
-import { counted, FAILED, type Io, loadOrPrint, OK } from './command.js';
+import { askOrPrint } from './ask-daemon.js';
+import { counted, FAILED, type Io, OK } from './command.js';
 import { timeOf } from './operate-daemon.js';
 
 export async function showStatus(io: Io): Promise<number> {
-  const loaded = await loadOrPrint(io);
-  if (loaded === null) return FAILED;
-  const answer = await askDaemon<DaemonStatus>('GET', '/status', loaded, io);
-  if (answer.kind !== 'answered') {
-    io.stderr(unanswered(answer));
-    return FAILED;
-  }
-  const status = answer.value;
+  const status = await askOrPrint<DaemonStatus>('GET', '/status', io);
+  if (status === null) return FAILED;
   for (const [name, value] of rowsOf(status)) io.stdout(`${name.padEnd(14)} ${value}\n`);
   return status.unready === null && status.degraded.length === 0 && status.current ? OK : FAILED;
 }

@@ -12,7 +12,14 @@ import { readOutgoingProxies, wantsTracing } from './outgoing.js';
 import { type ReadBytes, readLogo } from './page-settings.js';
 import { type Problem, valueAt } from './problems.js';
 import { ruleProblems } from './rules.js';
-import { type Config, configSchema, NAME, type ParsedConfig, type ProviderConfig } from './schema.js';
+import {
+  type Config,
+  configSchema,
+  DEFAULT_STORE_PATH,
+  NAME,
+  type ParsedConfig,
+  type ProviderConfig,
+} from './schema.js';
 import { schemaProblems } from './schema-problems.js';
 import type { Applied } from './variables.js';
 import { readWritten } from './written.js';
@@ -108,6 +115,37 @@ export function loadMetricsAddress({ env, cwd, file, readFile: read = readText }
   return typeof written === 'string' || written === null ? written : configSchema.parse({}).listen.metrics;
 }
 
+export interface DaemonPlace {
+  readonly store: { readonly kind: 'embedded'; readonly path: string } | { readonly kind: 'redis' };
+  readonly listen: Config['listen'];
+  /** Absolute path of the file; null without one. */
+  readonly path: string | null;
+}
+
+/**
+ * What leads to a running daemon. Looks past every problem too, which come along for whoever finds no daemon: a variable of the daemon's
+ * may be missing in an operator's shell. Null when a file is named that cannot be read: it could lead to another daemon.
+ */
+export function loadDaemonPlace(options: LoadOptions): { place: DaemonPlace | null; problems: readonly Problem[] } {
+  const loaded = loadConfig(options);
+  if (loaded.ok) return { place: { ...loaded.config, path: loaded.path }, problems: [] };
+  const { problems } = loaded;
+  const { env, cwd, file, readFile: read = readText } = options;
+  const readFile: ReadFile = (path) => read(resolve(cwd, path));
+  const { overlay, source, directory } = readWritten({ env, cwd, file, readFile });
+  if (source.unreadable) return { place: null, problems };
+  const fallback = configSchema.parse({});
+  const { data: listen = fallback.listen } = configSchema.shape.listen.safeParse(valueAt(overlay.value, ['listen']));
+  const [kind, path] = ['kind', 'path'].map((name) => valueAt(overlay.value, ['store', name]));
+  const place: DaemonPlace = {
+    store:
+      kind === 'redis' ? { kind } : { kind: 'embedded', path: typeof path === 'string' ? path : DEFAULT_STORE_PATH },
+    listen: withAbsoluteTls(listen, (relative) => resolve(directory, relative)),
+    path: source.path,
+  };
+  return { place, problems };
+}
+
 function nothingToRead(cwd: string): Problem {
   return {
     path: 'akprox.yaml',
@@ -148,7 +186,7 @@ function normalise(config: ParsedConfig, directory: string, readFile: ReadFile, 
   return {
     ...config,
     pages: { ...config.pages, logo },
-    listen: { ...config.listen, ...(config.listen.tls && { tls: absolutePair(config.listen.tls, absolute) }) },
+    listen: withAbsoluteTls(config.listen, absolute),
     store: withAbsolutePems(config.store, absolute),
     providers: config.providers.map((provider) => normaliseProvider(provider, absolute, readFile)),
   };
@@ -170,6 +208,10 @@ function normaliseProvider(
     cookie_domain: parseCookieDomain(provider.cookie_domain) ?? '',
     ...(provider.tls && { tls: absolutePair(provider.tls, absolute) }),
   };
+}
+
+function withAbsoluteTls(listen: ParsedConfig['listen'], absolute: (file: string) => string): ParsedConfig['listen'] {
+  return { ...listen, ...(listen.tls && { tls: absolutePair(listen.tls, absolute) }) };
 }
 
 function absolutePair(

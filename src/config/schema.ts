@@ -258,9 +258,11 @@ export const providerSchema = z
   })
   .describe('One OIDC client and the host or domain that it protects.');
 
+export const DEFAULT_STORE_PATH = './data';
+
 const embeddedStore = z.strictObject({
   kind: z.literal('embedded').describe('One host: every worker shares one LMDB environment.'),
-  path: z.string().default('./data').describe('Directory of the environment; made if it is absent.'),
+  path: z.string().default(DEFAULT_STORE_PATH).describe('Directory of the environment; made if it is absent.'),
   max_bytes: z.number().int().min(1_048_576).default(1_073_741_824).describe('Upper bound of the file, in bytes.'),
 });
 

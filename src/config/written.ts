@@ -32,6 +32,7 @@ export function readWritten(place: Place): Written {
 
 export interface Source extends YamlFile {
   readonly path: string | null;
+  readonly unreadable: boolean;
 }
 
 export interface Place {
@@ -47,15 +48,15 @@ function readSource({ env, cwd, file, readFile }: Place): Source {
   const path = resolve(cwd, named ?? 'akprox.yaml');
   const none = { raw: {}, lineOf: () => undefined };
   try {
-    return { path, ...readYaml(readFile(path), basename(path)) };
+    return { path, unreadable: false, ...readYaml(readFile(path), basename(path)) };
   } catch (error) {
     const reason = readFailure(error);
-    if (named === undefined && reason === 'ENOENT') return { ...none, path: null, problems: [] };
+    if (named === undefined && reason === 'ENOENT') return { ...none, path: null, unreadable: false, problems: [] };
     const problem = {
       path: file !== undefined ? '--config' : named === undefined ? 'akprox.yaml' : 'AKPROX_CONFIG',
       message: cannotBeRead(path, error),
     };
-    return { ...none, path, problems: [problem] };
+    return { ...none, path, unreadable: true, problems: [problem] };
   }
 }
 

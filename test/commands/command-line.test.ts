@@ -196,6 +196,7 @@ test('--help names every command and no other', async () => {
   assert.equal((await akprox(['-h'])).stdout, stdout);
   assert.match((await akprox(['check', '--help'])).stdout, /^akprox check: /);
   assert.match((await akprox(['doctor', '--help'])).stdout, /--session-file FILE/);
+  assert.match((await akprox(['sessions', '--help'])).stdout, /SUB is the claim `sub`/);
 });
 
 test('--version, and what serves', async () => {

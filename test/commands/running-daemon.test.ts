@@ -145,10 +145,23 @@ describe('the control socket', () => {
       /^it has no provider where there were 1; a restart would take it\nthe configuration was not changed\n$/m,
     );
     assert.equal((await akprox(daemon.configPath, 'status')).code, 1);
-    writeFileSync(daemon.configPath, 'banana: 1\n');
+
+    // With a file that has problems, as while it is edited, or where a variable of the daemon's is missing in this shell.
+    daemon.writeConfig({ ...parsed, banana: { env: 'NOT_IN_THIS_SHELL' } });
     const bad = await akprox(daemon.configPath, 'reload');
     assert.equal(bad.code, 1);
-    assert.match(bad.stderr, /banana, line 1: unknown key\n.*was not asked to read this\n$/s);
+    assert.match(bad.stderr, /^banana, line \d+: unknown key\nthe configuration was not changed\n$/);
+    const during = await akprox(daemon.configPath, 'status');
+    assert.deepEqual([during.code, during.stderr], [1, '']);
+    assert.match(during.stdout, /^configuration {2}generation 1, the last one that was read has not been taken/m);
+    const cookie = await logIn(world);
+    assert.match((await akprox(daemon.configPath, 'sessions', '--sub', 'alice')).stdout, /^whoami: 1 session ended, /);
+    assert.deepEqual(await ask(daemon, cookie), [302]);
+    const elsewhere = await akprox(`${daemon.configPath}.none`, 'status');
+    assert.match(
+      elsewhere.stderr,
+      /^--config: file .* cannot be read .*\n1 problem\nno running daemon was looked for: /,
+    );
     writeFileSync(daemon.configPath, good);
 
     for (const [method, path, body, expected] of [
