@@ -1,6 +1,6 @@
 // Where the control socket of a daemon is: the commands find it by the configuration alone.
 import { createHash } from 'node:crypto';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, lstatSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { DaemonPlace } from '../config/load.js';
@@ -29,6 +29,18 @@ export function controlPath(
 
 export function ownDirectory(): string {
   return join(tmpdir(), `akprox-${process.getuid?.() ?? 0}`);
+}
+
+/**
+ * Why somebody else may have made what is in `directory`; null when that cannot be. In the temporary one anybody can be the first to have
+ * our name: a daemon makes no socket there, and no command believes one.
+ */
+export function notOurs(directory: string): string | null {
+  if (directory !== ownDirectory()) return null;
+  const found = lstatSync(directory, { throwIfNoEntry: false });
+  if (found === undefined) return null;
+  const isOurs = found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0;
+  return isOurs ? null : `${directory} is not a folder of this user's alone`;
 }
 
 export function isTooLong(path: string): boolean {

@@ -1,11 +1,11 @@
 // The control socket: HTTP over a unix socket that only the user of the daemon (and root) may open. Nothing of it can be reached over TCP.
-import { chmodSync, lstatSync, renameSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import http from 'node:http';
 import { dirname } from 'node:path';
 import { InFlight } from '../http/in-flight.js';
 import { answering, type NodeAnswer } from '../http/node-answer.js';
 import { makeDirectory } from '../infra/make-directory.js';
-import { isTooLong, ownDirectory } from './control-path.js';
+import { isTooLong, notOurs } from './control-path.js';
 import { temporaryName } from './publish-socket.js';
 import { answers, identityOf } from './unix-sockets.js';
 
@@ -73,10 +73,8 @@ export async function openControlServer({
 /** Whoever could write there could put another socket in the place of ours. */
 function prepare(directory: string): void {
   makeDirectory(directory, 0o700);
-  if (directory !== ownDirectory()) return;
-  const { uid, mode } = statSync(directory);
-  if (uid !== process.getuid?.() || (mode & 0o077) !== 0 || lstatSync(directory).isSymbolicLink())
-    throw new Error(`${directory} is not a folder of this user's alone`);
+  const why = notOurs(directory);
+  if (why !== null) throw new Error(why);
 }
 
 /** Nobody else may ever open it: it is bound before `listen` returns. */

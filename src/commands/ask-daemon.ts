@@ -1,6 +1,7 @@
 // Asking the running daemon over its control socket, which the configuration leads to.
 import { request } from 'node:http';
-import { controlPath } from '../cluster/control-path.js';
+import { dirname } from 'node:path';
+import { controlPath, notOurs } from '../cluster/control-path.js';
 import { loadDaemonPlace } from '../config/load.js';
 import type { Problem } from '../config/problems.js';
 import { explain } from '../infra/errors.js';
@@ -10,7 +11,10 @@ import { type Io, printProblems, sourcesOf } from './command.js';
 const TIMEOUT_MS = 75_000;
 const MOST_BYTES = 4_194_304;
 
-/** `none`: nobody answers there, and why may be among `problems`; path null: nowhere to ask. `refused`: somebody does, and not to this question, or not to this user. */
+/**
+ * `none`: nobody answers there, and why may be among `problems`; path null: nowhere to ask. `refused`: somebody does, and not to this
+ * question, or not to this user; or it may be anybody.
+ */
 export type DaemonAnswer<T> =
   | { readonly kind: 'answered'; readonly value: T }
   | { readonly kind: 'none'; readonly path: string | null; readonly problems: readonly Problem[] }
@@ -27,6 +31,8 @@ export async function askDaemon<T>(
   if (place === null) return { kind: 'none', path: null, problems };
   const path = controlPath(place, place.path, cwd);
   try {
+    const why = notOurs(dirname(path));
+    if (why !== null) return { kind: 'refused', path, why };
     const { status, text } = await ask(path, method, what, body === null ? '' : JSON.stringify(body));
     if (status !== 200) return { kind: 'refused', path, why: `it answered ${status}; is it of another version?` };
     return { kind: 'answered', value: JSON.parse(text) as T };

@@ -1,12 +1,27 @@
 // `akprox status`, `reload` and `sessions` with a running daemon, over its control socket; and without one.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
+import { controlPath } from '../../src/cluster/control-path.js';
 import { run } from '../../src/commands/command-line.js';
+import { configSchema } from '../../src/config/schema.js';
 import { type Daemon, request, testProvider, traefikCheck } from '../kit/daemon.js';
 import { describeWith } from '../kit/needs.js';
 import { redisMissing, startRedis } from '../kit/redis-server.js';
@@ -237,6 +252,45 @@ describe('without a daemon', () => {
       assert.equal(code, 1);
       assert.match(stderr, /^no running daemon was found: nobody answers on /);
     } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
+
+/** Whoever may write to /run/akprox has the socket there. */
+describeWith(existsSync('/run/akprox') ? '/run/akprox must not be there' : null, 'below the temporary folder', () => {
+  it('whoever is the first to have the name of our folder is asked nothing, and believed nothing', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'akprox-control-'));
+    const usual = process.env['TMPDIR'];
+    const config = join(directory, 'akprox.yaml');
+    const store = { kind: 'redis', url: 'redis://127.0.0.1:1', prefix: 'akprox:' } as const;
+    const asked: string[] = [];
+    const stranger = http.createServer((req, res) => {
+      asked.push(req.url ?? '');
+      res.end('{"outcomes":[{"provider":"whoami","hash":"","ended":1,"shown":[]}]}');
+    });
+    try {
+      process.env['TMPDIR'] = directory;
+      writeFileSync(config, JSON.stringify({ store, providers: [testProvider('https://idp.tld')] }));
+      const path = controlPath({ store, listen: configSchema.parse({}).listen }, config, '/');
+      const folder = dirname(path);
+      assert.equal(dirname(folder), directory);
+      const elsewhere = join(directory, 'elsewhere');
+      mkdirSync(elsewhere, { mode: 0o700 });
+      await once(stranger.listen(join(elsewhere, basename(path))), 'listening');
+      const expected = `the running daemon cannot be asked on ${path}: ${folder} is not a folder of this user's alone\n`;
+      symlinkSync(elsewhere, folder);
+      assert.deepEqual(await akprox(config, 'status'), { code: 1, stdout: '', stderr: expected });
+      rmSync(folder);
+      renameSync(elsewhere, folder);
+      chmodSync(folder, 0o777);
+      assert.deepEqual(await akprox(config, 'status'), { code: 1, stdout: '', stderr: expected });
+      assert.deepEqual(await akprox(config, 'reload'), { code: 1, stdout: '', stderr: expected });
+      assert.deepEqual(asked, []);
+    } finally {
+      if (usual === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = usual;
+      stranger.close();
       rmSync(directory, { recursive: true, force: true });
     }
   });
