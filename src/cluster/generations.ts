@@ -118,7 +118,7 @@ export class Generations {
   }
 
   /** Every worker listens. Rejects when this daemon cannot take over. */
-  async serve(): Promise<void> {
+  async announce(): Promise<void> {
     const { started, log } = this.options;
     const { predecessor, origin } = started;
     const told = origin.notifies ? tellSystemd(...whatIsReady(process.pid)) : Promise.resolve();
@@ -126,8 +126,12 @@ export class Generations {
       if (predecessor !== null) throw error;
       log.warn({ err: error }, 'systemd was not told that this daemon is ready');
     });
+  }
+
+  /** Everybody is answered here: the predecessor can go. */
+  async serve(): Promise<void> {
     this.isServing = true;
-    await predecessor?.tell({ type: 'serving' });
+    await this.options.started.predecessor?.tell({ type: 'serving' });
   }
 
   /** Whether workers may have been asked already. */

@@ -11,7 +11,7 @@ import type { Descriptors } from './handover.js';
 import type { Https } from './https.js';
 import type { Pem } from './messages.js';
 import { listenOn, listenShared } from './ports.js';
-import { publishSocket, type SocketFile } from './publish-socket.js';
+import { makeSocket, type SocketFile } from './publish-socket.js';
 
 export interface ListenersOptions {
   readonly server: ServerOptions;
@@ -47,7 +47,6 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
   const https = selfSigned === null ? null : await startSecure(options, selfSigned);
   const drainCompat =
     listen.compat === null ? null : await startCompat(nodeOptions(options), listen.compat, descriptors.compat);
-  // Last: a unix socket takes the place of the one that a predecessor serves.
   const plain = listen.http === null ? null : await startPlain(engine, options, listen.http);
   return {
     engine,
@@ -79,7 +78,7 @@ async function startPlain(engine: Engine, options: ListenersOptions, address: st
   const { socket, descriptors } = options;
   const server = await createPlainServer(engine, nodeOptions(options));
   if (socket === null) await listenOn(server, 'listen.http', address, descriptors.http);
-  else await publishSocket(server, socket);
+  else await makeSocket(server, socket);
   return server;
 }
 

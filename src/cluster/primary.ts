@@ -17,13 +17,13 @@ import { systemCpus } from '../infra/usable-cpus.js';
 import { VERSION } from '../infra/version.js';
 import { METRICS } from '../metrics/catalogue.js';
 import { Totals } from '../metrics/totals.js';
-import type { SessionStore } from '../session/store.js';
 import { type Admin, startAdmin } from './admin.js';
 import { Control } from './control.js';
 import { withoutIpv6 } from './every-address.js';
 import { FileWatch } from './file-watch.js';
 import { Generations, type Started } from './generations.js';
 import { inherited } from './handover.js';
+import { LazyStore } from './lazy-store.js';
 import type { Managed } from './managed.js';
 import type { Pem, ToPrimary } from './messages.js';
 import { choosePorts, TRIES } from './ports.js';
@@ -80,8 +80,7 @@ class Primary {
   private readonly totals: Totals;
   private readonly unfinished: UnfinishedDeletions;
   private admin: Admin | null = null;
-  /** Opened at the first need. */
-  private store: Promise<SessionStore> | null = null;
+  private readonly store: LazyStore;
   private managed: Managed | null = null;
   private sockets: UnixSockets | null = null;
   private readonly certificates: FileWatch;
@@ -126,8 +125,9 @@ class Primary {
     });
     this.certificates = new FileWatch({ timers: systemTimers, changed: () => this.renewCertificates() });
     this.secrets = new FileWatch({ timers: systemTimers, changed: () => this.renewSecrets() });
+    this.store = new LazyStore(options.config.store, this.clock.now);
     this.unfinished = new UnfinishedDeletions({
-      store: () => this.openStore(),
+      store: () => this.store.open(),
       now: this.clock.now,
       after: systemTimers.after,
       log: this.gated,
@@ -164,7 +164,7 @@ class Primary {
     if (inherited('metrics', wanted, handover) === undefined) await this.openAdmin(wanted.metrics);
     const listen = await choosePorts(wanted, TRIES, handover);
     const count = config.workers === 'auto' ? systemCpus() : config.workers;
-    this.sockets = await claimSockets(listen, count, TRIES, handover?.sockets);
+    this.sockets = await claimSockets(listen, count, TRIES, handover);
     this.config.current = { ...config, listen };
     this.certificates.update(certificateFiles(this.config.current));
     this.secrets.update(this.options.files);
@@ -234,9 +234,7 @@ class Primary {
         this.generations.prepared(worker.id);
         break;
       case 'ready':
-        this.sockets?.made(this.workers.get(worker)?.slot.place ?? -1);
-        this.learnEngine(message.engine);
-        this.supervisor.ready(worker);
+        this.ready(worker, message.engine);
         break;
       case 'failed':
         this.supervisor.failed(worker, message.code, message.message);
@@ -290,6 +288,15 @@ class Primary {
     for (const revocation of this.unfinished.revocations()) this.workers.send(worker, { type: 'revoked', revocation });
   }
 
+  private ready(worker: Worker, engine: Engine): void {
+    const problem = this.sockets?.made(this.workers.get(worker)?.slot.place ?? -1) ?? null;
+    if (problem !== null) this.supervisor.failed(worker, 'listen_failed', problem);
+    else {
+      this.learnEngine(engine);
+      this.supervisor.ready(worker);
+    }
+  }
+
   /** All workers have the same. */
   private learnEngine(engine: Engine): void {
     const isNews = this.engine === null;
@@ -312,10 +319,16 @@ class Primary {
   /** Every worker listens. */
   private async serve(): Promise<void> {
     try {
-      const { handover } = this.generations;
+      const { generations, options, supervisor } = this;
+      const { handover } = generations;
       if (this.admin === null) await this.openAdmin(handover?.bound.metrics ?? null, handover?.descriptors.metrics);
-      await this.control.open(this.options.path, handover !== null);
-      await this.generations.serve();
+      if (handover === null) await this.control.open(options.path, false);
+      await generations.announce();
+      // Told to stop meanwhile: whoever served before goes on.
+      if (supervisor.stopping) return;
+      this.sockets?.publish();
+      await generations.serve();
+      if (handover !== null) await this.control.open(options.path, true);
       // From now on it can have a successor.
       this.logListening();
     } catch (error) {
@@ -345,17 +358,6 @@ class Primary {
       ...(sockets && { sockets }),
     };
     this.log.info(facts, 'listening');
-  }
-
-  private openStore(): Promise<SessionStore> {
-    this.store ??= import('../session/open-store.js').then(({ openStore }) =>
-      openStore(this.options.config.store, this.clock.now),
-    );
-    // The next time it may be there.
-    this.store.catch(() => {
-      this.store = null;
-    });
-    return this.store;
   }
 
   private drain(signal: string): void {
@@ -392,7 +394,7 @@ class Primary {
     this.secrets.close();
     this.sockets?.remove();
     this.supervisor.close();
-    this.store?.then((store) => store.close()).catch((error: unknown) => this.log.warn(explain(error)));
+    this.store.close().catch((error: unknown) => this.log.warn(explain(error)));
     process.removeAllListeners('SIGHUP');
     cluster.removeAllListeners();
   }

@@ -1,5 +1,6 @@
-// How a worker listens on a unix socket: under another name first, and in its place once everything about it is right. Whoever
-// connects never meets a file that is not there yet or that nobody may open, also when it takes the place of another.
+// How a worker comes to listen on a unix socket: it makes one under another name, and the primary puts that in its place once everything
+// about it is right. Whoever connects never meets a file that is not there yet or that nobody may open, also when it takes the place of
+// another.
 import { chmodSync, chownSync, renameSync } from 'node:fs';
 import { AkproxError, explain } from '../infra/errors.js';
 
@@ -17,8 +18,8 @@ export function temporaryName(path: string): string {
   return `${path}.new`;
 }
 
-/** Rejects with `listen_failed`. */
-export async function publishSocket(
+/** In the worker. Rejects with `listen_failed`. */
+export async function makeSocket(
   server: { listenUnix(path: string): Promise<void> },
   { path, mode, uid, gid }: SocketFile,
 ): Promise<void> {
@@ -30,9 +31,21 @@ export async function publishSocket(
     setting = 'listen.socket';
     if (uid !== null || gid !== null) chownSync(name, uid ?? -1, gid ?? -1);
     chmodSync(name, mode);
-    setting = 'listen.http';
-    renameSync(name, path);
   } catch (cause) {
-    throw new AkproxError('listen_failed', `${setting}: cannot listen on unix:${path}: ${explain(cause)}`, cause);
+    throw new AkproxError('listen_failed', cannotListen(setting, path, cause), cause);
   }
+}
+
+/** In the primary. Null, or why it cannot be. */
+export function publishSocket(path: string): string | null {
+  try {
+    renameSync(temporaryName(path), path);
+    return null;
+  } catch (cause) {
+    return cannotListen('listen.http', path, cause);
+  }
+}
+
+function cannotListen(setting: string, path: string, cause: unknown): string {
+  return `${setting}: cannot listen on unix:${path}: ${explain(cause)}`;
 }

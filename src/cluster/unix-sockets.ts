@@ -1,5 +1,6 @@
 // The files of `listen.http` where it is a unix socket: one for each worker, because they cannot share one. The primary looks at
-// what lies there before the first worker listens, and takes away at the end what its workers made.
+// what lies there before the first worker listens, puts what its workers made in its place, and takes it away at the end. A successor does
+// so as the last thing before it serves: what has been taken out of its place leads nobody to the predecessor any more.
 import { lstatSync, readFileSync, unlinkSync } from 'node:fs';
 import { access, constants, lstat, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -9,8 +10,9 @@ import type { Config } from '../config/schema.js';
 import { accountId } from '../infra/account-ids.js';
 import { AkproxError, explain } from '../infra/errors.js';
 import { unixPathOf } from '../infra/unix-address.js';
+import type { Handover } from './handover.js';
 import { PAUSE, TRIES } from './ports.js';
-import { type SocketFile, temporaryName } from './publish-socket.js';
+import { publishSocket, type SocketFile, temporaryName } from './publish-socket.js';
 
 /** `place`: of a worker, from 0. The first has the path of the setting. */
 export function socketPath(path: string, place: number): string {
@@ -19,13 +21,13 @@ export function socketPath(path: string, place: number): string {
 
 /**
  * Null when `listen.http` is none; rejects with `listen_failed` when somebody answers on one of the paths, or none can be made.
- * `inherited`: paths of the predecessor, which its successor's workers put theirs in the place of.
+ * `predecessor`: whose sockets those of this daemon take the place of, and not before it is told to `publish`.
  */
 export async function claimSockets(
   listen: Config['listen'],
   workers: number,
   tries = TRIES,
-  inherited: readonly string[] = [],
+  predecessor: Pick<Handover, 'sockets'> | null = null,
 ): Promise<UnixSockets | null> {
   const first = listen.http === null ? null : unixPathOf(listen.http);
   if (first === null) return null;
@@ -39,41 +41,67 @@ export async function claimSockets(
   for (const { path } of files) {
     try {
       await access(dirname(path), constants.W_OK | constants.X_OK);
-      if (!inherited.includes(path)) await clear(path, tries);
+      if (predecessor?.sockets.includes(path) !== true) await clear(path, tries);
       await clear(temporaryName(path), tries);
     } catch (cause) {
       throw new AkproxError('listen_failed', `listen.http: cannot listen on unix:${path}: ${explain(cause)}`, cause);
     }
   }
-  return new UnixSockets(files);
+  return new UnixSockets(files, predecessor === null);
 }
 
 export class UnixSockets {
   readonly files: readonly SocketFile[];
   /** By path: which file a worker of ours made. */
   private readonly ours = new Map<string, string>();
+  /** Paths whose workers listen, under another name as yet. */
+  private readonly waiting = new Set<string>();
+  private isPublic: boolean;
 
-  constructor(files: readonly SocketFile[]) {
+  constructor(files: readonly SocketFile[], isPublic: boolean) {
     this.files = files;
+    this.isPublic = isPublic;
   }
 
-  /** The worker of that place listens. */
-  made(place: number): void {
+  /** The worker of that place listens. Null, or why nobody can connect to it. */
+  made(place: number): string | null {
     const path = this.files[place]?.path;
-    const identity = path === undefined ? null : identityOf(path);
-    if (path !== undefined && identity !== null) this.ours.set(path, identity);
+    if (path === undefined) return null;
+    if (this.isPublic) return this.put(path);
+    this.waiting.add(path);
+    return null;
+  }
+
+  /** From now on this daemon is the one that is asked. Throws `listen_failed`. */
+  publish(): void {
+    this.isPublic = true;
+    for (const path of this.waiting) {
+      const problem = this.put(path);
+      if (problem !== null) throw new AkproxError('listen_failed', problem);
+    }
+  }
+
+  private put(path: string): string | null {
+    const identity = identityOf(temporaryName(path));
+    const problem = publishSocket(path);
+    if (problem !== null) return problem;
+    this.waiting.delete(path);
+    if (identity !== null) this.ours.set(path, identity);
+    return null;
   }
 
   /** A file that somebody else has put in the place of ours stays. */
   remove(): void {
-    for (const [path, identity] of this.ours) {
-      if (identityOf(path) !== identity) continue;
-      try {
-        unlinkSync(path);
-      } catch {
-        // Left behind, it is what the next start takes away.
-      }
-    }
+    for (const path of this.waiting) takeAway(temporaryName(path));
+    for (const [path, identity] of this.ours) if (identityOf(path) === identity) takeAway(path);
+  }
+}
+
+function takeAway(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Left behind, it is what the next start takes away.
   }
 }
 

@@ -1,7 +1,7 @@
 // SIGUSR2: another process takes over, and nobody who asks notices.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { connect } from 'node:http2';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { after, before, describe, it } from 'node:test';
 import { askOf, ChaosLoad } from '../../bench/chaos-load.js';
 import { type Answer, type Daemon, request, startDaemon, testProvider, traefikCheck } from '../kit/daemon.js';
 import { startFakeCore } from '../kit/fake-core.js';
-import { replaced, servingPid } from '../kit/successors.js';
+import { replaced, servingPid, succeed } from '../kit/successors.js';
 import { until } from '../kit/until.js';
 import { ACCOUNTS, APP, startWorld, type World } from '../kit/world.js';
 
@@ -199,12 +199,30 @@ function signOut(origin: string, cookie: string, agent?: http.Agent): Promise<An
   return request(`${origin}/akprox/sign_out`, { headers, ...(agent && { agent }) });
 }
 
+/** A `systemd-notify` that does nothing, or refuses to say that a daemon is ready. */
+function notifyingIn(directory: string): { env: Record<string, string>; refuse(refuses: boolean): void } {
+  const bin = join(directory, 'systemd');
+  const refusal = join(bin, 'refuses');
+  mkdirSync(bin);
+  const script = `#!/bin/sh\n[ "$1" != --ready ] || [ ! -e ${refusal} ]\n`;
+  writeFileSync(join(bin, 'systemd-notify'), script, { mode: 0o755 });
+  return {
+    env: { NOTIFY_SOCKET: '/nowhere', PATH: `${bin}:${process.env['PATH']}` },
+    refuse: (refuses) => (refuses ? writeFileSync(refusal, '') : rmSync(refusal)),
+  };
+}
+
 describe('a daemon on unix sockets that is replaced by a successor', { skip: linux }, () => {
   it('answers every check; its sockets are replaced by those of the successor, which takes them away when it ends', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'akprox-successor-'));
     const socket = join(directory, 'a.sock');
     const providers = [testProvider('http://127.0.0.1:9')];
-    const daemon = await startDaemon({ providers, listen: { http: `unix:${socket}` } }, { succeeds: true });
+    const notify = notifyingIn(directory);
+    const daemon = await startDaemon(
+      { providers, listen: { http: `unix:${socket}` } },
+      { succeeds: true, env: notify.env },
+    );
+    const control = join(daemon.directory, 'data', 'control.sock');
     try {
       const paths = [socket, `${socket}.2`];
       const identities = (): bigint[] => paths.map((path) => lstatSync(path, { bigint: true }).ino);
@@ -214,17 +232,28 @@ describe('a daemon on unix sockets that is replaced by a successor', { skip: lin
       ]);
       for (const load of loads) load.start();
       await until(() => loads.every(({ tally }) => tally.sent > 10));
-      const former = identities();
+      const former = [...identities(), lstatSync(control, { bigint: true }).ino];
+
+      // One whose workers listen, and that cannot take over all the same, has taken nothing away.
+      notify.refuse(true);
+      const { pid } = await succeed(daemon, ({ msg }) => msg.startsWith('akprox cannot start: systemd-notify'));
+      process.kill(Number(pid), 'SIGKILL');
+      await daemon.waitFor(({ msg }) =>
+        msg.startsWith('the successor cannot start, this daemon goes on: systemd-notify'),
+      );
+      assert.deepEqual([...identities(), lstatSync(control, { bigint: true }).ino], former);
+      notify.refuse(false);
+
       await replaced(daemon);
       for (const [i, identity] of identities().entries()) assert.notEqual(identity, former[i]);
       const sent = loads.map(({ tally }) => tally.sent);
       await until(() => loads.every(({ tally }, i) => tally.sent > (sent[i] ?? 0) + 10));
       for (const load of loads) await load.stop();
       await daemon.waitFor(({ msg }) => msg === 'the former daemon has ended');
-      assert.deepEqual(readdirSync(directory).sort(), ['a.sock', 'a.sock.2']);
+      assert.deepEqual(readdirSync(directory).sort(), ['a.sock', 'a.sock.2', 'systemd']);
       for (const load of loads) assert.deepEqual(lossesOf(load), NOTHING_LOST, load.tally.examples.join('\n'));
       process.kill(servingPid(daemon), 'SIGTERM');
-      await until(() => readdirSync(directory).length === 0);
+      await until(() => readdirSync(directory).length === 1);
     } finally {
       await daemon[Symbol.asyncDispose]();
       rmSync(directory, { recursive: true, force: true });
