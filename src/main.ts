@@ -29,8 +29,9 @@ async function readConfiguration(file: string | undefined, ...more: string[]): P
 const startedBy = env['AKPROX_PREDECESSOR'];
 delete env['AKPROX_PREDECESSOR'];
 
+/** It may have ended by now. */
 async function meetPredecessor(): Promise<Predecessor | null> {
-  if (process.send === undefined || startedBy !== String(process.ppid)) return null;
+  if (process.send === undefined || startedBy === undefined) return null;
   const { Predecessor } = await import('./cluster/predecessor.js');
   return new Predecessor(process);
 }

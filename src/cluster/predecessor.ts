@@ -26,15 +26,19 @@ export class Predecessor {
   private handlers: FromPredecessor | null = null;
   /** What came before there was anybody to hear it. */
   private readonly early: ((handlers: FromPredecessor) => void)[] = [];
+  private isClosed = false;
 
   constructor(channel: Channel) {
     this.channel = channel;
     this.handover = new Promise((resolve, reject) => {
+      const ended = (): void => reject(new AkproxError('internal', 'the daemon that is to be replaced has ended'));
       channel.on('message', (message) => this.receive(message as ToSuccessor, resolve));
       channel.once('disconnect', () => {
-        reject(new AkproxError('internal', 'the daemon that is to be replaced has ended'));
-        this.deal((handlers) => handlers.gone());
+        ended();
+        if (!this.isClosed) this.deal((handlers) => handlers.gone());
       });
+      // It did before anybody listened here: nothing of it comes any more.
+      if (!channel.connected) ended();
     });
     // It is waited for later.
     this.handover.catch(() => {});
@@ -55,6 +59,7 @@ export class Predecessor {
   }
 
   close(): void {
+    this.isClosed = true;
     if (this.channel.connected) this.channel.disconnect?.();
   }
 

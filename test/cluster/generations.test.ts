@@ -174,6 +174,24 @@ describe('a successor', () => {
     assert.deepEqual(heard, [REVOCATION, 'reload', 'gone']);
   });
 
+  it('says so when its predecessor has ended before it could listen to it', async () => {
+    const channel = Object.assign(new EventEmitter(), { connected: false });
+    await assert.rejects(new Predecessor(channel).handover, /the daemon that is to be replaced has ended/);
+  });
+
+  it('does not take its own goodbye for the end of its predecessor', () => {
+    const channel = Object.assign(new EventEmitter(), {
+      connected: true,
+      disconnect: () => channel.emit('disconnect'),
+    });
+    const predecessor = new Predecessor(channel);
+    const heard: string[] = [];
+    const hear = (what: string) => () => void heard.push(what);
+    predecessor.hear({ revoked: hear('revoked'), reload: hear('reload'), gone: hear('gone') });
+    predecessor.close();
+    assert.deepEqual(heard, []);
+  });
+
   it('has the ports of its predecessor, and asks for the others', async () => {
     const taken = await freePort();
     const { listen } = configOf({

@@ -133,6 +133,18 @@ describe('a daemon that is replaced by a successor', { skip: linux }, () => {
     });
   });
 
+  it('is replaced all the same when it is killed while its successor starts', async () => {
+    const cookie = await signIn(world, 'alice');
+    const former = servingPid(daemon);
+    await succeed(daemon, ({ msg, pid }) => msg === 'starting' && pid !== former);
+    process.kill(former, 'SIGKILL');
+    await daemon.waitFor(({ msg, pid }) => msg === 'listening' && pid !== former && pid === servingPid(daemon));
+    assert.equal((await check(daemon, cookie)).status, 200);
+    assert.equal((await checkKept(daemon, cookie, new OneConnection())).status, 200);
+    assert.equal((await request(`${daemon.metrics}/readyz`)).status, 200);
+    await askOverHttp2(daemon.https ?? '', cookie);
+  });
+
   it('ends with SIGTERM to the one that serves', async () => {
     const former = servingPid(daemon);
     process.kill(former, 'SIGTERM');
