@@ -10,6 +10,8 @@ import { type Problem, valueAt } from './problems.js';
 /** The keys that sign and seal cookies are derived from it: 256 bits, as much as they are worth. */
 const COOKIE_SECRET_BYTES = 32;
 
+const DISCOVERY = '/.well-known/openid-configuration';
+
 type Raw = Record<string, unknown>;
 
 export function providerProblems(providers: unknown): Problem[] {
@@ -91,6 +93,8 @@ function clientProblems(provider: Raw): Problem[] {
       path: 'oidc.issuer',
       message: 'expected an http:// or https:// URL without user, query or fragment',
     });
+  } else if (typeof issuer === 'string' && issuer.endsWith(DISCOVERY)) {
+    problems.push({ path: 'oidc.issuer', message: `is where the identity provider tells it: leave ${DISCOVERY} out` });
   }
   if (typeof oidc['internal_url'] === 'string' && parseOrigin(oidc['internal_url']) === undefined) {
     problems.push({

@@ -12,6 +12,9 @@ export function schemaProblems(schema: z.ZodType, raw: unknown, issues: readonly
 /** What every alternative of a union says of the same value. */
 const FOUND = /, found \w+$/;
 
+/** YAML takes 0660 for a number and yes for a boolean. */
+const UNQUOTED = /^expected string, found (?:number|boolean)$/;
+
 function issueProblems(schema: z.ZodType, raw: unknown, issue: z.core.$ZodIssue, path: Path): Problem[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
@@ -35,7 +38,11 @@ function issueProblems(schema: z.ZodType, raw: unknown, issue: z.core.$ZodIssue,
   return [
     {
       path: formatPath(path),
-      message: missing ? `is required${issue.code === 'invalid_value' ? `, ${message}` : ''}` : message,
+      message: missing
+        ? `is required${issue.code === 'invalid_value' ? `, ${message}` : ''}`
+        : UNQUOTED.test(message)
+          ? `${message}: put it into quotes`
+          : message,
     },
   ];
 }
@@ -46,7 +53,8 @@ function sentence(issue: z.core.$ZodIssue): string {
     return values.length === 1 ? `expected ${values[0]}` : `expected one of ${values.join(', ')}`;
   }
   if (issue.code === 'invalid_union' && 'options' in issue && Array.isArray(issue.options)) {
-    return `expected one of ${issue.options.map((value) => JSON.stringify(value)).join(', ')}`;
+    const named = issue.options.filter((value) => value !== undefined);
+    return `expected one of ${named.map((value) => JSON.stringify(value)).join(', ')}`;
   }
   if (issue.code === 'too_small' && issue.minimum === 1 && (issue.origin === 'string' || issue.origin === 'array')) {
     return 'must not be empty';
@@ -58,7 +66,8 @@ function sentence(issue: z.core.$ZodIssue): string {
 
 function unknownKey(key: string, known: readonly string[]): string {
   // The other alternative of a union has it: `store.url` beside `kind: embedded`.
-  if (known.includes(key)) return 'does not go with the `kind` of this store';
+  if (known.includes(key))
+    return 'does not go with `store.kind`, which is `embedded` unless it says `redis`: set that, or take this away';
   const guess = nearest(key, known);
   return guess === undefined ? 'unknown key' : `unknown key, did you mean ${guess}?`;
 }

@@ -10,13 +10,14 @@ import { LOG_LEVELS } from '../infra/log-level.js';
 import type { OutgoingProxies } from '../infra/outgoing-proxy.js';
 import { unixPathOf } from '../infra/unix-address.js';
 
+const A_DURATION = 'expected a duration such as 500ms, 60s, 5m, 24h or 7d';
 const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** `60s`, `5m`, `24h`, `7d`, `250ms` → milliseconds. */
 const duration = (fallback: string, about: string) =>
   z
-    .string()
-    .regex(/^\d{1,9}(ms|s|m|h|d)$/, 'expected a duration such as 500ms, 60s, 5m, 24h or 7d')
+    .string({ error: ({ input }) => `${A_DURATION}, found ${typeof input}` })
+    .regex(/^\d{1,9}(ms|s|m|h|d)$/, A_DURATION)
     .default(fallback)
     .transform((text) => {
       const [, amount = '0', unit = 's'] = /^(\d+)(\D+)$/.exec(text) ?? [];
@@ -261,7 +262,7 @@ export const providerSchema = z
 export const DEFAULT_STORE_PATH = './data';
 
 const embeddedStore = z.strictObject({
-  kind: z.literal('embedded').describe('One host: every worker shares one LMDB environment.'),
+  kind: z.literal('embedded').default('embedded').describe('One host: every worker shares one LMDB environment.'),
   path: z.string().default(DEFAULT_STORE_PATH).describe('Directory of the environment; made if it is absent.'),
   max_bytes: z.number().int().min(1_048_576).default(1_073_741_824).describe('Upper bound of the file, in bytes.'),
 });
@@ -379,10 +380,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('What people see when something is not as it should be.'),
-  store: z
-    .discriminatedUnion('kind', [embeddedStore, redisStore])
-    .prefault({ kind: 'embedded' })
-    .describe('Where sessions live.'),
+  store: z.discriminatedUnion('kind', [embeddedStore, redisStore]).prefault({}).describe('Where sessions live.'),
   cache: z
     .strictObject({
       max_bytes: z

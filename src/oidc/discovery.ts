@@ -45,11 +45,16 @@ async function readMetadata({ issuer }: Oidc, read: ReadDocument): Promise<Serve
   url.pathname = `${url.pathname}/.well-known/openid-configuration`.replaceAll('//', '/');
   const { status, text } = await read(url.href);
   // Whatever stands at that address, it is not the identity provider that was configured, or not yet.
-  if (status !== 200) throw new AkproxError('idp_unreachable', `the discovery document answered ${status}`);
+  if (status !== 200) throw noDocument(url, `it answered ${status}`);
   const document = parse(text);
   if (!isRecord(document) || typeof document['issuer'] !== 'string')
-    throw new AkproxError('idp_unreachable', 'the discovery document is none: it is no JSON object with an issuer');
+    throw noDocument(url, 'what is there is no JSON object with an issuer');
   return document as unknown as ServerMetadata; // each member is looked at where it is used
+}
+
+function noDocument({ href }: URL, why: string): AkproxError {
+  const text = `no discovery document at ${href} (${why}): is oidc.issuer, its path above all, what the identity provider calls itself?`;
+  return new AkproxError('idp_unreachable', text);
 }
 
 function parse(text: string): unknown {

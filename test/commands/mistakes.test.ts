@@ -360,6 +360,13 @@ describe('mistakes that `akprox check --online` shows', () => {
       remedy: /write what the identity provider says, `oidc\.issuer` with the very slash at its end/,
     },
     {
+      what: 'the issuer has a path that the identity provider does not know',
+      output: () => asked({ issuer: `${idp.issuer}/realms/compny` }),
+      setting:
+        /no discovery document at \S+\/realms\/compny\/\.well-known\/openid-configuration \(it answered 404\): is oidc\.issuer/,
+      remedy: /change {2}look at `oidc\.issuer` \(host, port, path\)/,
+    },
+    {
       what: 'the secret is that of another client',
       output: () => asked({ client_secret: PASSWORD }),
       setting: /client_refused\n {2}where {3}providers\[0\] \(whoami\)/,

@@ -15,6 +15,7 @@ describe('accepted', () => {
     ['no HTTPS', { listen: { https: null, http: '0.0.0.0:9443' } }],
     ['addresses as proxies', { trusted_proxies: ['10.1.2.3', '::1', 'fe80::/10', '0.0.0.0/0'] }],
     ['sentinels', { store: { kind: 'redis', sentinels: ['a:26379', '[::1]:26379'], name: 'm', db: 2, tls: true } }],
+    ['an embedded store that does not say so', { store: { path: '/var/lib/akprox' } }],
     ['a URL with everything', { store: { kind: 'redis', url: 'rediss://u:p@[::1]:6380/3' } }],
     [
       'HS256 with a secret',

@@ -62,7 +62,10 @@ describe('pages', () => {
     [
       'wrong types',
       { logo: 1, help_url: [] },
-      { 'pages.help_url': 'expected string, found array', 'pages.logo': 'expected string, found number' },
+      {
+        'pages.help_url': 'expected string, found array',
+        'pages.logo': 'expected string, found number: put it into quotes',
+      },
     ],
   ] as const) {
     it(`refuse ${what}`, () => assert.deepEqual(problemsOf(load(pages)), problem));

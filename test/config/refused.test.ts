@@ -19,7 +19,10 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
   [
     'a key of the other store',
     { store: { kind: 'embedded', url: 'redis://h' } },
-    { 'store.url': 'does not go with the `kind` of this store' },
+    {
+      'store.url':
+        'does not go with `store.kind`, which is `embedded` unless it says `redis`: set that, or take this away',
+    },
   ],
   [
     'an unknown key inside a union',
@@ -30,6 +33,19 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
     'a wrong type inside a union',
     { store: { kind: 'redis', url: 'redis://h', tls: { insecure: 'x' } } },
     { 'store.tls.insecure': 'expected boolean, found string' },
+  ],
+  [
+    'a secret and a mode that YAML takes for numbers, and a duration without a unit',
+    {
+      listen: { socket: { mode: 432 } },
+      cache: { max_age: 60 },
+      providers: [provider({ cookie_secret: 1234567890123456 })],
+    },
+    {
+      'cache.max_age': 'expected a duration such as 500ms, 60s, 5m, 24h or 7d, found number',
+      'listen.socket.mode': 'expected string, found number: put it into quotes',
+      'providers[0].cookie_secret': 'expected string, found number: put it into quotes',
+    },
   ],
   ['an unknown kind', { store: { kind: 'memory' } }, { 'store.kind': 'expected one of "embedded", "redis"' }],
   ['a union that fits nowhere', { workers: 'many' }, { workers: 'expected "auto" or number, found string' }],
@@ -83,7 +99,7 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
   [
     'a mode without quotes',
     { listen: { socket: { mode: 660 } } },
-    { 'listen.socket.mode': 'expected string, found number' },
+    { 'listen.socket.mode': 'expected string, found number: put it into quotes' },
   ],
   ['a port that is none', { listen: { http: '0.0.0.0:65536' } }, { 'listen.http': 'port is above 65535' }],
   [
@@ -336,6 +352,14 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
         { 'providers[0].oidc.issuer': 'expected an http:// or https:// URL without user, query or fragment' },
       ] as const,
   ),
+  [
+    'the address of the discovery document as issuer',
+    { providers: [provider({}, { issuer: 'https://a.tld/.well-known/openid-configuration' })] },
+    {
+      'providers[0].oidc.issuer':
+        'is where the identity provider tells it: leave /.well-known/openid-configuration out',
+    },
+  ],
   [
     'HS256 without a secret',
     { providers: [provider({}, { id_token_signed_response_alg: 'HS256' })] },

@@ -35,7 +35,7 @@ describe('secrets', () => {
     [{ vault: 'x' }, 'expected a string, { env: NAME } or { file: PATH }'],
     [{}, 'expected a string, { env: NAME } or { file: PATH }'],
     [{ env: 7 }, 'expected a string, { env: NAME } or { file: PATH }'],
-    [7, 'expected string, found number'],
+    [7, 'expected string, found number: put it into quotes'],
     ['', 'must not be empty'],
     [undefined, 'is required'],
     ['short', 'is shorter than 32 bytes, `akprox secret` prints one'],

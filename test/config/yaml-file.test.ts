@@ -82,7 +82,7 @@ describe('a problem', () => {
 `;
     const yaml = `# one\nproviders:\n${[...Array(37).keys()].map((i) => good(`a${i}`)).join('')}${bad}`;
     assert.deepEqual(told(yaml), [
-      'providers[37] (grafana), line 45: oidc.client_id: expected string, found number',
+      'providers[37] (grafana), line 45: oidc.client_id: expected string, found number: put it into quotes',
       'providers[37] (grafana), line 44: oidc.issuer: is required',
       'providers[37] (grafana), line 46: oidc.isuer: unknown key, did you mean issuer?',
     ]);

@@ -11,7 +11,7 @@ export const REMEDIES = {
     severity: 'error',
     meaning: 'The identity provider, or a part of it, cannot be asked from here.',
     change:
-      'look at the name, the network, the certificate (`oidc.ca`), `HTTPS_PROXY` and `NO_PROXY`; `oidc.internal_url` if it has another address inside',
+      'look at `oidc.issuer` (host, port, path), the network, the certificate (`oidc.ca`), `HTTPS_PROXY` and `NO_PROXY`; `oidc.internal_url` if it has another address inside',
   },
   idp_unusable: {
     severity: 'error',
