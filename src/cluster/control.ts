@@ -1,5 +1,6 @@
 // What the commands of an operator ask of the running daemon: `akprox status`, `akprox reload`, `akprox sessions`.
 import type { Worker } from 'node:cluster';
+import type { Loaded } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import type { Engine } from '../http/engine.js';
 import type { GatedLog } from '../infra/log-gate.js';
@@ -81,10 +82,13 @@ export class Control {
     this.options = options;
   }
 
-  /** A daemon without it serves all the same. `replaces`: it takes over from another daemon. Never rejects. */
-  async open(file: string | null, replaces: boolean): Promise<void> {
-    const { config, log } = this.options;
-    const path = controlPath(config.current, file, process.cwd());
+  /**
+   * A daemon without it serves all the same. It is given what the commands read too, not what has become of it: the port that the
+   * system chose, the address of a host without IPv6. `replaces`: it takes over from another daemon. Never rejects.
+   */
+  async open({ config, path: file }: Pick<Loaded, 'config' | 'path'>, replaces: boolean): Promise<void> {
+    const { log } = this.options;
+    const path = controlPath(config, file, process.cwd());
     try {
       const { openControlServer } = await import('./control-server.js');
       this.closeServer = await openControlServer({

@@ -322,13 +322,13 @@ class Primary {
       const { generations, options, supervisor } = this;
       const { handover } = generations;
       if (this.admin === null) await this.openAdmin(handover?.bound.metrics ?? null, handover?.descriptors.metrics);
-      if (handover === null) await this.control.open(options.path, false);
+      if (handover === null) await this.control.open(options, false);
       await generations.announce();
       // Told to stop meanwhile: whoever served before goes on.
       if (supervisor.stopping) return;
       this.sockets?.publish();
       await generations.serve();
-      if (handover !== null) await this.control.open(options.path, true);
+      if (handover !== null) await this.control.open(options, true);
       // From now on it can have a successor.
       this.logListening();
     } catch (error) {

@@ -22,7 +22,7 @@ import { parse } from 'yaml';
 import { controlPath } from '../../src/cluster/control-path.js';
 import { run } from '../../src/commands/command-line.js';
 import { configSchema } from '../../src/config/schema.js';
-import { type Daemon, request, testProvider, traefikCheck } from '../kit/daemon.js';
+import { type Daemon, request, startDaemon, testProvider, traefikCheck } from '../kit/daemon.js';
 import { describeWith } from '../kit/needs.js';
 import { redisMissing, startRedis } from '../kit/redis-server.js';
 import { until } from '../kit/until.js';
@@ -36,10 +36,14 @@ interface Ran {
   readonly stderr: string;
 }
 
-async function akprox(config: string, ...argv: string[]): Promise<Ran> {
+function akprox(config: string, ...argv: string[]): Promise<Ran> {
+  return withEnvironment({}, ['--config', config, ...argv]);
+}
+
+async function withEnvironment(env: Record<string, string>, argv: string[]): Promise<Ran> {
   const written = { stdout: '', stderr: '' };
-  const code = await run(['--config', config, ...argv], {
-    env: {},
+  const code = await run(argv, {
+    env,
     cwd: '/',
     stdout: (text) => {
       written.stdout += text;
@@ -232,6 +236,20 @@ describeWith(redisMissing(), 'the control socket, with sessions in Redis', () =>
         config: { workers: 2, store: { kind: 'redis', url: redis.url } },
       });
       await endsAtOnce(world);
+      // By the environment alone, and on ports that the system chooses: the socket is named after what is written.
+      const env = {
+        AKPROX_CONFIG: '',
+        AKPROX_WORKERS: '1',
+        AKPROX_STORE_KIND: 'redis',
+        AKPROX_STORE_URL: redis.url,
+        AKPROX_LISTEN_HTTP: '127.0.0.1:0',
+        AKPROX_LISTEN_HTTPS: 'null',
+        AKPROX_LISTEN_METRICS: '127.0.0.1:0',
+      };
+      await using daemon = await startDaemon({}, { env });
+      const status = await withEnvironment(env, ['status']);
+      assert.deepEqual([status.code, status.stderr], [0, '']);
+      assert.ok(status.stdout.includes(`process ${daemon.child.pid}, since`), status.stdout);
     } finally {
       await redis.stop();
     }
