@@ -59,9 +59,10 @@ function matches(pattern: readonly string[], path: Path): boolean {
   return pattern.length === path.length && pattern.every((part, i) => part === '*' || part === path[i]);
 }
 
-/** A URL of Redis may have one. */
+/** A URL of Redis may have one, in front of its host or, where other programs look for it, behind it. */
 function withoutPassword(value: unknown): unknown {
-  return typeof value === 'string' ? value.replace(/^(\w+:\/\/)[^/?#]*@/, `$1${HIDDEN}@`) : value;
+  if (typeof value !== 'string') return value;
+  return value.replace(/^(\w+:\/\/)[^/?#]*@/, `$1${HIDDEN}@`).replace(/^(rediss?:[^?#]*[?#]).+$/s, `$1${HIDDEN}`);
 }
 
 function sourceOf(path: Path, value: unknown, { overlay, source }: Written): string {

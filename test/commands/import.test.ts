@@ -142,6 +142,34 @@ describe('akprox import oauth2-proxy', () => {
     assert.ok(!('cookie_refresh' in notes), 'there is offline_access');
   });
 
+  it('tells no secret: not in a message about a file that it cannot read, and not out of the environment', () => {
+    for (const [name, text] of [
+      ['a.cfg', 'client_secret = "s3cret\n'],
+      ['b.cfg', 'cookie_secret = "s3cret"\n%\nclient_secret = "s3cret"\n'],
+      ['a.yaml', 'providers: [clientSecret: [s3cret\n x: }'],
+      ['b.yaml', 'providers: [{ clientSecret: *s3cret }]'],
+    ] as const) {
+      const { code, said, yaml } = run({ [name]: text });
+      assert.deepEqual([code, yaml], [1, ''], name);
+      assert.match(said, name === 'b.yaml' ? /alias/ : /: line \d:\d+: /, name);
+      assert.doesNotMatch(said, /s3cret/, name);
+    }
+    const text = [
+      'OAUTH2_PROXY_PROVIDER=google',
+      'OAUTH2_PROXY_CLIENT_ID=a',
+      'OAUTH2_PROXY_REDIRECT_URL=https://app.company.tld/oauth2/callback',
+      'OAUTH2_PROXY_SESSION_STORE_TYPE=redis',
+    ].join('\n');
+    const one = run({ env: `${text}\nOAUTH2_PROXY_REDIS_CONNECTION_URL=redis://me:s3cret@redis:6379/1` });
+    assert.deepEqual(one.document['store'], { kind: 'redis', url: 'redis://redis:6379/1' });
+    assert.match(one.notes['redis_connection_url'] ?? '', /store\.password/);
+    const urls = 'OAUTH2_PROXY_REDIS_CLUSTER_CONNECTION_URLS=redis://:s3cret@a:1,redis://:s3cret@b:2';
+    const many = run({ env: `${text}\nOAUTH2_PROXY_REDIS_USE_CLUSTER=true\n${urls}` });
+    assert.deepEqual(many.document['store'], { kind: 'redis', cluster: ['a:1', 'b:2'] });
+    assert.match(many.notes['redis_cluster_connection_urls'] ?? '', /store\.password/);
+    for (const { yaml, said } of [one, many]) assert.doesNotMatch(yaml + said, /s3cret/);
+  });
+
   it('keeps everybody out where it cannot say who was let in', () => {
     const { provider, notes } = given('Google, whose groups no token has');
     assert.deepEqual(provider['access'], { groups: ['admins@company.tld'] });

@@ -139,6 +139,16 @@ describeWith(helmMissing(), 'the chart, rendered', () => {
       'config.providers[0].oidc.client_secret="abc"',
       /put it into the Secret that secretName names/,
     ],
+    [
+      'a password of the store',
+      'config.store={"kind":"redis","password":"abc"}',
+      /put it into the Secret that secretName/,
+    ],
+    [
+      'one in its URL',
+      'config.store={"kind":"redis","url":"redis://:abc@redis"}',
+      /put it into the Secret that secretName/,
+    ],
     ['no provider', 'config={"providers":[]}', /no providers: set config\.providers, or authentik\.host/],
   ] as const) {
     it(`refuses ${what}`, () => {

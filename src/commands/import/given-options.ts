@@ -1,7 +1,7 @@
 // The options of oauth2-proxy, whichever way they are written: the configuration file, its alpha form, `--flags`, or the environment.
 // All of them become one list, by the names that the configuration file has.
-import { parse as parseToml } from 'smol-toml';
-import { parse as parseYaml } from 'yaml';
+import { parse as parseToml, TomlError } from 'smol-toml';
+import { readYaml } from '../../config/yaml-file.js';
 import { isRecord } from '../../infra/untyped.js';
 import { alphaOptions } from './alpha-options.js';
 
@@ -18,7 +18,7 @@ const VARIABLE = /^(?:export\s+)?(OAUTH2_PROXY_(\w+))=(.*)$/;
 /** A line of a script, or an entry of a list in YAML. */
 const FLAG = /^(?:-\s+)?["']?--?([a-z][\w-]*?)(?:=(.*?))?["']?(?:\s*\\)?$/;
 
-/** Throws an error whose message says what is wrong with the file. `known`: the names of options. */
+/** Throws an error whose message says what is wrong with the file, and quotes nothing of it. `known`: the names of options. */
 export function readOptions(name: string, text: string, known: (option: string) => boolean): GivenOptions {
   const lines = text
     .split('\n')
@@ -32,10 +32,28 @@ export function readOptions(name: string, text: string, known: (option: string) 
     return new Map(variables.map(({ env, option, value }) => [option, { values: entries(option, value), env }]));
   }
   if (lines.some((line) => FLAG.test(line))) return flags(lines, known);
-  const document: unknown = /\.ya?ml$/.test(name) ? parseYaml(text) : parseToml(text);
-  if (!isRecord(document)) throw new Error('there are no options in it');
-  if (/\.ya?ml$/.test(name)) return alphaOptions(document);
-  return new Map(Object.entries(document).map(([option, value]) => [option, { values: texts(option, value) }]));
+  if (/\.ya?ml$/.test(name)) return alphaOptions(alphaDocument(text));
+  return new Map(
+    Object.entries(tomlDocument(text)).map(([option, value]) => [option, { values: texts(option, value) }]),
+  );
+}
+
+function alphaDocument(text: string): Record<string, unknown> {
+  const { raw, problems } = readYaml(text, 'line');
+  const [problem] = problems;
+  if (problem !== undefined) throw new Error(`${problem.path.replace('line:', 'line ')}: ${problem.message}`);
+  if (!isRecord(raw) || Object.keys(raw).length === 0) throw new Error('there are no options in it');
+  return raw;
+}
+
+function tomlDocument(text: string): Record<string, unknown> {
+  try {
+    return parseToml(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    // What follows quotes the line, and the lines around it: there are secrets among them.
+    throw new Error(`line ${error.line}:${error.column}: ${error.message.split('\n', 1)[0]}`);
+  }
 }
 
 function flags(lines: readonly string[], known: (option: string) => boolean): GivenOptions {

@@ -36,7 +36,7 @@ export function storeOf(read: Reader): Record<string, unknown> {
 function redisOf(read: Reader): Record<string, unknown> {
   const sentinels = read.list('redis_sentinel_connection_urls');
   const cluster = read.list('redis_cluster_connection_urls');
-  const url = read.text('redis_connection_url');
+  const url = redisUrlOf(read);
   const useSentinel = read.isOn('redis_use_sentinel');
   const useCluster = read.isOn('redis_use_cluster');
   const username = read.text('redis_username');
@@ -46,6 +46,10 @@ function redisOf(read: Reader): Record<string, unknown> {
   const ca = read.text('redis_ca_path');
   const insecure = read.isOn('redis_insecure_skip_tls_verify');
   const addresses = useSentinel ? sentinels : cluster;
+  if (addresses.some((one) => one.includes('@'))) {
+    const option = useSentinel ? 'redis_sentinel_connection_urls' : 'redis_cluster_connection_urls';
+    read.say(option, `a user or a password in front of a host is not taken over: ${SAID_APART}`);
+  }
   const isSecure = [url, ...addresses].some((one) => one.startsWith('rediss://'));
   const tls = { ...(ca !== '' && { ca }), ...(insecure && { insecure }) };
   return {
@@ -59,6 +63,19 @@ function redisOf(read: Reader): Record<string, unknown> {
   };
 }
 
+const SAID_APART = 'store.username and store.password say them, and store.sentinel_password';
+
+/** With its password where it stood in a file; out of the environment none gets into one. */
+function redisUrlOf(read: Reader): string {
+  const url = read.text('redis_connection_url');
+  if (!url.includes('@') || !read.isFromEnvironment('redis_connection_url')) return url;
+  read.say('redis_connection_url', `its user and password stay in the environment: ${SAID_APART}, as { env: NAME }`);
+  return url.replace(/^(\w+:\/\/).*@/, '$1');
+}
+
 function hostAndPort(url: string): string {
-  return url.replace(/^rediss?:\/\//, '').replace(/\/.*$/, '');
+  return url
+    .replace(/^rediss?:\/\//, '')
+    .replace(/^.*@/, '')
+    .replace(/\/.*$/, '');
 }

@@ -47,6 +47,10 @@ export class Reader {
     return file === '' ? undefined : { file };
   }
 
+  isFromEnvironment(name: string): boolean {
+    return this.options.get(name)?.env !== undefined;
+  }
+
   say(option: string, advice: string): void {
     this.notes.push({ option, advice, access: false });
   }

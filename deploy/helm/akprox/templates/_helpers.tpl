@@ -46,6 +46,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 {{- end }}
+{{- $store := default dict $config.store }}
+{{- if or (kindIs "string" $store.password) (kindIs "string" $store.sentinel_password) (regexMatch "^[a-z]+://[^/?#]*:[^/?#]*@" (toString (default "" $store.url))) }}
+{{- fail "config.store: a password is written out, and a ConfigMap is no place for it: put it into the Secret that secretName names, and say password: { file: /run/secrets/akprox/KEY }" }}
+{{- end }}
 {{- if and (not $config.providers) (not .Values.authentik.host) }}
 {{- fail "no providers: set config.providers, or authentik.host" }}
 {{- end }}
