@@ -23,6 +23,7 @@ export async function askOutpost(target: Target, notes: Collector): Promise<Logi
   else if (answer.status >= 500) notes.add('outpost_error', `asked directly, the outpost answered ${tell(answer)}`);
   else if (answer.status < 300)
     notes.add('not_protected', `asked directly about ${url.pathname}, the outpost allowed it`);
+  else notes.add('unreachable', `${outpost.origin.origin} is no outpost, or not where it is asked: ${tell(answer)}`);
   return link;
 }
 

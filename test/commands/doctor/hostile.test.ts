@@ -115,6 +115,20 @@ describe('the doctor is not fooled', () => {
     assert.ok(passed.includes('no page can ask the check'));
   });
 
+  for (const [what, answer] of [
+    ['the metrics listener', answered(404)],
+    ['the portal', answered(302, { location: 'https://portal.tld/' })],
+  ] as const) {
+    it(`by ${what} where --outpost says that the outpost is`, async () => {
+      const outpost = { origin: new URL('http://127.0.0.1:9300'), ask: async () => answer };
+      const { findings } = await diagnosed(() => null, { outpost });
+      assert.deepEqual(
+        findings.map(({ code, seen }) => `${code}: ${seen}`),
+        [`unreachable: http://127.0.0.1:9300 is no outpost, or not where it is asked: ${answer.status}`],
+      );
+    });
+  }
+
   it('by silence where the check is', async () => {
     const { codes, passed, unseen } = await diagnosed((asked) =>
       isCheck(asked) ? { kind: 'failed', why: 'connection reset' } : null,
