@@ -9,6 +9,7 @@ import { AkproxError } from '../infra/errors.js';
 import { hostPortOf } from '../infra/host-port.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import { nodeHttp } from '../infra/node-http.js';
+import { whyNotListening } from './not-listening.js';
 
 export interface AdminOptions {
   readonly ready: () => { ready: boolean; reason: string };
@@ -50,10 +51,10 @@ export async function startAdmin(address: string | null, options: AdminOptions, 
   const { host, port } = hostPortOf(address);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
-      const why =
-        cause.code === 'EADDRINUSE'
-          ? 'the port is taken; if another akprox runs on this host, stop that one, or set another port'
-          : cause.message;
+      const why = whyNotListening(
+        cause,
+        'the port is taken; if another akprox runs on this host, stop that one, or set another port',
+      );
       reject(new AkproxError('listen_failed', `listen.metrics: cannot listen on ${address}: ${why}`, cause));
     });
     if (descriptor === undefined) server.listen(port, host, resolve);

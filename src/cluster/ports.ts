@@ -8,6 +8,7 @@ import { AkproxError, explain } from '../infra/errors.js';
 import { hostPortOf } from '../infra/host-port.js';
 import { unixPathOf } from '../infra/unix-address.js';
 import type { Handover } from './handover.js';
+import { isTaken, whyNotListening } from './not-listening.js';
 
 /** The workers of a daemon that was killed need a moment to notice: how often we ask, and after how many milliseconds. */
 export const TRIES = 20;
@@ -54,14 +55,14 @@ async function hold(setting: string, address: string, tries: number): Promise<Se
     await once(server.listen({ host, port, exclusive: true }), 'listening');
     return server;
   } catch (cause) {
-    const taken = cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE';
-    if (taken && tries > 1) {
+    if (isTaken(cause) && tries > 1) {
       await setTimeout(PAUSE);
       return hold(setting, address, tries - 1);
     }
-    const why = taken
-      ? 'the port is taken by another akprox or another program on this host: stop that one, or set another port'
-      : explain(cause);
+    const why = whyNotListening(
+      cause,
+      'the port is taken by another akprox or another program on this host: stop that one, or set another port',
+    );
     throw new AkproxError('listen_failed', `${setting}: cannot listen on ${address}: ${why}`, cause);
   }
 }

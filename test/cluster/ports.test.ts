@@ -91,7 +91,10 @@ describe('choosePorts', () => {
     await assert.rejects(choosePorts({ ...listen, compat: '192.0.2.1:0' }), (error: unknown) => {
       assert.ok(error instanceof AkproxError);
       assert.equal(error.code, 'listen_failed');
-      assert.match(error.message, /^listen\.compat: cannot listen on 192\.0\.2\.1:0: .*EADDRNOTAVAIL/);
+      assert.match(
+        error.message,
+        /^listen\.compat: cannot listen on 192\.0\.2\.1:0: this host has no such address: name one /,
+      );
       return true;
     });
   });

@@ -296,6 +296,16 @@ describe('mistakes that show when the daemon starts', () => {
       remedy: /if another akprox runs on this host, stop that one, or set another port/,
     },
     {
+      what: 'the metrics listener is to be on an address of another host',
+      message: async () => {
+        const never = { ready: () => ({ ready: false, reason: '' }), dead: () => null, degraded: async () => [] };
+        const log = { error: () => {} } as never;
+        return await failure(startAdmin('192.0.2.1:9300', { ...never, metrics: async () => Buffer.alloc(0), log }));
+      },
+      setting: /^listen\.metrics: cannot listen on 192\.0\.2\.1:9300: this host has no such address/,
+      remedy: /name one that it has, or \[::\] for all of them/,
+    },
+    {
       what: 'store.path is a file',
       message: () => {
         const path = join(directory, 'file');
