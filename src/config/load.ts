@@ -11,15 +11,9 @@ import { certificateFiles } from './listener-certificates.js';
 import { readOutgoingProxies, wantsTracing } from './outgoing.js';
 import { type ReadBytes, readLogo } from './page-settings.js';
 import { type Problem, valueAt } from './problems.js';
+import { NAME } from './provider-schema.js';
 import { ruleProblems } from './rules.js';
-import {
-  type Config,
-  configSchema,
-  DEFAULT_STORE_PATH,
-  NAME,
-  type ParsedConfig,
-  type ProviderConfig,
-} from './schema.js';
+import { type Config, configSchema, DEFAULT_STORE_PATH, type ParsedConfig, type ProviderConfig } from './schema.js';
 import { schemaProblems } from './schema-problems.js';
 import type { Applied } from './variables.js';
 import { readWritten } from './written.js';

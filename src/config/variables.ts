@@ -6,7 +6,8 @@ import { isRecord } from '../infra/untyped.js';
 import type { Env } from './environment.js';
 import { nearest } from './near-miss.js';
 import { formatPath, type Problem } from './problems.js';
-import { configSchema, providerSchema } from './schema.js';
+import { providerSchema } from './provider-schema.js';
+import { configSchema } from './schema.js';
 import { SECRET_PATHS } from './secrets.js';
 import { type Kind, type Setting, settingsOf } from './settings.js';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { certificatesOf, type TranslateInput, translateProviders } from '../../src/authentik/translate.js';
-import { providerSchema } from '../../src/config/schema.js';
+import { providerSchema } from '../../src/config/provider-schema.js';
 import { instanceOf, rawProvider } from './setup.js';
 
 const DAY = 86_400_000;

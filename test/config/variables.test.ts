@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Env } from '../../src/config/environment.js';
 import { loadConfig } from '../../src/config/load.js';
-import { configSchema, providerSchema } from '../../src/config/schema.js';
+import { providerSchema } from '../../src/config/provider-schema.js';
+import { configSchema } from '../../src/config/schema.js';
 import { settingsOf } from '../../src/config/settings.js';
 import { diskOf, load, loaded, problemsOf, provider, SECRET } from './setup.js';
 

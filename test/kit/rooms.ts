@@ -76,7 +76,7 @@ export const CONFIG: Room & { readonly loaders: readonly string[]; readonly impo
   names: ['config'],
   knows: 'the file, the environment, the `Config` type',
   change:
-    'a new setting: `schema.ts`, with its default and description; then `UPDATE_DOCS=1 npx tsx --test test/config/settings-table.test.ts`',
+    'a new setting: `schema.ts`, or `provider-schema.ts`, with its default and description; then `UPDATE_DOCS=1 npx tsx --test test/config/settings-table.test.ts`',
   /** Who may import more than its types. */
   loaders: ['main', 'commands', 'cluster'],
   /** What it may import itself. */
