@@ -29,6 +29,7 @@ import type { Pem, ToPrimary } from './messages.js';
 import { choosePorts, TRIES } from './ports.js';
 import { Questions } from './questions.js';
 import { type Reloaded, RunningConfig } from './running-config.js';
+import { ServedEngine } from './served-engine.js';
 import { createStatus } from './status.js';
 import { Supervisor } from './supervisor.js';
 import { UnfinishedDeletions } from './unfinished-deletions.js';
@@ -86,8 +87,7 @@ class Primary {
   private readonly certificates: FileWatch;
   /** Secrets, and what else the configuration is read from besides its own file. */
   private readonly secrets: FileWatch;
-  /** What `listen.http` is served by; null as long as no worker has been ready. */
-  private engine: Engine | null = null;
+  private readonly engine: ServedEngine;
   private readonly generations: Generations;
   private readonly control: Control;
   private exitCode = 0;
@@ -95,6 +95,7 @@ class Primary {
   constructor(options: ServeOptions, log: Logger) {
     this.options = options;
     this.log = log;
+    this.engine = new ServedEngine(log);
     this.gated = createGatedLog(log, this.clock.monotonic);
     this.stopped = new Promise((resolve) => {
       this.stop = resolve;
@@ -137,7 +138,7 @@ class Primary {
       ...{ supervisor, config, timers: systemTimers, log: this.gated },
       questions: this.questions,
       reload: () => this.reload(),
-      engine: () => this.engine,
+      engine: () => this.engine.current,
       metrics: () => this.admin?.address ?? null,
       totals: this.totals,
       unready: () => (supervisor.stopping ? 'draining' : (this.managed?.unready() ?? null)),
@@ -190,7 +191,7 @@ class Primary {
 
   private async openAdmin(address: string | null, descriptor?: number): Promise<void> {
     const { supervisor, questions, totals, gated } = this;
-    const now = { config: this.config, managed: () => this.managed, engine: () => this.engine };
+    const now = { config: this.config, managed: () => this.managed, engine: () => this.engine.current };
     const status = createStatus({ supervisor, questions, totals, ...now });
     this.admin = await startAdmin(address, { ...status, log: gated }, descriptor);
   }
@@ -292,20 +293,9 @@ class Primary {
     const problem = this.sockets?.made(this.workers.get(worker)?.slot.place ?? -1) ?? null;
     if (problem !== null) this.supervisor.failed(worker, 'listen_failed', problem);
     else {
-      this.learnEngine(engine);
+      this.engine.learn(engine, this.config.current.listen.http !== null);
       this.supervisor.ready(worker);
     }
-  }
-
-  /** All workers have the same. */
-  private learnEngine(engine: Engine): void {
-    const isNews = this.engine === null;
-    this.engine = engine;
-    if (!isNews || engine !== 'node:http' || this.config.current.listen.http === null) return;
-    this.log.warn(
-      { node: process.version, platform: process.platform, arch: process.arch },
-      'listen.http is served by node:http, because uWebSockets.js has no binary for this system: the answers are the same, a check costs more. Node.js 20 and 22 have one, on Linux with glibc',
-    );
   }
 
   private workerEnded({ worker }: WorkerState): void {
@@ -354,7 +344,7 @@ class Primary {
       https,
       compat,
       metrics: this.admin?.address ?? null,
-      engine: this.engine,
+      engine: this.engine.current,
       ...(sockets && { sockets }),
     };
     this.log.info(facts, 'listening');
