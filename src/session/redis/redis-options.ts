@@ -20,6 +20,9 @@ export interface RedisTarget {
   readonly options: ServerOptions;
 }
 
+const TLS_FILES = ['ca', 'cert', 'key'] as const;
+type TlsFile = (typeof TLS_FILES)[number];
+
 const CONNECT_TIMEOUT_MS = 2_000;
 /** Bounds the handshake too: a server may accept a connection and then say nothing. */
 const COMMAND_TIMEOUT_MS = 1_000;
@@ -88,14 +91,35 @@ function tlsOptions(config: RedisStoreConfig, fromUrl: boolean): ConnectionOptio
   const { tls } = config;
   if (tls === undefined || tls === false) return fromUrl ? {} : undefined;
   if (tls === true) return {};
-  const file = (name: 'ca' | 'cert' | 'key') => {
+  const options = filesOf(tls);
+  options.rejectUnauthorized = !tls.insecure;
+  return options;
+}
+
+/** Read anew for each connection: whoever renews a certificate need do nothing else. While one cannot be read, its former text counts. */
+function filesOf(tls: { readonly [K in TlsFile]?: string | undefined }): ConnectionOptions {
+  const options: ConnectionOptions = {};
+  for (const name of TLS_FILES) {
     const path = tls[name];
-    if (path === undefined) return {};
-    try {
-      return { [name]: readFileSync(path) };
-    } catch (error) {
-      throw new AkproxError('store_unusable', `store.tls.${name} cannot be read (${explain(error)})`);
-    }
-  };
-  return { ...file('ca'), ...file('cert'), ...file('key'), rejectUnauthorized: !tls.insecure };
+    if (path === undefined) continue;
+    let text = readTlsFile(name, path);
+    const read = (): Buffer => {
+      try {
+        text = readTlsFile(name, path);
+      } catch {
+        // It was there, and is being renewed.
+      }
+      return text;
+    };
+    Object.defineProperty(options, name, { enumerable: true, get: read });
+  }
+  return options;
+}
+
+function readTlsFile(name: TlsFile, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new AkproxError('store_unusable', `store.tls.${name} cannot be read (${explain(error)})`);
+  }
 }

@@ -1,5 +1,6 @@
 // The Redis store against one real server: the contract, bad values, and every way in which a server can be bad.
 import assert from 'node:assert/strict';
+import { copyFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { pino } from 'pino';
 import { AkproxError } from '../../../src/infra/errors.js';
@@ -326,6 +327,20 @@ describeWith(redisMissing(), 'the store on a real Redis', () => {
       assert.ok(lines.some(({ reason }) => /self[- ]signed/i.test(reason ?? '')));
       await unavailable(untrusting.get(session.key));
       await assert.rejects(open({ ...facts, tls: { ca: '/nowhere/ca.pem' } }), refused(/^store\.tls\.ca /));
+
+      // A CA that is renewed counts from the next connection on, without a restart.
+      const [ca, other] = [`${files.ca}.renewed`, makeCertificate()];
+      closers.push(other.remove);
+      copyFileSync(other.ca, ca);
+      const renewed = await opened({ ...facts, tls: { ca } });
+      await unavailable(renewed.get(session.key));
+      copyFileSync(files.ca, ca);
+      await until(() =>
+        renewed.get(session.key).then(
+          (value) => value !== null,
+          () => false,
+        ),
+      );
     });
 
     test('not there at start, killed, back: unavailable at once, then used again', async () => {
