@@ -63,10 +63,10 @@ async function endSessions(
   const { issuer } = application.config.oidc;
   if (await context.sessions.isUsed(issuer, verified.jti)) return invalid('the logout token was used before');
   const by = asking(context, request);
-  const ended =
-    verified.sid !== ''
-      ? await context.sessions.endSid(application, verified.sid, 'backchannel', by)
-      : await context.sessions.endSubject(application, verified.sub, 'backchannel', by);
+  const { sub, sid } = verified;
+  const ended = await (sid === ''
+    ? context.sessions.endSubject(application, sub, 'backchannel', by)
+    : context.sessions.endSidOf(application, verified, 'backchannel', by));
   await context.sessions.remember(issuer, verified.jti);
   context.log.info({ provider: application.name, ended }, 'back-channel logout: sessions ended');
   return { status: 200, headers: [['Cache-Control', 'no-store']], body: '' };

@@ -8,7 +8,7 @@ import { type Audit, type Ended, type Person, personOf, type Requester, writeEnd
 import { Refusals } from './refusals.js';
 import { LAG_BOUNDS, type Revocation, type RevocationChannel, type RevocationSource } from './revocation.js';
 import type { Session } from './session.js';
-import { indexHash } from './session-keys.js';
+import { indexHash, sidHash } from './session-keys.js';
 import type { SessionStore } from './store.js';
 import { type Ticket, verifyTicket } from './ticket.js';
 
@@ -141,14 +141,37 @@ export class Revoker {
   }
 
   /** Ends every session with this `sid` at an application; answers with how many. Rejects when the store is down. */
-  async endSid(application: Application, sid: string, source: RevocationSource, by?: () => Requester): Promise<number> {
+  endSid(application: Application, sid: string, source: RevocationSource, by?: () => Requester): Promise<number> {
+    return this.endIndexed(application, indexHash(application, 'sid', sid), source, by);
+  }
+
+  /**
+   * What a logout token with both ends: the sessions of the `sid`, and those of the person of which nobody has ever said a `sid`, for any of
+   * them may be the one that is meant (OIDC Back-Channel Logout 1.0 §2.7).
+   */
+  async endSidOf(
+    application: Application,
+    { sub, sid }: { readonly sub: string; readonly sid: string },
+    source: RevocationSource,
+    by?: () => Requester,
+  ): Promise<number> {
+    const ended = await this.endSid(application, sid, source, by);
+    if (sub === '') return ended;
+    return ended + (await this.endIndexed(application, sidHash(application, { sub, sid: '' }), source, by));
+  }
+
+  private async endIndexed(
+    application: Application,
+    index: string,
+    source: RevocationSource,
+    by: (() => Requester) | undefined,
+  ): Promise<number> {
     const { store } = this.options;
-    const index = indexHash(application, 'sid', sid);
     const listed = await store.listSid(index);
     // Anybody may name one at P/frontchannel_logout: what nobody has costs no write.
     const [first] = listed;
     if (first === undefined) return 0;
-    // A `sid` is one session of one person at the identity provider.
+    // A `sid` is one session of one person at the identity provider; without one they are those of one person too.
     const subject = await this.subjectOf(first);
     const ended: Revoked = { provider: application.name, subject, user: '', reason: source, by };
     return this.endAll(listed, store.deleteSid(index), ended);

@@ -17,6 +17,18 @@ export function firstRecordKey(id: string): Buffer {
 }
 
 /** Keyed hash for an index of the store: a `sub` is often an e-mail address, so a plain hash could be guessed. */
-export function indexHash(application: Application, kind: 'sub' | 'sid' | 'assertion', value: string): string {
+export function indexHash(
+  application: Application,
+  kind: 'sub' | 'sid' | 'no sid' | 'assertion',
+  value: string,
+): string {
   return createHmac('sha256', application.keys.index).update(`${kind}\0${value}`).digest('base64url');
+}
+
+/** Where a session stands among those of a `sid`: those of a person at an identity provider that named none stand together. */
+export function sidHash(
+  application: Application,
+  { sid, sub }: { readonly sid: string; readonly sub: string },
+): string {
+  return sid === '' ? indexHash(application, 'no sid', sub) : indexHash(application, 'sid', sid);
 }

@@ -338,6 +338,16 @@ export class Sessions {
     return this.revoker.endSid(application, sid, source, by);
   }
 
+  /** See `Revoker.endSidOf`. */
+  endSidOf(
+    application: Application,
+    whose: { readonly sub: string; readonly sid: string },
+    source: RevocationSource,
+    by?: () => Requester,
+  ): Promise<number> {
+    return this.revoker.endSidOf(application, whose, source, by);
+  }
+
   /** Ends every session of a provider; answers with their keys. Rejects when the store is down. */
   endProvider(provider: string, source: RevocationSource): Promise<string[]> {
     return this.revoker.endProvider(provider, source);

@@ -4,7 +4,7 @@ import type { Application } from '../application/application.js';
 import type { GatedLog } from '../infra/log-gate.js';
 import { isOfLaterFormat, openRecord, type Rendered, sealRecord } from './record.js';
 import { endOf, type Session } from './session.js';
-import { indexHash } from './session-keys.js';
+import { indexHash, sidHash } from './session-keys.js';
 import type { SealedSession, SessionStore } from './store.js';
 import { sealSummary } from './summary.js';
 import type { Ticket } from './ticket.js';
@@ -84,7 +84,7 @@ function sealFor(application: Application, ticket: Ticket, session: Session): Se
     value: sealRecord(application, ticket, session),
     expiresAt: endOf(session),
     subject: indexHash(application, 'sub', session.claims.sub),
-    sid: session.claims.sid === '' ? '' : indexHash(application, 'sid', session.claims.sid),
+    sid: sidHash(application, session.claims),
     provider: application.name,
     summary: sealSummary(application, ticket.key, session),
   };

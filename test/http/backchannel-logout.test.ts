@@ -128,6 +128,17 @@ describe('a back-channel logout', () => {
     });
   }
 
+  it('with sub and sid ends that session and those of the person of which no sid was ever said, and no other', async () => {
+    const { checks, send, isSignedIn } = await setUp();
+    const tickets = [];
+    for (const claims of [{}, { sid: 'of a phone' }, { sub: 'bob' }])
+      tickets.push(await checks.signIn(application, claims));
+    assert.equal((await send(await tokenOf(OLD, { sub: 'alice' }))).status, 200);
+    assert.equal(await isSignedIn(), false);
+    const kinds = tickets.map(async (ticket) => (await checks.sessions.load(ticket, application)).kind);
+    assert.deepEqual(await Promise.all(kinds), ['none', 'allow', 'allow']);
+  });
+
   it('counts once', async () => {
     const world = await setUp();
     const token = await tokenOf(OLD);
