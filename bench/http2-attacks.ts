@@ -52,8 +52,8 @@ const BODY_NEVER_COMES = block({
   ':authority': 'whoami.localhost:8080',
 });
 const TOPPING_UP_MS = 100;
-/** After which what is open is all that will be: a busy machine opens no more than the outpost ends. */
-const RISE_MS = 60_000;
+/** After which what is open is all that will be: the outpost ends as many as a busy machine opens, and keeps no more than so many idle ones. */
+const RISE_MS = 90_000;
 
 /** As much as the connection takes, until the other side ends it, asks to go or takes no more. */
 function flood(name: string, title: string, make: (i: number) => Buffer): Attack {
@@ -122,6 +122,15 @@ function idle(name: string, title: string, each: number, begin: (wire: FrameWire
   };
 }
 
+/** As a client does that is there; without it the outpost ends its connection within half a minute. */
+async function answerPings(wire: FrameWire): Promise<void> {
+  for (;;) {
+    const ping = await wire.next(({ type, flags }) => type === PING && flags !== ACK);
+    if (ping === null) return;
+    wire.send(frame(PING, ACK, 0, ping.payload));
+  }
+}
+
 async function open(origin: string, tally: Tally): Promise<FrameWire | null> {
   try {
     const wire = await FrameWire.open(origin);
@@ -150,8 +159,10 @@ export const ATTACKS: readonly Attack[] = [
   idle('connections', 'connections that have asked once and are idle', 1, async (wire) => {
     wire.send(frame(SETTINGS, ACK, 0), frame(HEADERS, END_STREAM | END_HEADERS, 1, PING_REQUEST));
     await wire.next(({ type, stream }) => type === HEADERS && stream === 1);
+    void answerPings(wire);
   }),
   idle('streams', 'streams whose body never comes', STREAMS, async (wire) => {
     wire.send(...Array.from({ length: STREAMS }, (_, i) => frame(HEADERS, END_HEADERS, 2 * i + 1, BODY_NEVER_COMES)));
+    void answerPings(wire);
   }),
 ];

@@ -13,10 +13,10 @@ const SWEEP_MS = 5_000;
 const IDLE_SWEEPS = 25;
 const SILENT_SWEEPS = 2;
 /**
- * Connections of a worker that ask nothing for now, beyond which those that have been silent for longest end: each takes some 44 KiB. A fleet of a thousand
+ * Connections of a worker that ask nothing for now, beyond which those that have been silent for longest end: each takes some 90 KiB. A fleet of a thousand
  * proxies keeps one or two each; who opens more than that wants memory, and the others stay connected.
  */
-const MOST_IDLE = 2_048;
+const MOST_IDLE = 1_024;
 /** Sweeps after which a connection is asked to go: 5 to 10 min, so that those of a fleet do not go together. */
 const AGE_SWEEPS = 60;
 /** SETTINGS frames between two sweeps. Proxies send a handful a minute. */

@@ -105,9 +105,9 @@ describe('a connection of HTTP/2', () => {
     }
   });
 
-  it('that is one of more than 2048 idle ones ends when it has been idle for longest, and those that ask stay', () => {
+  it('that is one of more than 1024 idle ones ends when it has been idle for longest, and those that ask stay', () => {
     const { timers, connect } = start();
-    const asked = Array.from({ length: 2_050 }, connect);
+    const asked = Array.from({ length: 1_026 }, connect);
     for (const { connection } of asked) connection.wasUsed = true;
     timers.pass(5_000);
     for (const { connection } of asked.slice(0, -4)) connection.wasUsed = true;
