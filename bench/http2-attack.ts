@@ -32,7 +32,7 @@ const READ_MS = 500;
 /** Behind an attack, for connections to be gone. */
 const CALM_MS = 3_000;
 /** For an attack to be at its height. */
-const RISE_MS = 150_000;
+const RISE_MS = 240_000;
 
 const { values } = parseArgs({
   options: {

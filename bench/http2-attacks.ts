@@ -52,8 +52,11 @@ const BODY_NEVER_COMES = block({
   ':authority': 'whoami.localhost:8080',
 });
 const TOPPING_UP_MS = 100;
-/** After which what is open is all that will be: the outpost ends as many as a busy machine opens, and keeps no more than so many idle ones. */
-const RISE_MS = 90_000;
+/**
+ * After which what is open is all that will be: the outpost ends as many as a busy machine opens, and
+ * keeps no more than so many idle ones; the memory that malloc lost between them takes two minutes to level off.
+ */
+const RISE_MS = 180_000;
 
 /** As much as the connection takes, until the other side ends it, asks to go or takes no more. */
 function flood(name: string, title: string, make: (i: number) => Buffer): Attack {
