@@ -66,6 +66,7 @@ google_admin_email = "admin@company.tld"
 google_service_account_json = "/etc/google.json"
 upstreams = [ "file:///dev/null" ]
 prompt = "select_account"
+cookie_samesite = "none"
 `,
   },
   'the environment of a container, with addresses and groups': {

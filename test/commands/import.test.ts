@@ -178,6 +178,8 @@ describe('akprox import oauth2-proxy', () => {
     const { oidc, cookie_secret } = provider as { oidc: Record<string, unknown>; cookie_secret: string };
     assert.equal(oidc['issuer'], 'https://accounts.google.com');
     assert.deepEqual(oidc['authorization_params'], { prompt: 'select_account' });
+    assert.deepEqual(provider['cookie'], { same_site: 'none' });
+    assert.equal(notes['cookie_samesite'], undefined);
     assert.notEqual(cookie_secret, '0123456789abcdef', 'too short');
     assert.ok(notes['cookie_secret']);
     const nobody = run({ 'a.cfg': 'client_id="a"\nredirect_url="https://a.tld/oauth2/callback"\n' });

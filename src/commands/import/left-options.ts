@@ -15,7 +15,6 @@ const PROBES = 'probes ask /livez and /readyz at listen.metrics';
 const PASSWORDS = 'akprox has no passwords of its own: give these people accounts at the identity provider';
 
 export const LEFT: Readonly<Record<string, string | null>> = {
-  acr_values: NOTHING,
   additional_claims: HEADERS,
   allow_query_semicolons: NOTHING,
   api_routes: NOTHING,
@@ -86,7 +85,6 @@ export const LEFT: Readonly<Record<string, string | null>> = {
   ping_path: PROBES,
   ping_user_agent: PROBES,
   profile_url: NO_OIDC_URLS,
-  prompt: NOTHING,
   'providers[1]':
     'one entry of providers has one identity provider: make another entry for another host, or join them at the identity provider',
   provider_display_name: NOTHING,
@@ -101,7 +99,6 @@ export const LEFT: Readonly<Record<string, string | null>> = {
   request_id_header: NOTHING,
   request_logging: NOTHING,
   request_logging_format: LOGGING,
-  resource: NOTHING,
   reverse_proxy: NOTHING,
   session_cookie_minimal: NOTHING,
   set_basic_auth: 'basic_auth sends a password of each user; see its settings',

@@ -20,7 +20,8 @@ const DEFAULT_LIFETIME = '168h';
 const SECRET_BYTES = 32;
 /** Those that are taken over, in part or under a condition: every name that this knows besides `LEFT`. */
 export const TAKEN = [
-  ...['allowed_groups', 'allowed_roles', 'authenticated_emails_file', 'azure_tenant', 'bitbucket_repository'],
+  ...['acr_values', 'allowed_groups', 'allowed_roles', 'authenticated_emails_file', 'azure_tenant'],
+  ...['bitbucket_repository', 'prompt', 'resource'],
   ...['bitbucket_team', 'bitbucket_workspace', 'client_id', 'client_secret', 'client_secret_file', 'cookie_domains'],
   ...['cookie_expire', 'cookie_httponly', 'cookie_refresh', 'cookie_samesite', 'cookie_secret', 'cookie_secret_file'],
   ...['cookie_secure', 'custom_sign_in_logo', 'email_domains', 'extra_jwt_issuers'],
@@ -91,7 +92,7 @@ export function importOAuth2Proxy(options: GivenOptions, { externalHost, readFil
       'a session ends with its token unless there is a refresh token: add offline_access to oidc.scopes where the identity provider wants that (Keycloak does not)',
     );
   }
-  saidOfCookies(read, external.protocol);
+  const cookie = cookieOf(read, external.protocol);
   const upstreams = read.list('upstreams').filter((one) => !/^(static|file):/.test(one));
   if (upstreams.length > 0) {
     read.say(
@@ -125,6 +126,7 @@ export function importOAuth2Proxy(options: GivenOptions, { externalHost, readFil
     ...accessOf(read, readFile),
     ...(Object.keys(claims).length > 0 && { claims }),
     session: { lifetime },
+    ...cookie,
     ...(passesJwt && { headers: { pass_jwt: true } }),
     ...(takesBearer && audiences.length > 0 && { bearer: { audiences } }),
     ...(!takesBearer && { intercept_header_auth: false }),
@@ -153,13 +155,15 @@ function saidOfTheRest(read: Reader): void {
   }
 }
 
-function saidOfCookies(read: Reader, protocol: string): void {
+function cookieOf(read: Reader, protocol: string): { cookie?: { same_site: 'none' } } {
   if (read.isOff('cookie_secure') && protocol === 'https:') {
     read.say('cookie_secure', 'the cookie is sent over HTTPS only, as external_host is https');
   }
   if (read.isOff('cookie_httponly')) read.say('cookie_httponly', 'no script can read the cookie');
   const sameSite = read.text('cookie_samesite');
+  if (sameSite === 'none' && protocol === 'https:') return { cookie: { same_site: 'none' } };
   if (!['', 'lax'].includes(sameSite)) read.say('cookie_samesite', `the cookie is SameSite=Lax, not ${sameSite}`);
+  return {};
 }
 
 function cookieSecretOf(read: Reader): unknown {
