@@ -35,6 +35,7 @@ for (const source of sources) compile(source);
 const LONG = [
   'test/commands/doctor/real-proxies.test.ts',
   'test/e2e/accessibility.test.ts',
+  'test/e2e/demo-gateways.test.ts',
   'test/identity-providers/dex.test.ts',
   'test/identity-providers/hydra.test.ts',
   'test/identity-providers/keycloak.test.ts',
