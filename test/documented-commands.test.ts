@@ -31,7 +31,7 @@ const RUN: readonly (readonly [command: RegExp, says: RegExp])[] = [
 /** Which test does that, where it needs more than a folder. */
 const ELSEWHERE: readonly (readonly [command: RegExp, test: string])[] = [
   [/^npm ci && npm run demo$|^npm run demo -- --(?:help|authentik)$/, 'test/demo.test.ts'],
-  [/^npm ci && npm pack$|^npm install --global \.\/akprox-/, 'test/release/install.test.ts'],
+  [/^npm ci && npm pack$|^npm install --(?:global|prefix \S+) \.\/akprox-/, 'test/release/install.test.ts'],
   [/^akprox$/, 'test/release/install.test.ts'],
   [/^npm run --silent sbom/, 'test/release/packages.test.ts'],
   [/^docker build /, 'test/release/image.test.ts'],
