@@ -8,7 +8,8 @@ const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) 
 /** Why what needs it is skipped; null when it is here. */
 export const chromiumMissing = CHROMIUM === undefined ? 'Chromium is not installed' : null;
 
-export function launchChromium(): Promise<Browser> {
+/** `more`: of its command line. */
+export function launchChromium(more: readonly string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath: CHROMIUM ?? '',
     timeout: PATIENCE_MS,
@@ -20,6 +21,7 @@ export function launchChromium(): Promise<Browser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...more,
     ],
   });
 }
