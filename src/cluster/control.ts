@@ -70,7 +70,7 @@ type Result = Extract<ToPrimary, { type: 'operated' }>['result'];
 /** A store that does not answer takes 5 s to say so, at each of several steps. */
 const OPERATION_TIMEOUT = 60_000;
 const APPLY_TIMEOUT = 15_000;
-const KINDS: readonly unknown[] = ['all', 'sub', 'sid', 'show'] satisfies Operation['kind'][];
+const KINDS: readonly unknown[] = ['count', 'all', 'sub', 'sid', 'show'] satisfies Operation['kind'][];
 
 export class Control {
   private readonly options: ControlOptions;
@@ -223,6 +223,7 @@ function readOperation(body: string | null): Operation | null {
   }
   if (!isRecord(value) || !KINDS.includes(value['kind'])) return null;
   const { kind, provider, value: text } = value;
+  if (kind === 'count') return { kind };
   if (kind === 'all') return typeof provider === 'string' ? { kind, provider } : null;
   if (typeof text !== 'string' || (provider !== null && typeof provider !== 'string')) return null;
   return { kind: kind as 'sub' | 'sid' | 'show', value: text, provider };

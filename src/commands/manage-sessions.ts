@@ -12,7 +12,7 @@ import type { StoreConfig } from '../config/schema.js';
 import { explain } from '../infra/errors.js';
 import { createLog } from '../infra/log.js';
 import { openChannel, openStore } from '../session/open-store.js';
-import { type Operation, showSessions } from '../session/operation.js';
+import { countSessions, type Operation, showSessions } from '../session/operation.js';
 import type { SharedChannel } from '../session/revocation.js';
 import { indexHash } from '../session/session-keys.js';
 import type { SessionStore } from '../session/store.js';
@@ -33,22 +33,20 @@ Whose they are is printed as the hash that is \`subject\` in the log. A running 
 one it is done to the store. Exit code: 0 done, 1 not done, 2 called wrongly.
 `;
 
-type SessionsRequest = { readonly kind: 'count' } | Operation;
-
 /** How long the channel may take to connect. */
 const CHANNEL_WAIT_MS = 5_000;
 
 export async function manageSessions(args: string[], io: Io): Promise<number> {
   const request = readRequest(args);
   if (typeof request === 'string') return usage(request, io, 'sessions');
-  const asked = request.kind === 'count' ? null : await askToOperate(request, io);
+  const asked = await askToOperate(request, io);
   if (asked !== null) return asked;
   const loaded = await loadOrPrint(io);
   return loaded === null ? FAILED : countOrOperate(request, loaded, io);
 }
 
 /** What stands behind `sessions`; a text says what is wrong with it. Throws what `parseArgs` throws. */
-function readRequest(args: string[]): SessionsRequest | string {
+function readRequest(args: string[]): Operation | string {
   const { values } = parseArgs({
     args,
     options: {
@@ -70,7 +68,7 @@ function readRequest(args: string[]): SessionsRequest | string {
   return provider === null ? { kind: 'count' } : '--provider needs --sub, --sid or --all';
 }
 
-async function countOrOperate(request: SessionsRequest, loaded: Loaded, io: Io): Promise<number> {
+async function countOrOperate(request: Operation, loaded: Loaded, io: Io): Promise<number> {
   const { config } = loaded;
   const applications = config.providers.map((provider) => createApplication(provider));
   const unknown = unknownProvider(request, applications, loaded);
@@ -109,10 +107,9 @@ async function count(
   loaded: Loaded,
   io: Io,
 ): Promise<number> {
-  const { sessions } = await store.stats();
-  const names = new Set([...applications.map(({ name }) => name), ...Object.keys(sessions)]);
-  for (const name of [...names].sort()) io.stdout(`${name}: ${counted(sessions[name] ?? 0, 'session')}\n`);
-  if (names.size === 0) io.stdout(`no sessions${loaded.authentik ? '' : ', and no providers'}\n`);
+  const outcomes = await countSessions(store, applications);
+  for (const outcome of outcomes) printOutcome(outcome, 'count', io);
+  if (outcomes.length === 0) io.stdout(`no sessions${loaded.authentik ? '' : ', and no providers'}\n`);
   return OK;
 }
 
@@ -131,7 +128,7 @@ async function show(
 
 async function revoke(
   store: SessionStore,
-  request: Exclude<Operation, { kind: 'show' }>,
+  request: Exclude<Operation, { kind: 'count' | 'show' }>,
   applications: readonly Application[],
   loaded: Loaded,
   io: Io,
@@ -237,11 +234,7 @@ function connected(channel: SharedChannel, log: Logger): Promise<boolean> {
 }
 
 /** `--sub` and `--sid` are hashed with a secret of the provider, so it has to be in the configuration. */
-function unknownProvider(
-  request: SessionsRequest,
-  applications: readonly Application[],
-  loaded: Loaded,
-): string | null {
+function unknownProvider(request: Operation, applications: readonly Application[], loaded: Loaded): string | null {
   if (request.kind === 'count' || request.kind === 'all') return null;
   if (request.provider === null) return applications.length > 0 ? null : notThere(null, applications, loaded);
   const known = applications.some(({ name }) => name === request.provider);

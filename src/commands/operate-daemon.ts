@@ -20,6 +20,10 @@ export async function askToOperate(operation: Operation, io: Io): Promise<number
   }
   for (const outcome of value.outcomes) printOutcome(outcome, operation.kind, io);
   if (value.outcomes.length > 0) return OK;
+  if (operation.kind === 'count') {
+    io.stdout('no sessions, and no providers\n');
+    return OK;
+  }
   io.stderr(
     operation.kind === 'all' || operation.provider === null
       ? 'providers: the running daemon has none\n'
@@ -28,7 +32,11 @@ export async function askToOperate(operation: Operation, io: Io): Promise<number
   return FAILED;
 }
 
-export function printOutcome({ provider, hash, ended, shown }: Outcome, kind: Operation['kind'], io: Io): void {
+export function printOutcome({ provider, hash, ended, there, shown }: Outcome, kind: Operation['kind'], io: Io): void {
+  if (there !== undefined) {
+    io.stdout(`${provider}: ${counted(there, 'session')}\n`);
+    return;
+  }
   if (ended !== null) {
     io.stdout(`${provider}: ${counted(ended, 'session')} ended${hash === '' ? '' : `, ${kind} ${hash}`}\n`);
     return;

@@ -7,6 +7,8 @@ import type { SessionStore } from './store.js';
 import { summariesOf } from './summary.js';
 
 export type Operation =
+  /** How many there are, by provider. */
+  | { readonly kind: 'count' }
   | { readonly kind: 'all'; readonly provider: string }
   /** `provider` null: every provider. */
   | { readonly kind: 'sub' | 'sid'; readonly value: string; readonly provider: string | null }
@@ -16,10 +18,12 @@ export type Operation =
 /** At one provider. */
 export interface Outcome {
   readonly provider: string;
-  /** Of the subject or the sid; '' with `all`. */
+  /** Of the subject or the sid; '' with `all` and `count`. */
   readonly hash: string;
-  /** How many; null with `show`. */
+  /** How many; null with `show` and `count`. */
   readonly ended: number | null;
+  /** With `count`. */
+  readonly there?: number;
   readonly shown: readonly ShownSession[];
 }
 
@@ -53,6 +57,18 @@ export async function showSessions(
   return { provider: application.name, hash: indexHash(application, 'sub', sub), ended: null, shown };
 }
 
+/** By name, those without sessions too. */
+export async function countSessions(
+  store: Pick<SessionStore, 'stats'>,
+  applications: readonly Application[],
+): Promise<Outcome[]> {
+  const { sessions } = await store.stats();
+  const names = new Set([...applications.map(({ name }) => name), ...Object.keys(sessions)]);
+  return [...names]
+    .sort()
+    .map((provider) => ({ provider, hash: '', ended: null, there: sessions[provider] ?? 0, shown: [] }));
+}
+
 export interface Operated {
   readonly outcomes: readonly Outcome[];
   /** Of sessions that have ended: no cache may have them any more. */
@@ -64,6 +80,7 @@ export async function operate(
   operation: Operation,
   { applications, sessions, store }: { applications: readonly Application[]; sessions: Sessions; store: SessionStore },
 ): Promise<Operated> {
+  if (operation.kind === 'count') return { outcomes: await countSessions(store, applications), keys: [] };
   if (operation.kind === 'all') {
     const keys = await sessions.endProvider(operation.provider, 'operator');
     return { outcomes: [{ provider: operation.provider, hash: '', ended: keys.length, shown: [] }], keys };

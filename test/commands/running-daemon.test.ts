@@ -174,6 +174,7 @@ describe('the control socket', () => {
     assert.deepEqual([during.code, during.stderr], [1, '']);
     assert.match(during.stdout, /^configuration {2}generation 1, the last one that was read has not been taken/m);
     const cookie = await logIn(world);
+    assert.equal((await akprox(daemon.configPath, 'sessions')).stdout, 'whoami: 1 session\n');
     assert.match((await akprox(daemon.configPath, 'sessions', '--sub', 'alice')).stdout, /^whoami: 1 session ended, /);
     assert.deepEqual(await ask(daemon, cookie), [302]);
     const elsewhere = await akprox(`${daemon.configPath}.none`, 'status');
