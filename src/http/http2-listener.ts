@@ -74,7 +74,7 @@ export class Http2Listener {
     stream.on('error', ignore);
     // Reset before we came to it.
     if (stream.destroyed || stream.closed) return;
-    connection.use(stream);
+    if (!connection.use(stream)) return;
     if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) this.respond(connection, stream, headers, raw, null);
     else {
       const body = bodyOf(stream, LOGOUT_BODY_LIMIT);

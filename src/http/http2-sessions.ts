@@ -46,8 +46,18 @@ export const MOST_STREAMS_AT_FIRST = 100;
  * others have nothing to do. bench/streams.ts shows it.
  */
 const MOST_STREAMS = 16;
+/**
+ * Streams in flight of all connections with more than that, beyond which further ones of theirs are refused: a client that fetches no answers
+ * leaves each of them open, some 15 KiB, on as many connections as it likes.
+ */
+const MOST_OF_ALL = 4_096;
 const HIGHEST_STREAM = 2 ** 31 - 1;
-const { NGHTTP2_NO_ERROR, NGHTTP2_ENHANCE_YOUR_CALM } = constants;
+const { NGHTTP2_NO_ERROR, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_REFUSED_STREAM } = constants;
+
+/** Streams in flight of all connections that may still have `MOST_STREAMS_AT_FIRST`. */
+interface Total {
+  open: number;
+}
 
 export interface Http2SessionsOptions {
   readonly timers: Timers;
@@ -76,10 +86,12 @@ export class Http2Connection implements Peer {
   private peakBefore = 0;
   private address: string | null = null;
   private readonly onEnd: (this: ServerHttp2Stream) => void;
+  private readonly total: Total;
   private readonly askToGo: () => void;
 
-  constructor(session: ServerHttp2Session, askToGo: (connection: Http2Connection) => void) {
+  constructor(session: ServerHttp2Session, total: Total, askToGo: (connection: Http2Connection) => void) {
     this.session = session;
+    this.total = total;
     this.askToGo = () => askToGo(this);
     const ended = (stream: ServerHttp2Stream): void => this.ended(stream);
     this.onEnd = function onEnd() {
@@ -87,19 +99,24 @@ export class Http2Connection implements Peer {
     };
   }
 
-  /** HOT PATH. A request has come. */
-  use(stream: ServerHttp2Stream): void {
+  /** HOT PATH. A request has come. False: it has been refused, and can be asked again (RFC 9113 §8.7). */
+  use(stream: ServerHttp2Stream): boolean {
     this.wasUsed = true;
     stream.on('close', this.onEnd);
-    if (this.isBounded) return;
+    if (this.isBounded) return true;
     this.open += 1;
+    this.total.open += 1;
     this.peak = Math.max(this.peak, this.open);
+    if (this.total.open <= MOST_OF_ALL || this.open <= MOST_STREAMS) return true;
+    stream.close(NGHTTP2_REFUSED_STREAM);
+    return false;
   }
 
   private ended({ rstCode }: ServerHttp2Stream): void {
-    if (rstCode > 0) this.wasReset();
+    if (rstCode > 0 && rstCode !== NGHTTP2_REFUSED_STREAM) this.wasReset();
     if (this.isBounded) return;
     this.open -= 1;
+    this.total.open -= 1;
     if (this.open === 0) this.bound();
   }
 
@@ -163,6 +180,7 @@ export class Http2Connection implements Peer {
 export class Http2Sessions {
   private readonly options: Http2SessionsOptions;
   private readonly connections = new Set<Http2Connection>();
+  private readonly total: Total = { open: 0 };
   private whenEmpty: (() => void) | null = null;
   private isDraining = false;
   private sweeps: (() => void) | null = null;
@@ -172,7 +190,7 @@ export class Http2Sessions {
   }
 
   add(session: ServerHttp2Session): Http2Connection {
-    const connection = new Http2Connection(session, (one) => this.leave(one));
+    const connection = new Http2Connection(session, this.total, (one) => this.leave(one));
     connection.age = -Math.floor(AGE_SWEEPS * this.options.random());
     // Not before it has read the first: what it sends until then is refused by the number that it has not read yet.
     session.once('localSettings', () => {

@@ -229,6 +229,47 @@ describe('a connection of HTTP/2', () => {
   });
 });
 
+describe('more streams in flight than a worker keeps', () => {
+  class FakeStream extends EventEmitter {
+    rstCode = 0;
+    close(code = 0): void {
+      this.rstCode = code;
+      this.emit('close');
+    }
+  }
+
+  it('are refused where a connection has more than 16 of them, and can be asked again', () => {
+    const { connect } = start();
+    const ask = ({ connection }: { connection: Http2Connection }): FakeStream | null => {
+      const stream = new FakeStream();
+      const taken = connection.use(stream as unknown as ServerHttp2Stream);
+      assert.equal(stream.rstCode, taken ? 0 : 7, 'REFUSED_STREAM');
+      return taken ? stream : null;
+    };
+    // Nobody fetches their answers.
+    const hoarders = Array.from({ length: 41 }, () =>
+      Array.from(
+        { length: 100 },
+        (
+          (one) => () =>
+            ask(one)
+        )(connect()),
+      ),
+    );
+    const kept = hoarders.flat().filter((stream) => stream !== null);
+    assert.equal(kept.length, 4_096);
+
+    const other = connect();
+    const few = Array.from({ length: 16 }, () => ask(other));
+    assert.ok(few.every((stream) => stream !== null));
+    // A proxy asks again and again: none of that counts as taken back.
+    for (let i = 0; i < 1_000; i += 1) assert.equal(ask(other), null);
+    assert.deepEqual(other.session.done, []);
+    for (const stream of kept.slice(0, 100)) stream?.close();
+    assert.ok(ask(other) !== null);
+  });
+});
+
 describe('a drain', () => {
   it('asks every connection to go, new ones too, and is over with the last', async () => {
     const { timers, sessions, connect } = start();
