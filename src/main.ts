@@ -13,6 +13,8 @@ import { beginSmall } from './infra/heap.js';
 const { env } = process;
 const cwd = process.cwd();
 const args = process.argv.slice(2);
+/** This very file: a link by which it was started may lead to another version by now. */
+const MAIN = fileURLToPath(import.meta.url);
 /** Of the process that reads the configuration; what the daemon needs to start besides comes with the second one. */
 const [READ, AT_START] = ['--read-configuration', '--at-start'];
 
@@ -22,7 +24,7 @@ if (args.every((arg, i) => arg.startsWith('--config') || args[i - 1] === '--conf
 /** Without reading it here: the daemon that is to serve it keeps nothing of what that needs. */
 async function readConfiguration(file: string | undefined, ...more: string[]): Promise<Read> {
   const { readApart } = await import('./cluster/read-apart.js');
-  return readApart({ program: fileURLToPath(import.meta.url), args: [READ, file ?? '', ...more], env, file });
+  return readApart({ program: MAIN, args: [READ, file ?? '', ...more], env, file });
 }
 
 // Of a daemon that this process is to replace (SIGUSR2). Nobody else is to see that in the environment.
@@ -50,7 +52,7 @@ async function serve({ loaded, selfSigned, file }: ToServe, predecessor: Predece
   const { pid } = process;
   const origin = { pid, notifies: 'NOTIFY_SOCKET' in env, isUnit: env['SYSTEMD_EXEC_PID'] === String(pid) };
   const reload = async () => (await readConfiguration(file)).result;
-  return primary.serve({ ...loaded, selfSigned, reload, predecessor, program: program(), origin });
+  return primary.serve({ ...loaded, selfSigned, reload, predecessor, main: MAIN, program: program(), origin });
 }
 
 /** Whoever reads may have seen enough (`akprox status | head`). What cannot be written otherwise, to a full disk, is a failure. */

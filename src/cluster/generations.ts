@@ -24,6 +24,8 @@ import type { UnfinishedDeletions } from './unfinished-deletions.js';
 export interface Started {
   /** The daemon that started this one to be replaced by it. */
   readonly predecessor: Predecessor | null;
+  /** The file that this process runs, and its workers. */
+  readonly main: string;
   /** What SIGUSR2 starts. */
   readonly program: Program;
   readonly origin: Omit<Origin, 'init'>;

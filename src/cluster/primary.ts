@@ -186,7 +186,7 @@ class Primary {
       { version: VERSION, workers: count, providers: config.providers.length, store: config.store.kind },
       'starting',
     );
-    supervisor.start(count, { UWS_HTTP_MAX_HEADERS_SIZE: String(config.max_header_bytes) });
+    supervisor.start(count, this.options.main, { UWS_HTTP_MAX_HEADERS_SIZE: String(config.max_header_bytes) });
   }
 
   private async openAdmin(address: string | null, descriptor?: number): Promise<void> {

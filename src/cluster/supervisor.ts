@@ -49,10 +49,11 @@ export class Supervisor {
     this.pulse = new Pulse({ workers: this.workers, timers: systemTimers, log: options.log });
   }
 
-  start(count: number, environment: Readonly<Record<string, string>>): void {
+  /** `main`: the file that workers run. */
+  start(count: number, main: string, environment: Readonly<Record<string, string>>): void {
     this.environment = environment;
     // No standard input, none of the output that native code prints, and ours as a descriptor of its own (WORKER_LOG_FD).
-    cluster.setupPrimary({ stdio: ['ignore', 'ignore', 'inherit', 'ipc', 1] });
+    cluster.setupPrimary({ exec: main, stdio: ['ignore', 'ignore', 'inherit', 'ipc', 1] });
     cluster.on('exit', (worker, code, signal) => this.ended(worker, { code, signal }));
     cluster.on('message', ({ id }) => this.pulse.heard(id));
     // Somebody with a debugger may look at a worker for as long as he likes.

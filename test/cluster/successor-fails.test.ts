@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -19,17 +19,36 @@ describe('a successor that cannot start', { skip: linux }, () => {
   let app: AppCopy;
   let daemon: Daemon;
   let good = '';
+  /** To the version that counts. */
+  let link = '';
   before(async () => {
     app = copyApp();
+    link = `${app.directory}.current`;
+    symlinkSync(app.directory, link);
     daemon = await startDaemon(
       { workers: 1, providers: [testProvider('http://127.0.0.1:9')] },
-      { main: app.main, succeeds: true },
+      { main: join(link, 'dist', 'main.js'), succeeds: true },
     );
     good = readFileSync(daemon.configPath, 'utf8');
   });
   after(async () => {
     await daemon?.[Symbol.asyncDispose]();
+    rmSync(link, { force: true });
     app?.remove();
+  });
+
+  it('would replace a daemon whose workers are of the version of that daemon, wherever the link leads by then', async () => {
+    rmSync(link);
+    symlinkSync('/nowhere', link);
+    const ready = ({ msg }: LogLine): boolean => msg === 'worker ready';
+    const former = daemon.lines.findLast(ready);
+    process.kill(Number(former?.['worker_pid']), 'SIGKILL');
+    const next = await daemon.waitFor(
+      (line) => line !== former && (ready(line) || /before it was ready/.test(line.msg)),
+    );
+    assert.equal(next.msg, 'worker ready');
+    rmSync(link);
+    symlinkSync(app.directory, link);
   });
 
   async function fails(): Promise<LogLine> {
