@@ -1,7 +1,7 @@
 // akprox check --online --print: what it finds, and that it shows no secret. Real identity providers are asked in
 // test/identity-providers.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -78,6 +78,13 @@ describe('akprox check --online', () => {
     const none = await ask([], { store: { kind: 'embedded', path } });
     assert.deepEqual([none.code, none.findings], [0, []]);
     assert.match(none.output, /there is none in .* yet, the daemon makes it/);
+    const file = join(directory, 'a-file');
+    writeFileSync(file, '');
+    for (const impossible of [join(file, 'data'), join(file, 'below', 'data')]) {
+      const { code, findings, output } = await ask([], { store: { kind: 'embedded', path: impossible } });
+      assert.deepEqual([code, findings], [1, ['store_unreachable']], output);
+      assert.match(output, /seen {4}store\.path: no store can be made below .*: ENOTDIR/);
+    }
     const store = await openEmbeddedStore({ path, maxBytes: 1 << 24, now: Date.now });
     await store.close();
     assert.match((await ask([], { store: { kind: 'embedded', path } })).output, /^ok {7}store: embedded, 0 sessions$/m);

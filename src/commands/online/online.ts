@@ -1,7 +1,7 @@
 // `akprox check --online`: what the daemon will talk to, asked once. It changes nothing there: a code that is none is refused, a login that
 // needs no page is begun without a browser, a store is opened and counted.
-import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { createCoreApi } from '../../authentik/api.js';
 import type { Loaded } from '../../config/load.js';
 import { explain } from '../../infra/errors.js';
@@ -40,7 +40,9 @@ export async function checkOnline({ config, authentik }: Loaded, io: Io): Promis
 async function askStore(config: Loaded['config']['store'], io: Io, report: OnlineReport): Promise<void> {
   const store = config.kind === 'embedded' ? { ...config, path: resolve(io.cwd, config.path) } : config;
   if (store.kind === 'embedded' && !existsSync(join(store.path, 'data.mdb'))) {
-    report.unseen.push(`store: whether it can be used: there is none in ${store.path} yet, the daemon makes it`);
+    const obstacle = obstacleTo(store.path);
+    if (obstacle !== null) report.add('store_unreachable', 'store', `store.path: ${obstacle}`);
+    else report.unseen.push(`store: whether it can be used: there is none in ${store.path} yet, the daemon makes it`);
     return;
   }
   try {
@@ -54,6 +56,19 @@ async function askStore(config: Loaded['config']['store'], io: Io, report: Onlin
     }
   } catch (error) {
     report.add('store_unreachable', 'store', explain(error));
+  }
+}
+
+/** Why the daemon, run by this user, could not make a store there; null where it could. */
+function obstacleTo(path: string): string | null {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    return statSync(path).isDirectory() ? null : `${path} is no directory`;
+  } catch (error) {
+    const parent = dirname(path);
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT' && parent !== path)
+      return obstacleTo(parent);
+    return `no store can be made below ${path} by this user: ${explain(error)}`;
   }
 }
 
