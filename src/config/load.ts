@@ -7,7 +7,7 @@ import { parseCookieDomain, parseOrigin } from '../application/public-origin.js'
 import { unixPathOf } from '../infra/unix-address.js';
 import { isRecord } from '../infra/untyped.js';
 import { type AuthentikEnv, type Env, type ReadFile, readAuthentikEnv } from './environment.js';
-import { certificateFiles } from './listener-certificates.js';
+import { certificateFiles, endedCertificates } from './listener-certificates.js';
 import { readOutgoingProxies, wantsTracing } from './outgoing.js';
 import { type ReadBytes, readLogo } from './page-settings.js';
 import { type Problem, valueAt } from './problems.js';
@@ -26,6 +26,7 @@ export interface LoadOptions {
   readonly file?: string;
   readonly readFile?: ReadFile;
   readonly readBytes?: ReadBytes;
+  readonly now?: () => number;
 }
 
 export interface Loaded {
@@ -54,7 +55,14 @@ export type LoadResult = Loaded | NotLoaded;
 
 /** Never throws: what is wrong comes back as `problems`, at most one for a path and all of them together. */
 export function loadConfig(options: LoadOptions): LoadResult {
-  const { env, cwd, file, readFile: read = readText, readBytes = (path) => readFileSync(path) } = options;
+  const {
+    env,
+    cwd,
+    file,
+    readFile: read = readText,
+    readBytes = (path) => readFileSync(path),
+    now = Date.now,
+  } = options;
   const known = new Map<string, string>();
   const readFile = readOnce((path) => read(resolve(cwd, path)), known);
   const core = readAuthentikEnv(env, readFile);
@@ -91,7 +99,8 @@ export function loadConfig(options: LoadOptions): LoadResult {
     ...(proxies && { proxies }),
     ...(wantsTracing(env) && { tracing: true }),
   };
-  const warnings = [...overlay.warnings, ...doubts(config, core.authentik)];
+  const ended = endedCertificates(config, readFile, now());
+  const warnings = [...overlay.warnings, ...doubts(config, core.authentik), ...ended];
   const settings = isRecord(source.raw) ? Object.keys(source.raw).length : 0;
   const others: readonly (string | null)[] = [source.path, ...certificateFiles(config)];
   const files = new Set([...known.keys()].map((path) => resolve(cwd, path)).filter((path) => !others.includes(path)));

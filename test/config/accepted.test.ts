@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { generate } from 'selfsigned';
 import { domain, load, loaded, provider } from './setup.js';
 
 describe('accepted', () => {
@@ -28,6 +29,20 @@ describe('accepted', () => {
   ] as const) {
     test(name, () => void loaded(load(raw)));
   }
+
+  test('with a warning: a certificate that has ended, of the listener and of a provider', async () => {
+    const dates = { notBeforeDate: new Date('2020-02-01'), notAfterDate: new Date('2020-03-01') };
+    const old = await generate([{ name: 'commonName', value: 'old' }], { keyType: 'ec', ...dates });
+    const files = { '/etc/akprox/old.crt': old.cert, '/etc/akprox/old.key': old.private };
+    const tls = { cert: 'old.crt', key: 'old.key' };
+    const raw = { listen: { tls }, providers: [provider({ tls })] };
+    const renew = 'ended on 2020-03-01: renew it; akprox takes a new file without a restart';
+    assert.deepEqual(loaded(load(raw, { files })).warnings, [
+      `listen.tls.cert ${renew}`,
+      `providers[0].tls.cert ${renew}`,
+    ]);
+    assert.deepEqual(loaded(load({ ...raw, listen: { tls, https: null } }, { files })).warnings, []);
+  });
 
   test('with a warning: an expression of the allow-list that says where the URL ends', () => {
     const { warnings } = loaded(load({ providers: [provider({ skip_path_regex: ['^/public/', '^/$', '\\.css$'] })] }));
