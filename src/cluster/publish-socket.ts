@@ -1,7 +1,7 @@
 // How a worker comes to listen on a unix socket: it makes one under another name, and the primary puts that in its place once everything
 // about it is right. Whoever connects never meets a file that is not there yet or that nobody may open, also when it takes the place of
 // another.
-import { chmodSync, chownSync, renameSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, constants, fstatSync, openSync, renameSync } from 'node:fs';
 import { AkproxError, explain } from '../infra/errors.js';
 
 /** A unix socket, as a worker shall make it. */
@@ -27,12 +27,36 @@ export async function makeSocket(
   let setting = 'listen.http';
   try {
     await server.listenUnix(name);
-    // -1 leaves it as it is. Until here nobody but the owner may connect.
+    // Until here nobody but the owner may connect.
     setting = 'listen.socket';
-    if (uid !== null || gid !== null) chownSync(name, uid ?? -1, gid ?? -1);
-    chmodSync(name, mode);
+    withSocket(name, (itself) => {
+      // -1 leaves it as it is.
+      if (uid !== null || gid !== null) chownSync(itself, uid ?? -1, gid ?? -1);
+      chmodSync(itself, mode);
+    });
   } catch (cause) {
     throw new AkproxError('listen_failed', cannotListen(setting, path, cause), cause);
+  }
+}
+
+/** Not in node:fs: a descriptor for the file itself, of any kind, that neither reads nor writes. Linux, whichever processor. */
+const O_PATH = 0o10000000;
+
+/**
+ * By the file itself, for who else may write to the directory (the group of the proxy, say) could put a link in its place meanwhile, and
+ * what that leads to would be theirs.
+ */
+function withSocket(name: string, work: (itself: string) => void): void {
+  if (process.platform !== 'linux') {
+    work(name);
+    return;
+  }
+  const descriptor = openSync(name, O_PATH | constants.O_NOFOLLOW);
+  try {
+    if (!fstatSync(descriptor).isSocket()) throw new Error('somebody has put another file in its place');
+    work(`/proc/self/fd/${descriptor}`);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

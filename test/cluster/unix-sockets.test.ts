@@ -3,12 +3,23 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import http from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { makeSocket } from '../../src/cluster/publish-socket.js';
 import { claimSockets, socketPath } from '../../src/cluster/unix-sockets.js';
 import { configSchema } from '../../src/config/schema.js';
 import { AkproxError } from '../../src/infra/errors.js';
@@ -100,6 +111,22 @@ describe('a daemon on unix sockets', () => {
     assert.equal(mode & 0o777, 0o660);
     assert.equal((await check(socket)).status, 302);
     await daemon.stop();
+  });
+
+  it('gives nobody what a link leads to that was put in its place meanwhile', async () => {
+    const socket = path();
+    const other = `${socket}.secret`;
+    writeFileSync(other, 'nobody else reads this', { mode: 0o600 });
+    const server = {
+      async listenUnix(name: string) {
+        symlinkSync(other, name);
+      },
+    };
+    await assert.rejects(
+      makeSocket(server, { path: socket, mode: 0o666, uid: null, gid: null }),
+      (error) => error instanceof AkproxError && /^listen\.socket: .* another file in its place$/.test(error.message),
+    );
+    assert.equal(statSync(other).mode & 0o777, 0o600);
   });
 
   it('puts the worker that replaces another in its place', async () => {
