@@ -1,13 +1,13 @@
 // One daemon after another (SIGUSR2): what this one has from its predecessor, when it takes over, and what it hands to its successor.
 // While two of them serve, a session that ends in one ends in the other.
-import { readFileSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { Loaded } from '../config/load.js';
 import type { Config } from '../config/schema.js';
 import { AkproxError } from '../infra/errors.js';
 import type { Timers } from '../infra/timers.js';
 import type { Revocation } from '../session/revocation.js';
-import { addressesOf, type Descriptors, type Handover, inherited } from './handover.js';
+import { addressesOf, type Descriptors, type Handover, inherited, LISTENERS } from './handover.js';
 import { InheritedSockets } from './inherited-sockets.js';
 import { ListeningHandles } from './listening-handles.js';
 import type { Predecessor } from './predecessor.js';
@@ -90,6 +90,7 @@ export class Generations {
       https: inherited('https', listen, this.handover),
       compat: inherited('compat', listen, this.handover),
     });
+    closeUnused(listen, this.handover);
     for (const revocation of this.handover.revocations) this.options.unfinished.add(revocation);
     predecessor.hear({
       revoked: (revocation) => this.wasRevoked(revocation),
@@ -205,6 +206,14 @@ export class Generations {
     if (configured === null || missing) return null;
     const revocations = unfinished.revocations();
     return { configured, bound, descriptors, sockets, extent: config.extent(), revocations };
+  }
+}
+
+/** On which nobody would ever accept, and which nobody else could have: they are of listeners that are no more. */
+function closeUnused(listen: Config['listen'], handover: Handover): void {
+  for (const name of LISTENERS) {
+    const descriptor = handover.descriptors[name];
+    if (descriptor !== undefined && inherited(name, listen, handover) === undefined) closeSync(descriptor);
   }
 }
 

@@ -1,9 +1,10 @@
 // SIGUSR2: another process takes over, and nobody who asks notices.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { connect } from 'node:http2';
+import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -145,6 +146,16 @@ describe('a daemon that is replaced by a successor', { skip: linux }, () => {
     await askOverHttp2(daemon.https ?? '', cookie);
   });
 
+  it('takes a listener along that its successor does not have: nobody is let in where nobody answers', async () => {
+    const ping = `${daemon.compat}/akprox/ping`;
+    assert.equal((await request(ping)).status, 204);
+    const config = readFileSync(daemon.configPath, 'utf8');
+    assert.match(config, /compat: /);
+    writeFileSync(daemon.configPath, config.replace(/compat: .*/, 'compat: null'));
+    await replaced(daemon);
+    await until(async () => (await refusalOf(ping)) === 'ECONNREFUSED');
+  });
+
   it('ends with SIGTERM to the one that serves', async () => {
     const former = servingPid(daemon);
     process.kill(former, 'SIGTERM');
@@ -196,6 +207,18 @@ async function signIn(world: World, user: string): Promise<string> {
   const browser = world.browser();
   assert.equal((await browser.logIn(`${APP}/`, user)).status, 200);
   return (await browser.cookies(`${APP}/`)).find((text) => text.startsWith('authentik_proxy_')) ?? '';
+}
+
+/** '' where somebody is let in, answered or not. */
+function refusalOf(url: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve) => {
+    const socket = connectTcp(Number(port), hostname, () => {
+      socket.destroy();
+      resolve('');
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''));
+  });
 }
 
 function check(daemon: Daemon, cookie: string): Promise<Answer> {
