@@ -191,7 +191,7 @@ function faultOf(error: unknown, { host, proxies }: CoreApiOptions): AkproxError
     case 'tls':
       return new AkproxError(
         'idp_unreachable',
-        `TLS with authentik at ${origin} failed: its certificate is not trusted here, which AUTHENTIK_INSECURE=true would ignore, or AUTHENTIK_HOST does not speak https`,
+        `TLS with authentik at ${origin} failed: its certificate is not trusted here (NODE_EXTRA_CA_CERTS names a PEM file with its CA, AUTHENTIK_INSECURE=true trusts anybody), or AUTHENTIK_HOST does not speak https`,
         cause,
       );
     case 'timeout':

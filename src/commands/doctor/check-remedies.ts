@@ -6,7 +6,7 @@ export const CHECK_REMEDIES = {
     severity: 'error',
     meaning: 'The application or the outpost cannot be asked at all.',
     change:
-      'check the name, the port and the certificate; --connect HOST:PORT asks another address, --insecure takes any certificate',
+      'check the name, the port and the certificate; --connect HOST:PORT asks another address, NODE_EXTRA_CA_CERTS names a PEM file with your CA, --insecure takes any certificate',
   },
   not_protected: {
     severity: 'error',
