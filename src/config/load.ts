@@ -100,7 +100,7 @@ export function loadConfig(options: LoadOptions): LoadResult {
     ...(wantsTracing(env) && { tracing: true }),
   };
   const ended = endedCertificates(config, readFile, now());
-  const warnings = [...overlay.warnings, ...doubts(config, core.authentik), ...ended];
+  const warnings = [...overlay.warnings, ...doubts(config, core.authentik), ...openToAll(overlay.value), ...ended];
   const settings = isRecord(source.raw) ? Object.keys(source.raw).length : 0;
   const others: readonly (string | null)[] = [source.path, ...certificateFiles(config)];
   const files = new Set([...known.keys()].map((path) => resolve(cwd, path)).filter((path) => !others.includes(path)));
@@ -260,6 +260,17 @@ function doubts(config: Config, authentik: AuthentikEnv | null): string[] {
       );
   });
   return warnings;
+}
+
+/** An `access` of empty lists reads as nobody, and means what no `access` means. */
+function openToAll(written: unknown): string[] {
+  const providers = valueAt(written, ['providers']);
+  if (!Array.isArray(providers)) return [];
+  return providers.flatMap((provider: unknown, index) => {
+    const access = valueAt(provider, ['access']);
+    if (!isRecord(access) || Object.values(access).some((list) => Array.isArray(list) && list.length > 0)) return [];
+    return [`providers[${index}].access names nobody, so whoever can log in may pass: name groups, or leave it out`];
+  });
 }
 
 /** What was checked is what is used: a file may be replaced, or go, in between. */

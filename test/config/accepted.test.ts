@@ -44,6 +44,16 @@ describe('accepted', () => {
     assert.deepEqual(loaded(load({ ...raw, listen: { tls, https: null } }, { files })).warnings, []);
   });
 
+  test('with a warning: an access that names nobody', () => {
+    for (const access of [{}, { groups: [] }, { groups: [], emails: [] }])
+      assert.match(
+        loaded(load({ providers: [provider({ access })] })).warnings.join(),
+        /^providers\[0\]\.access names nobody/,
+      );
+    for (const access of [undefined, { groups: ['staff'], emails: [] }])
+      assert.deepEqual(loaded(load({ providers: [provider({ access })] })).warnings, []);
+  });
+
   test('with a warning: an expression of the allow-list that says where the URL ends', () => {
     const { warnings } = loaded(load({ providers: [provider({ skip_path_regex: ['^/public/', '^/$', '\\.css$'] })] }));
     assert.deepEqual(
