@@ -1,27 +1,11 @@
 // Settings that look right and are another proxy's, or leave too little room: behind the real proxies, broken on purpose. The good
 // files are tried in real-proxies.test.ts.
-import { after, before, describe, it } from 'node:test';
-import { describeWith } from '../../kit/needs.js';
-import {
-  type Mode,
-  type ProxyName,
-  proxyMissing,
-  type Surroundings,
-  startRealWorld,
-  startSurroundings,
-} from '../../kit/real-proxy.js';
-import type { Breakage } from './breakages.js';
-import { assertFound, diagnose } from './diagnose.js';
-
-interface ModalBreakage extends Breakage {
-  /** Single unless told. */
-  readonly modes?: readonly Mode[];
-}
+import { describeBehindRealProxies, type RealBreakages } from './behind-real-proxies.js';
 
 const FORWARD_AUTH = 'trustForwardHeader: false';
 const LIMIT = 'maxResponseBodySize: 16384';
 
-const BREAKAGES: Partial<Record<ProxyName, readonly ModalBreakage[]>> = {
+const BREAKAGES: RealBreakages = {
   traefik: [
     {
       what: 'the check of nginx',
@@ -89,25 +73,4 @@ const BREAKAGES: Partial<Record<ProxyName, readonly ModalBreakage[]>> = {
   ],
 };
 
-for (const mode of ['single', 'domain'] as const) {
-  describe(`doctor, dialects and limits, ${mode}`, () => {
-    let around: Surroundings;
-    before(async () => {
-      around = await startSurroundings(mode);
-    });
-    after(() => around?.[Symbol.asyncDispose]());
-
-    for (const name of ['traefik', 'nginx', 'caddy'] as const) {
-      describeWith(proxyMissing(name), `behind ${name}`, () => {
-        for (const breakage of BREAKAGES[name] ?? []) {
-          const { what, edits, code, modes = ['single'] } = breakage;
-          if (!modes.includes(mode)) continue;
-          it(`${what}: ${code}`, async () => {
-            await using world = await startRealWorld(name, mode, { around, edits });
-            assertFound(await diagnose(world), breakage);
-          });
-        }
-      });
-    }
-  });
-}
+describeBehindRealProxies('doctor, dialects and limits', BREAKAGES, { good: false });

@@ -1,24 +1,7 @@
 // A copy of each configuration that is broken on purpose, behind the real proxy: the doctor must name what was broken, and find
 // nothing in the good ones. The same behind models is in modelled-proxies.test.ts.
-import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
-import { describeWith } from '../../kit/needs.js';
-import {
-  type Mode,
-  type ProxyName,
-  proxyMissing,
-  type Surroundings,
-  startRealWorld,
-  startSurroundings,
-} from '../../kit/real-proxy.js';
-import { type Breakage, ENVOY, TRAEFIK } from './breakages.js';
-import { assertFound, diagnose } from './diagnose.js';
-
-interface RealBreakage extends Breakage {
-  readonly script?: readonly [from: string, to: string];
-  /** Single unless told: each takes a proxy, an outpost and a login. */
-  readonly modes?: readonly Mode[];
-}
+import { describeBehindRealProxies, type RealBreakages } from './behind-real-proxies.js';
+import { ENVOY, TRAEFIK } from './breakages.js';
 
 const STEPS = 'location ~ ^/(akprox|outpost\\.goauthentik\\.io)/ {';
 const CHECK_REFUSED = 'location ~ ^/(akprox|outpost\\.goauthentik\\.io)/auth { return 404; }';
@@ -27,7 +10,7 @@ const ORIGINAL_URL = 'proxy_set_header X-Original-URL "<$scheme://$host$request_
 const CHECK_HOST = `proxy_set_header Host $host;
     # \`$host\` is`;
 
-const BREAKAGES: Partial<Record<ProxyName, readonly RealBreakage[]>> = {
+const BREAKAGES: RealBreakages = {
   nginx: [
     {
       what: 'no auth_request',
@@ -362,29 +345,4 @@ const BREAKAGES: Partial<Record<ProxyName, readonly RealBreakage[]>> = {
   envoy: ENVOY.filter(({ only }) => only !== 'model'),
 };
 
-for (const mode of ['single', 'domain'] as const) {
-  describe(`doctor, ${mode}`, () => {
-    let around: Surroundings;
-    before(async () => {
-      around = await startSurroundings(mode);
-    });
-    after(() => around?.[Symbol.asyncDispose]());
-
-    for (const name of ['nginx', 'caddy', 'haproxy', 'traefik', 'envoy'] as const) {
-      describeWith(proxyMissing(name), `behind ${name}`, () => {
-        it('finds nothing in the good configuration', async () => {
-          await using world = await startRealWorld(name, mode, { around });
-          assert.deepEqual((await diagnose(world)).findings, []);
-        });
-        for (const breakage of BREAKAGES[name] ?? []) {
-          const { what, edits, script, code, modes = ['single'] } = breakage;
-          if (!modes.includes(mode)) continue;
-          it(`${what}: ${code}`, async () => {
-            await using world = await startRealWorld(name, mode, { around, edits, ...(script && { script }) });
-            assertFound(await diagnose(world), breakage);
-          });
-        }
-      });
-    }
-  });
-}
+describeBehindRealProxies('doctor', BREAKAGES, { good: true });
