@@ -1,10 +1,12 @@
 // The HTTPS listener: TLS, and behind it HTTP/2 or HTTP/1.1, as the client and ALPN agree.
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import type { SecureContext } from 'node:tls';
 import { systemTimers } from '../infra/timers.js';
 import { HEAD_MS, http1Bounds, http1Listener, type NodeListenerOptions } from './http1-listener.js';
 import { Http2Listener } from './http2-listener.js';
 import { Http2Sessions, MOST_STREAMS_AT_FIRST } from './http2-sessions.js';
+import { IdleConnections } from './idle-connections.js';
 import { InFlight } from './in-flight.js';
 import { type Http1Server, SETTLE_MS, stopHttp1 } from './node-drain.js';
 
@@ -13,6 +15,8 @@ export interface HttpsServerOptions extends NodeListenerOptions {
   readonly fallback: { readonly cert: string; readonly key: string };
   /** The certificate of a name; undefined: the fallback. Asked at each handshake. */
   readonly contextOf: (servername: string) => SecureContext | undefined;
+  /** Connections of HTTP/1.1 that are kept for their next request. */
+  readonly mostIdle?: number;
 }
 
 export interface HttpsServer {
@@ -24,6 +28,8 @@ export interface HttpsServer {
   drain(idleMs: number): Promise<void>;
 }
 
+/** As many as of HTTP/2. */
+const MOST_IDLE = 1_024;
 /** In bytes: nghttp2 ends a connection on which a head has more than 8 CONTINUATION frames of 16 KiB. */
 const MOST_HEAD = 131_072;
 
@@ -52,7 +58,14 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
   });
   // What http.Server would have set for HTTP/1.1 connections.
   Object.assign(server, http1Bounds(maxHeaderBytes), { requireHostHeader: true, connectionsCheckingInterval: HEAD_MS });
-  server.on('request', http1Listener(options, inFlight));
+  const answer = http1Listener(options, inFlight);
+  const idle = new IdleConnections(options.mostIdle ?? MOST_IDLE);
+  server.on('request', (req: IncomingMessage, res: ServerResponse<IncomingMessage> & { req: IncomingMessage }) => {
+    const { socket } = req;
+    idle.begin(socket);
+    res.once('close', () => idle.end(socket));
+    answer(req, res);
+  });
   // With a listener of `request` node:http2 hands it every stream of HTTP/2 too, which have a listener of their own.
   server.removeAllListeners('stream');
   const http2 = new Http2Listener(options, sessions);

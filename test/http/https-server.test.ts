@@ -27,6 +27,7 @@ before(async () => {
     maxHeaderBytes: 65_536,
     fallback: { cert, key },
     contextOf: () => undefined,
+    mostIdle: 2,
   });
   await once(https.server.listen(0, '127.0.0.1'), 'listening');
   origin = `https://127.0.0.1:${(https.server.address() as AddressInfo).port}`;
@@ -72,6 +73,34 @@ for (const [where, made] of FAULTS) {
     }
   });
 }
+
+describe('connections of HTTP/1.1 that wait for their next request', () => {
+  it('are so many and no more: the one that has waited for longest ends', async () => {
+    context = throws;
+    const wires: Wire[] = [];
+    const ask = async (wire: Wire): Promise<number | undefined> => {
+      wire.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+      return (await wire.next())?.status;
+    };
+    try {
+      for (let i = 0; i < 3; i += 1) {
+        const wire = await Wire.open(origin);
+        wires.push(wire);
+        if (i < 2) assert.equal(await ask(wire), 500);
+      }
+      const [first, second, third] = wires;
+      assert.ok(first && second && third);
+      // Since then the second has waited for longest.
+      assert.equal(await ask(first), 500);
+      assert.equal(await ask(third), 500);
+      assert.equal(await second.next(), null);
+      assert.equal(await ask(first), 500);
+      assert.equal(await ask(third), 500);
+    } finally {
+      for (const wire of wires) wire.close();
+    }
+  });
+});
 
 describe('a drain', () => {
   it('resolves when the last connection has closed', async () => {
