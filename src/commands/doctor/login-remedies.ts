@@ -82,8 +82,8 @@ export const LOGIN_REMEDIES = {
   },
   sign_out_unreachable: {
     severity: 'error',
-    meaning: 'Nobody can sign out: the outpost is not asked at its sign_out path.',
-    change: 'route /akprox/sign_out to the outpost, on the host of the login',
+    meaning: 'Nobody can sign out there: the outpost is not asked at its sign_out path.',
+    change: 'route /akprox/ to the outpost, on the host of the login and, below a domain, on that of each application',
   },
   backchannel_unreachable: {
     severity: 'warning',

@@ -48,6 +48,8 @@ export async function examineLogin(target: Target, notes: Collector, { start }: 
       await returnRefused(target, notes, redirectUri ?? start, to.searchParams.get('state'), attempt);
   }
   await signOut(target, notes, start, url);
+  // Below a domain the applications have the paths of the outpost too: their pages link to the sign-out there.
+  if (start.host !== url.host) await signOut(target, notes, new URL(start.pathname, url), url);
   await askBackChannel(target, notes, start);
 }
 
@@ -97,6 +99,7 @@ async function signOut(target: Target, notes: Collector, start: URL, url: URL): 
   const answer = await ask(place, { headers: NAVIGATION });
   const seen = `GET ${show(place)}: ${tell(answer)}`;
   if (answer.kind === 'failed') return notes.add('unreachable', seen);
+  if (answer.status === 505) return notes.add('http_1_0', seen);
   const loops = readLoginLink(answer.header('location')[0], place) !== null;
   if (answer.status >= 400 || loops) return notes.add('sign_out_unreachable', seen);
   // The removal of the session cookie has the attributes of the cookie itself.
@@ -115,7 +118,7 @@ async function signOut(target: Target, notes: Collector, start: URL, url: URL): 
     );
   } else if (session.secure && url.protocol === 'http:') {
     notes.add('cookie_secure', `the session cookie is Secure, and ${url.origin} is asked for`);
-  } else notes.passed.push('signing out, and the session cookie reaches the application');
+  } else notes.passed.push(`signing out at ${place.host}, and the session cookie reaches the application`);
 }
 
 function attributes({ domain, path, secure }: SetCookie): string {

@@ -49,6 +49,18 @@ const BREAKAGES: RealBreakages = {
       modes: ['single'],
     },
     {
+      what: 'an application below a domain has the paths of the outpost for itself',
+      edits: [[`${STEPS}\n    proxy_pass http://akprox;`, `${STEPS}\n    proxy_pass http://whoami;`]],
+      code: 'sign_out_unreachable',
+      modes: ['domain'],
+    },
+    {
+      what: 'the paths of the outpost are guarded at an application below a domain',
+      edits: [[STEPS, 'location ~ ^/nothing/ {']],
+      code: 'sign_out_unreachable',
+      modes: ['domain'],
+    },
+    {
       what: 'the path is lost',
       edits: [[ORIGINAL_URL, 'proxy_set_header X-Original-URL $scheme://$host/;']],
       code: 'uri_mismatch',
