@@ -33,6 +33,8 @@ for (const source of sources) compile(source);
 
 /** Minutes of two cores, for what few changes touch: `.ci/run` runs them too. */
 const LONG = [
+  'test/commands/doctor/dialects-and-limits.test.ts',
+  'test/commands/doctor/modelled-proxies.test.ts',
   'test/commands/doctor/real-proxies.test.ts',
   'test/e2e/accessibility.test.ts',
   'test/e2e/demo-gateways.test.ts',

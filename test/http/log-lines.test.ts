@@ -1,4 +1,4 @@
-// Thousands of requests of each kind that makes a line, whatever the clients choose: a handful of lines a minute, and the next
+// Hundreds of requests of each kind that makes a line, whatever the clients choose: a handful of lines a minute, and the next
 // one says how many were held back. No line is lost from the count.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -33,7 +33,7 @@ import {
   traefikRequest,
 } from '../kit/checks.js';
 
-const REQUESTS = 500;
+const REQUESTS = 200;
 const HANDFUL = 5;
 const ISSUER = 'https://idp.company.tld';
 const CLIENT_SECRET = 'client-secret-of-more-than-thirty-two-bytes';
