@@ -62,11 +62,9 @@ function facts(reader: Reader, about: Summary['about']): Html {
   if (about === null) return tell(reader, 'sessions.former');
   const { createdAt, renewedAt, device } = about;
   const client = device?.client ?? '';
-  return tell(reader, 'sessions.facts', {
-    begin: timeOf(createdAt),
-    renewal: timeOf(renewedAt),
-    address: client === '' ? '–' : client,
-  });
+  const known = { begin: timeOf(createdAt), address: client === '' ? '–' : client };
+  if (renewedAt === createdAt) return tell(reader, 'sessions.not_renewed', known);
+  return tell(reader, 'sessions.facts', { ...known, renewal: timeOf(renewedAt) });
 }
 
 function timeOf(milliseconds: number): string {

@@ -54,6 +54,7 @@ describe('P/sessions', () => {
     const page = await get(own);
     assert.equal(page.status, 200);
     assert.deepEqual(browsersOf(page), ['Firefox, Linux (this browser)', 'Safari, iPhone']);
+    assert.doesNotMatch(page.body, /renewed/);
     assert.match(page.body, /from <bdi>203\.0\.113\.7<\/bdi>/);
     for (const cookie of [own, phone])
       for (const part of cookie.split('.')) assert.ok(!page.body.includes(part.slice(0, 12)));

@@ -78,7 +78,7 @@ export function allPages(
                 ? null
                 : {
                     createdAt: 1e12,
-                    renewedAt: 1e12,
+                    renewedAt: i === 2 ? 1e12 : 2e12,
                     device:
                       i === 2
                         ? null

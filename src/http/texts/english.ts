@@ -69,6 +69,7 @@ export const english = {
   'sessions.this_one': 'this browser',
   'sessions.unknown_browser': 'Unknown browser',
   'sessions.facts': 'Signed in on {begin}, last renewed on {renewal}, from {address}.',
+  'sessions.not_renewed': 'Signed in on {begin}, from {address}.',
   'sessions.former': 'Nothing more is known about it: it was begun by a former version.',
   'sessions.more': 'And {count} more.',
   'sessions.stale': 'Nothing was ended, because that page was out of date. Please choose again.',

@@ -73,6 +73,7 @@ export const french: Texts = {
   'sessions.this_one': 'ce navigateur',
   'sessions.unknown_browser': 'Navigateur inconnu',
   'sessions.facts': 'Connexion le {begin}, dernier renouvellement le {renewal}, depuis {address}.',
+  'sessions.not_renewed': 'Connexion le {begin}, depuis {address}.',
   'sessions.former': 'On n’en sait pas plus : une version antérieure l’a ouverte.',
   'sessions.more': 'Et {count} autres.',
   'sessions.stale': 'Aucune session n’a été terminée, car cette page n’était plus à jour. Veuillez choisir de nouveau.',

@@ -72,6 +72,7 @@ export const german: Texts = {
   'sessions.this_one': 'dieser Browser',
   'sessions.unknown_browser': 'Unbekannter Browser',
   'sessions.facts': 'Angemeldet am {begin}, zuletzt erneuert am {renewal}, von {address}.',
+  'sessions.not_renewed': 'Angemeldet am {begin}, von {address}.',
   'sessions.former': 'Mehr ist über sie nicht bekannt: Eine frühere Version hat sie begonnen.',
   'sessions.more': 'Und {count} weitere.',
   'sessions.stale': 'Es wurde nichts beendet, weil die Seite veraltet war. Bitte wählen Sie noch einmal.',

@@ -71,6 +71,7 @@ export const spanish: Texts = {
   'sessions.this_one': 'este navegador',
   'sessions.unknown_browser': 'Navegador desconocido',
   'sessions.facts': 'Inicio el {begin}, última renovación el {renewal}, desde {address}.',
+  'sessions.not_renewed': 'Inicio el {begin}, desde {address}.',
   'sessions.former': 'No se sabe nada más de ella: la inició una versión anterior.',
   'sessions.more': 'Y {count} más.',
   'sessions.stale': 'No se ha finalizado nada, porque esa página ya no estaba actualizada. Elija de nuevo.',
