@@ -9,6 +9,7 @@ import type { Read } from './cluster/read-apart.js';
 import type { ToServe } from './commands/command.js';
 import { explain } from './infra/errors.js';
 import { beginSmall } from './infra/heap.js';
+import { systemTimers, type Timers } from './infra/timers.js';
 
 const { env } = process;
 const cwd = process.cwd();
@@ -22,9 +23,9 @@ const [READ, AT_START] = ['--read-configuration', '--at-start'];
 if (args.every((arg, i) => arg.startsWith('--config') || args[i - 1] === '--config') || args[0] === READ) beginSmall();
 
 /** Without reading it here: the daemon that is to serve it keeps nothing of what that needs. */
-async function readConfiguration(file: string | undefined, ...more: string[]): Promise<Read> {
+async function readConfiguration(file: string | undefined, timers: Timers | null, ...more: string[]): Promise<Read> {
   const { readApart } = await import('./cluster/read-apart.js');
-  return readApart({ program: MAIN, args: [READ, file ?? '', ...more], env, file });
+  return readApart({ program: MAIN, args: [READ, file ?? '', ...more], env, file }, timers);
 }
 
 // Of a daemon that this process is to replace (SIGUSR2). Nobody else is to see that in the environment.
@@ -51,7 +52,7 @@ async function serve({ loaded, selfSigned, file }: ToServe, predecessor: Predece
   const primary = await import('./cluster/primary.js');
   const { pid } = process;
   const origin = { pid, notifies: 'NOTIFY_SOCKET' in env, isUnit: env['SYSTEMD_EXEC_PID'] === String(pid) };
-  const reload = async () => (await readConfiguration(file)).result;
+  const reload = async () => (await readConfiguration(file, systemTimers)).result;
   return primary.serve({ ...loaded, selfSigned, reload, predecessor, main: MAIN, program: program(), origin });
 }
 
@@ -82,7 +83,7 @@ async function runCommand(predecessor: Predecessor | null): Promise<number> {
       cwd,
       stdout: (text) => print(process.stdout, text),
       stderr: complain,
-      read: (config) => readConfiguration(config, AT_START),
+      read: (config) => readConfiguration(config, null, AT_START),
       serve: (toServe) => serve(toServe, predecessor),
     });
   } catch (error) {

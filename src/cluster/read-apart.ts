@@ -3,6 +3,7 @@ import { fork } from 'node:child_process';
 import type { Env } from '../config/environment.js';
 import type { LoadResult } from '../config/load.js';
 import { AkproxError } from '../infra/errors.js';
+import type { Timers } from '../infra/timers.js';
 import type { Pem } from './messages.js';
 
 export interface Read {
@@ -21,8 +22,12 @@ export interface Reader {
   readonly file: string | undefined;
 }
 
-/** `program` with `args` answers. Rejects when it cannot be started, or ends without an answer. */
-export async function readApart({ program, args, env, file }: Reader): Promise<Read> {
+/** For a daemon that runs: until it has been read nobody can have it read again. At a start somebody may have to type a password first. */
+const PATIENCE = 60_000;
+const TOO_LONG = `it took longer than ${PATIENCE / 1_000} s: a file of it, or of a secret that it names, is a pipe into which nobody writes, or lies where nobody answers`;
+
+/** `program` with `args` answers. Rejects when it cannot be started, ends without an answer or, with `timers`, takes too long. */
+export async function readApart({ program, args, env, file }: Reader, timers: Timers | null): Promise<Read> {
   const child = fork(program, args, {
     env: { ...env },
     execArgv: process.execArgv.filter((option) => !option.startsWith('--inspect')),
@@ -31,6 +36,11 @@ export async function readApart({ program, args, env, file }: Reader): Promise<R
     stdio: ['inherit', 'ignore', 'inherit', 'ipc', ...descriptors([file, ...Object.values(env)])],
   });
   const answer = await new Promise<ReaderAnswer>((resolve, reject) => {
+    const cancel = timers?.after(PATIENCE, () => {
+      child.kill('SIGKILL');
+      reject(new AkproxError('internal', TOO_LONG));
+    });
+    child.once('exit', () => cancel?.());
     child.once('message', (message) => resolve(message as ReaderAnswer));
     child.once('error', reject);
     child.once('exit', (code, signal) => {

@@ -7,6 +7,7 @@ import { after, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Read, readApart } from '../../src/cluster/read-apart.js';
 import type { Env } from '../../src/config/environment.js';
+import { createFakeTimers } from '../kit/fake-timers.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'akprox-read-'));
@@ -19,7 +20,7 @@ function file(name: string, text: string): string {
 }
 
 const read = (file: string | undefined, env: Env, ...more: string[]): Promise<Read> =>
-  readApart({ program: MAIN, args: ['--read-configuration', file ?? '', ...more], env, file });
+  readApart({ program: MAIN, args: ['--read-configuration', file ?? '', ...more], env, file }, null);
 
 for (const [how, named] of [
   ['AKPROX_CONFIG=<(…)', false],
@@ -50,8 +51,15 @@ it('makes a certificate at the start of an HTTPS listener only', async () => {
 });
 
 it('says how it ended when it has no answer', async () => {
-  const readBy = (program: string): Promise<Read> => readApart({ program, args: [], env: {}, file: undefined });
+  const readBy = (program: string): Promise<Read> => readApart({ program, args: [], env: {}, file: undefined }, null);
   await assert.rejects(readBy(file('ends.mjs', 'process.exit(3)')), /without it \(exit code 3\)/);
   const killed = file('killed.mjs', "process.kill(process.pid, 'SIGKILL')");
   await assert.rejects(readBy(killed), /without it \(SIGKILL\)/);
+});
+
+it('ends it when it takes too long for a daemon that runs', async () => {
+  const timers = createFakeTimers({ time: 0 });
+  const program = file('waits.mjs', 'setInterval(() => {}, 1_000_000)');
+  const reading = readApart({ program, args: [], env: {}, file: undefined }, timers);
+  await Promise.all([assert.rejects(reading, /it took longer than 60 s/), timers.advance(60_000)]);
 });
