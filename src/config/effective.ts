@@ -60,10 +60,10 @@ function matches(pattern: readonly string[], path: Path): boolean {
   return pattern.length === path.length && pattern.every((part, i) => part === '*' || part === path[i]);
 }
 
-/** A URL of Redis may have one, in front of its host or, where other programs look for it, behind it. */
+/** A URL of Redis may have one in front of its host; behind it nothing is allowed. */
 function withoutPassword(value: unknown): unknown {
   if (typeof value !== 'string') return value;
-  return value.replace(/^(\w+:\/\/)[^/?#]*@/, `$1${HIDDEN}@`).replace(/^(rediss?:[^?#]*[?#]).+$/s, `$1${HIDDEN}`);
+  return value.replace(/^(\w+:\/\/)[^/?#]*@/, `$1${HIDDEN}@`);
 }
 
 function sourceOf(path: Path, value: unknown, { overlay, source }: Written): string {

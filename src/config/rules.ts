@@ -98,6 +98,8 @@ function storeProblems(store: unknown): Problem[] {
   const { url } = store;
   if (typeof url === 'string' && /^rediss?:\/\//.test(url) && !(URL.canParse(url) && new URL(url).hostname !== '')) {
     add('url', 'expected redis://HOST:PORT or rediss://HOST:PORT');
+  } else if (typeof url === 'string' && /[?#]/.test(url)) {
+    add('url', 'nothing behind "?" or "#" counts: write store.username, store.password and store.db');
   }
   for (const key of ['sentinels', 'cluster']) {
     list(store[key]).forEach((node, index) => {

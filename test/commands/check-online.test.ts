@@ -141,7 +141,7 @@ describe('akprox check --print', () => {
   it('prints every setting with its source, as YAML, and no secret', async () => {
     const config = {
       listen: { https: null },
-      store: { kind: 'redis', url: 'redis://me:s3cret@redis:6379?password=s3cret', password: 's3cret-too' },
+      store: { kind: 'redis', url: 'redis://me:s3cret@redis:6379', password: 's3cret-too' },
       providers: [
         testProvider('https://auth.company.tld/', {
           cookie_secret: 's3cret-s3cret-s3cret-s3cret-s3cret',

@@ -179,6 +179,11 @@ const REFUSED: readonly (readonly [string, unknown, Record<string, string>])[] =
     { 'store.url': 'expected redis:// or rediss://' },
   ],
   [
+    'a URL with options, which would not count',
+    { store: { kind: 'redis', url: 'redis://h?password=p' } },
+    { 'store.url': 'nothing behind "?" or "#" counts: write store.username, store.password and store.db' },
+  ],
+  [
     'a URL with a bad port',
     { store: { kind: 'redis', url: 'redis://h:99999' } },
     { 'store.url': 'expected redis://HOST:PORT or rediss://HOST:PORT' },
