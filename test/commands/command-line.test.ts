@@ -11,6 +11,7 @@ import type { Io } from '../../src/commands/command.js';
 import { run } from '../../src/commands/command-line.js';
 import { type Loaded, loadConfig } from '../../src/config/load.js';
 import { VERSION } from '../../src/infra/version.js';
+import { endsWithTest } from '../kit/ends-with-test.js';
 import { ENGINE } from '../kit/on-node-http.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -267,7 +268,7 @@ test('healthcheck: nothing to ask', async () => {
 
 test('whoever reads what it prints may go before the end; a full disk is a failure that is told', async () => {
   const start = (stdout: 'pipe' | number) =>
-    spawn(process.execPath, [MAIN, '--help'], { stdio: ['ignore', stdout, 'pipe'] });
+    endsWithTest(spawn(process.execPath, [MAIN, '--help'], { stdio: ['ignore', stdout, 'pipe'] }));
   const readers = start('pipe');
   readers.stdout?.destroy();
   assert.deepEqual(await endOf(readers), { code: 0, stderr: '' });
