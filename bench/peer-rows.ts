@@ -1,4 +1,5 @@
-// The rows of the budget against oauth2-proxy: both with their sessions in Redis, and its CPU counted on both sides.
+// The rows of the budget against oauth2-proxy: both with their sessions in Redis, and its CPU counted on both sides; once as it comes, which is what
+// the budget is about, and once without its request log.
 import type { Answer } from '../test/kit/daemon.js';
 import { startRedis } from '../test/kit/redis-server.js';
 import { APP, clientFor } from '../test/kit/world.js';
@@ -23,14 +24,18 @@ export async function measurePeer(settings: Settings, progress: (text: string) =
     });
     closers.push(() => started.close());
     const ours = { ...started, pids: [...started.pids, redisPid] };
-    const peer = await startOauth2Proxy(started.world.idp.issuer);
-    closers.push(() => peer.close());
-    for (const { pids } of [ours, peer]) pin(pids, settings.serverCpus);
+    const { issuer } = started.world.idp;
+    const asItComes = await startOauth2Proxy(issuer, { logs: true });
+    closers.push(() => asItComes.close());
+    const withoutLog = await startOauth2Proxy(issuer);
+    closers.push(() => withoutLog.close());
+    const targets = [ours, asItComes, withoutLog];
+    for (const { pids } of targets) pin(pids, settings.serverCpus);
     const scenarios = SCENARIOS.filter(({ name }) => name === 'signed-in' || name === 'reconnect').map((scenario) => ({
       ...scenario,
       fault: (answer: Answer) => (answer.headers['x-auth-request-user'] ? isPassed(answer) : scenario.fault(answer)),
     }));
-    const cells = makeCells(scenarios, [ours, peer], ours.session);
+    const cells = makeCells(scenarios, targets, ours.session);
     await measure(cells, await recordAnswers(ours, scenarios), settings, progress);
     return peerRows(cells);
   } finally {
@@ -45,20 +50,23 @@ function isPassed({ status, headers }: Answer): string | null {
 }
 
 export function peerRows(cells: readonly Cell[]): Row[] {
-  const row = (title: string, scenario: string, limit: number): Row => {
+  const row = (peer: string, title: string, scenario: string, limit: number): Row => {
     const cpu = (target: string): (number | null)[] =>
       cells
         .find((cell) => cell.scenario.name === scenario && cell.target.name === target)
         ?.samples.map((sample) => sample.cpu) ?? [];
     const faults = cells.filter(({ fault }) => fault !== null).map(({ target, fault }) => `${target.title}: ${fault}`);
     return {
-      title: `oauth2-proxy, request log off, both with Redis, ${title}: its CPU ÷ ours`,
+      title: `oauth2-proxy${peer === 'oauth2-proxy' ? ', request log off' : ''}, both with Redis, ${title}: its CPU ÷ ours`,
       limit,
       atLeast: true,
-      rounds: ratios(cpu('oauth2-proxy'), cpu('akprox-1')),
+      rounds: ratios(cpu(peer), cpu('akprox-1')),
       missing: faults.join('; ') || 'no /proc',
       digits: 1,
     };
   };
-  return [row('kept alive', 'signed-in', 15), row('one connection each', 'reconnect', 6)];
+  return ['oauth2-proxy-logs', 'oauth2-proxy'].flatMap((peer) => [
+    row(peer, 'kept alive', 'signed-in', 15),
+    row(peer, 'one connection each', 'reconnect', 6),
+  ]);
 }

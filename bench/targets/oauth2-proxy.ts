@@ -25,8 +25,8 @@ export function oauth2ProxyMissing(): string | null {
   return installed('redis-server') ? null : 'redis-server is not installed';
 }
 
-/** Its request log is off: it would be the dearest part. CPU is its own and that of its Redis. */
-export async function startOauth2Proxy(issuer: string): Promise<Target> {
+/** `logs`: as it comes, with a line for each request, which nobody reads here; without, that line is not made. CPU is its own and that of its Redis. */
+export async function startOauth2Proxy(issuer: string, { logs = false } = {}): Promise<Target> {
   const file = program();
   if (file === null) throw new Error(oauth2ProxyMissing() ?? '');
   const redis = await startRedis();
@@ -53,11 +53,9 @@ export async function startOauth2Proxy(issuer: string): Promise<Target> {
         '--reverse-proxy=true',
         '--set-xauthrequest=true',
         '--skip-provider-button=true',
-        '--request-logging=false',
-        '--auth-logging=false',
-        '--standard-logging=false',
+        ...(logs ? [] : ['--request-logging=false', '--auth-logging=false', '--standard-logging=false']),
       ],
-      { stdio: ['ignore', 'ignore', 'inherit'], env: { PATH: process.env['PATH'] } },
+      { stdio: ['ignore', 'ignore', logs ? 'ignore' : 'inherit'], env: { PATH: process.env['PATH'] } },
     ),
   );
   const exited = once(child, 'exit');
@@ -86,8 +84,8 @@ export async function startOauth2Proxy(issuer: string): Promise<Target> {
     if (session === undefined) throw new Error('the login at oauth2-proxy gave no session cookie');
     const redisPid = Number(/process_id:(\d+)/.exec(await redis.client.info('server'))?.[1]);
     return {
-      name: 'oauth2-proxy',
-      title: 'oauth2-proxy, Redis, http://',
+      name: logs ? 'oauth2-proxy-logs' : 'oauth2-proxy',
+      title: `oauth2-proxy${logs ? ' as it comes' : ''}, Redis, http://`,
       only: null,
       url: () => `${origin}/oauth2/auth`,
       answers: 'outpost',
