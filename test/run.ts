@@ -1,5 +1,6 @@
-// `npm test`: every test file but the longest, with AKPROX_TEST_ALL=1 those too, or those that the command line names. They are compiled here, once: when each process compiled what it runs,
-// that was a sixth of the CPU time of the whole. `node --import tsx --test FILE` runs a file just as well.
+// `npm test`: every test file but the longest, with AKPROX_TEST_ALL=1 those too, or those that the command line names. They are compiled
+// here, once: when each process compiled what it runs, that was a sixth of the CPU time of the whole. `node --import tsx --test FILE` runs a
+// file just as well.
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';

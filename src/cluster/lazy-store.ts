@@ -15,11 +15,14 @@ export class LazyStore {
 
   /** Rejects when it cannot be opened; the next time it may be there. */
   open(): Promise<SessionStore> {
-    this.opened ??= import('../session/open-store.js').then(({ openStore }) => openStore(this.config, this.now));
-    this.opened.catch(() => {
+    if (this.opened !== null) return this.opened;
+    const opening = import('../session/open-store.js').then(({ openStore }) => openStore(this.config, this.now));
+    // Once for each attempt: whoever has heard of the failure may have begun the next one.
+    opening.catch(() => {
       this.opened = null;
     });
-    return this.opened;
+    this.opened = opening;
+    return opening;
   }
 
   /** Resolves at once when it was never opened. */
